@@ -1,0 +1,176 @@
+//! Who is calling: the person, the business they act in, and what they may do there.
+
+use jiff::{Timestamp, tz::TimeZone};
+use poem_openapi::Enum;
+
+/// What a person is in a business: one role for each membership.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[oai(rename_all = "snake_case", rename = "RoleEnum")]
+pub enum Role {
+    /// Everything in the business, settings and people included.
+    Admin,
+    /// Everything except settings and the roles of administrators.
+    Manager,
+    /// Own and team work; more by capability.
+    Staff,
+    /// Own leads, visits and zones.
+    Agent,
+    /// Own classes.
+    Teacher,
+    /// Own timetable, attendance and fees.
+    Student,
+    /// Own party's invoices, payments and projects.
+    Customer,
+    /// Own profile and public content.
+    Citizen,
+}
+
+impl Role {
+    pub const ALL: [Self; 8] =
+        [Self::Admin, Self::Manager, Self::Staff, Self::Agent, Self::Teacher, Self::Student, Self::Customer, Self::Citizen];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Manager => "manager",
+            Self::Staff => "staff",
+            Self::Agent => "agent",
+            Self::Teacher => "teacher",
+            Self::Student => "student",
+            Self::Customer => "customer",
+            Self::Citizen => "citizen",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// Works for the business, in the sense of the originals' `is_staff`.
+    pub fn is_staff(self) -> bool {
+        matches!(self, Self::Admin | Self::Manager | Self::Staff | Self::Agent | Self::Teacher)
+    }
+}
+
+/// What widens a member of staff beyond their own work.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[oai(rename_all = "snake_case", rename = "CapabilityEnum")]
+pub enum Capability {
+    /// The books.
+    Finance,
+    /// People and profiles.
+    Hr,
+    /// All leads and visits.
+    Field,
+    /// All projects and tasks.
+    Projects,
+    /// Content and social media.
+    Content,
+    /// Classes, attendance and fees.
+    Institute,
+    /// All channels.
+    ChatAdmin,
+    /// Assistants and their tools.
+    Assistants,
+}
+
+impl Capability {
+    pub const ALL: [Self; 8] =
+        [Self::Finance, Self::Hr, Self::Field, Self::Projects, Self::Content, Self::Institute, Self::ChatAdmin, Self::Assistants];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Finance => "finance",
+            Self::Hr => "hr",
+            Self::Field => "field",
+            Self::Projects => "projects",
+            Self::Content => "content",
+            Self::Institute => "institute",
+            Self::ChatAdmin => "chat_admin",
+            Self::Assistants => "assistants",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|capability| capability.name() == name)
+    }
+}
+
+/// The business somebody acts in, as far as rules need it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Business {
+    pub id: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// IANA name; "today" always means this zone.
+    pub timezone: String,
+    /// ISO 3166 alpha-2; how a phone number without a country code is read.
+    pub country: Option<String>,
+}
+
+/// The caller of a request, or the command line.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// `None` for the program itself and for nobody in particular (a registration).
+    pub user_id: Option<i64>,
+    /// `None` before sign-in and for a person without a membership.
+    pub business: Option<Business>,
+    pub role: Role,
+    /// One bit for each `Capability`.
+    capabilities: u8,
+    pub is_superuser: bool,
+    /// Lists of managers and staff are limited to this branch.
+    pub branch_id: Option<i64>,
+    /// The session the access token belongs to.
+    pub session: Option<String>,
+    pub now: Timestamp,
+    pub request_id: String,
+    pub ip: Option<String>,
+}
+
+impl Actor {
+    /// The program itself, or a caller before sign-in: no rights, but a time and a name for the audit trail.
+    pub fn system(now: Timestamp) -> Self {
+        Self {
+            user_id: None,
+            business: None,
+            role: Role::Citizen,
+            capabilities: 0,
+            is_superuser: false,
+            branch_id: None,
+            session: None,
+            now,
+            request_id: String::new(),
+            ip: None,
+        }
+    }
+
+    pub fn grant(&mut self, capability: Capability) {
+        self.capabilities |= 1 << capability as u8;
+    }
+
+    /// The capabilities as one number: whatever an answer depends on.
+    pub fn rights(&self) -> u8 {
+        self.capabilities
+    }
+
+    /// Administrators and managers have all capabilities.
+    pub fn can(&self, capability: Capability) -> bool {
+        matches!(self.role, Role::Admin | Role::Manager) || self.capabilities & (1 << capability as u8) != 0
+    }
+
+    /// Runs the business: administrator or manager.
+    pub fn is_manager(&self) -> bool {
+        matches!(self.role, Role::Admin | Role::Manager)
+    }
+
+    pub fn business_id(&self) -> Option<i64> {
+        self.business.as_ref().map(|business| business.id)
+    }
+
+    /// The day it is for the business.
+    pub fn today(&self) -> jiff::civil::Date {
+        let zone = self.business.as_ref().and_then(|business| TimeZone::get(&business.timezone).ok()).unwrap_or(TimeZone::UTC);
+        self.now.to_zoned(zone).date()
+    }
+}

@@ -1,0 +1,182 @@
+//! What every request passes first and every answer last: its id, its log line, security headers, CORS, JSON errors.
+
+use std::{
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use futures_util::FutureExt;
+use poem::{
+    Addr, Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response,
+    endpoint::BoxEndpoint,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+};
+
+use crate::{
+    app::App,
+    auth::gate::{Gate, RequestInfo},
+    clock::Clock,
+    error::Error,
+};
+
+/// On every answer; a page of documents brings its own policy.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost endpoint.
+pub struct Front {
+    inner: BoxEndpoint<'static>,
+    gate: Arc<Gate>,
+    clock: Clock,
+    base_url: String,
+    proxies: Vec<IpAddr>,
+    origins: Vec<String>,
+    logs: bool,
+    boot: u64,
+    count: AtomicU64,
+}
+
+impl Front {
+    pub fn new(app: &App, inner: impl IntoEndpoint<Endpoint = BoxEndpoint<'static>>) -> Self {
+        Self {
+            inner: inner.into_endpoint().map_to_response().boxed(),
+            gate: app.gate.clone(),
+            clock: app.db.clock().clone(),
+            base_url: app.config.server.base_url.trim_end_matches('/').to_owned(),
+            proxies: app.config.server.trusted_proxies.clone(),
+            origins: app.config.server.cors_origins.clone(),
+            logs: app.config.log.requests,
+            boot: app.db.boot(),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    fn info(&self, request: &Request) -> RequestInfo {
+        let peer = match &request.remote_addr().0 {
+            Addr::SocketAddr(address) => Some(address.ip()),
+            _ => None,
+        };
+        let trusted = peer.is_some_and(|peer| self.proxies.contains(&peer));
+        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        // The rightmost address that is not one of our proxies is the client's; what stands left of it anybody can write.
+        let forwarded =
+            || text("x-forwarded-for")?.rsplit(',').filter_map(|part| part.trim().parse().ok()).find(|ip| !self.proxies.contains(ip));
+        let origin = if self.base_url.is_empty() {
+            let scheme = text("x-forwarded-proto").filter(|scheme| trusted && matches!(*scheme, "http" | "https")).unwrap_or("http");
+            format!("{scheme}://{}", text("host").unwrap_or("localhost"))
+        } else {
+            self.base_url.clone()
+        };
+        RequestInfo {
+            id: text("x-request-id").filter(|id| trusted && is_plain(id)).map_or_else(|| self.next_id(), str::to_owned),
+            ip: if trusted { forwarded().or(peer) } else { peer },
+            now: self.clock.now(),
+            origin,
+        }
+    }
+
+    /// Unique over starts and requests; not a secret.
+    fn next_id(&self) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}-{count:x}", self.boot)
+    }
+
+    /// The origin of the page that asks, if it is one of those that may.
+    fn allowed_origin(&self, request: &Request) -> Option<HeaderValue> {
+        let origin = request.headers().get(header::ORIGIN)?;
+        self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+    }
+
+    async fn answer(&self, request: Request, origin: Option<&HeaderValue>) -> Response {
+        let preflight = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        if preflight && origin.is_some() {
+            return Response::builder()
+                .header("access-control-allow-methods", "DELETE, GET, OPTIONS, PATCH, POST, PUT")
+                .header(
+                    "access-control-allow-headers",
+                    "accept, authorization, content-type, idempotency-key, if-match, if-none-match, user-agent, x-business-id, x-csrftoken, x-requested-with",
+                )
+                .header("access-control-max-age", "86400")
+                .finish();
+        }
+        let called = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
+        let response = match called {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => error.into_response(),
+            Err(_) => Error::Internal("panic in a handler".into()).into_response(),
+        };
+        as_json(response)
+    }
+}
+
+/// An error that the router or an extractor made is text; clients get JSON.
+fn as_json(response: Response) -> Response {
+    let status = response.status();
+    let is_json = || response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    if status.as_u16() < 400 || is_json() {
+        return response;
+    }
+    let error = match status {
+        StatusCode::NOT_FOUND => Error::not_found(),
+        StatusCode::METHOD_NOT_ALLOWED => Error::MethodNotAllowed(String::new()),
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
+        StatusCode::UNAUTHORIZED => Error::unauthenticated("not_authenticated", "Authentication credentials were not provided."),
+        StatusCode::FORBIDDEN => Error::forbidden(),
+        status if status.is_client_error() => Error::Malformed("Malformed request.".into()),
+        status => Error::Internal(format!("a handler answered {status}")),
+    };
+    error.into_response()
+}
+
+fn is_plain(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+impl Endpoint for Front {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let start = Instant::now();
+        let info = self.info(&request);
+        let id = info.id.clone();
+        let origin = self.allowed_origin(&request);
+        let line = self.logs.then(|| (request.method().clone(), request.uri().path().to_owned(), info.ip));
+        request.extensions_mut().insert(info);
+        request.set_data(self.gate.clone());
+        let mut response = self.answer(request, origin.as_ref()).await;
+        let headers = response.headers_mut();
+        for (name, value) in HEADERS {
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            headers.insert(REQUEST_ID, value);
+        }
+        if !self.origins.is_empty() {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        if let Some(origin) = origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag, x-request-id, retry-after"));
+        }
+        if let Some((method, path, ip)) = line {
+            let status = response.status().as_u16();
+            let ms = start.elapsed().as_micros() as f64 / 1000.0;
+            tracing::info!(target: "request", request_id = %id, %method, %path, status, ms, ip = ip.map(tracing::field::display));
+        }
+        Ok(response)
+    }
+}

@@ -1,0 +1,108 @@
+//! The application: everything that is opened once and passed down.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use crate::{
+    actor::Actor,
+    auth::{
+        account,
+        gate::Gate,
+        keys::Keys,
+        password::Hasher,
+        session::{Lives, Sessions},
+        token::Tokens,
+    },
+    clock::Clock,
+    config::Config,
+    db::{self, Db},
+    engine::{descriptor, query::Pages},
+    error::{Error, Result},
+    resources,
+};
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub config: Arc<Config>,
+    pub db: Db,
+    pub gate: Arc<Gate>,
+    pub sessions: Sessions,
+    pub hasher: Hasher,
+}
+
+/// The database's settings, as `Db` takes them.
+pub fn database_settings(config: &Config) -> db::Settings {
+    let database = &config.database;
+    db::Settings {
+        readers: database.readers,
+        writer_queue: database.writer_queue,
+        batch: database.batch,
+        batch_time: Duration::from_millis(database.batch_milliseconds),
+        statement_time: Duration::from_secs(database.statement_seconds),
+        scan_permits: database.scan_permits,
+        cache_mib: database.cache_mib,
+    }
+}
+
+impl App {
+    /// Opens the data folder, making and migrating what is not there yet.
+    ///
+    /// # Errors
+    /// A declaration that names an unknown field, a folder or file that is open to others, another process on the same
+    /// database, a migration that fails.
+    pub fn open(config: Config, clock: Clock) -> Result<Self> {
+        check_declarations()?;
+        let folder: &Path = &config.data.folder;
+        db::create_folder(folder)?;
+        let keys = Keys::open(&folder.join("keys"), config.auth.jwt_key.expose())?;
+        let db = Db::open(folder, &database_settings(&config), clock)?;
+        check_statements(&db)?;
+        let auth = &config.auth;
+        let gate = Arc::new(Gate::new(db.clone(), Tokens::new(keys.jwt()), Duration::from_secs(auth.access_seconds))?);
+        let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+        let lives = Lives {
+            access: seconds(auth.access_seconds),
+            refresh: seconds(auth.refresh_seconds),
+            remember: seconds(auth.remember_seconds),
+            grace: seconds(auth.rotation_grace_seconds),
+        };
+        let app = Self {
+            sessions: Sessions { gate: gate.clone(), lives },
+            hasher: Hasher::new(auth.hash_threads, auth.hash_queue)?,
+            gate,
+            db,
+            config: Arc::new(config),
+        };
+        app.db.write_blocking(app.system(), |tx| account::ensure_business(tx).map(drop))?;
+        Ok(app)
+    }
+
+    /// The program itself as an actor, at this time.
+    pub fn system(&self) -> Arc<Actor> {
+        Arc::new(Actor::system(self.db.clock().now()))
+    }
+
+    pub fn pages(&self) -> Pages {
+        Pages { size: self.config.api.page_size, most: self.config.api.max_page_size }
+    }
+}
+
+/// A resource whose declaration names an unknown field does not start.
+fn check_declarations() -> Result<()> {
+    let wrong: Vec<String> = resources::all().iter().flat_map(|d| d.problems()).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Internal(wrong.join("; "))) }
+}
+
+/// Neither does one whose SQL the database does not understand.
+fn check_statements(db: &Db) -> Result<()> {
+    let actor = Actor::system(db.clock().now());
+    db.read(|reader| {
+        for d in descriptor::all() {
+            for form in [descriptor::Form::List, descriptor::Form::Read, descriptor::Form::Written] {
+                let sql = format!("{} WHERE {} LIMIT 0", d.shape(form, &actor).select, d.own);
+                reader.each(&sql, &[], |_| Ok(())).map_err(|error| Error::Internal(format!("{}: {error}", d.name)))?;
+            }
+        }
+        Ok(())
+    })
+}

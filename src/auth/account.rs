@@ -1,0 +1,144 @@
+//! Accounts: finding, creating and changing the people who sign in.
+
+use crate::{
+    actor::Role,
+    db::{Reader, Row, Value, Writer},
+    error::{Error, Problems, Result},
+    kit::{Email, normalize_phone},
+};
+
+/// What signing in compares.
+pub struct Credentials {
+    pub id: i64,
+    pub password_hash: Option<String>,
+    pub is_active: bool,
+}
+
+/// A person to be.
+#[derive(Debug, Clone, Default)]
+pub struct NewUser {
+    pub username: Option<String>,
+    pub email: Option<String>,
+    /// E.164.
+    pub phone: Option<String>,
+    pub full_name: Option<String>,
+    pub password_hash: String,
+    pub is_superuser: bool,
+}
+
+/// Finds an account by username, e-mail or phone, whichever the text is.
+pub fn find(reader: &Reader<'_>, identifier: &str) -> Result<Option<Credentials>> {
+    let identifier = identifier.trim();
+    let lower: Value = identifier.to_lowercase().into();
+    let read = |row: &Row<'_>| Ok(Credentials { id: row.get(0)?, password_hash: row.get(1)?, is_active: row.get(2)? });
+    for column in ["username", "email"] {
+        let sql = format!(
+            "SELECT id, password_hash, is_active FROM users WHERE lower({column}) = ?1 AND {column} IS NOT NULL AND deleted_at IS NULL"
+        );
+        if let Some(found) = reader.row(&sql, std::slice::from_ref(&lower), read)? {
+            return Ok(Some(found));
+        }
+    }
+    let Some(phone) = phone(reader, identifier)? else { return Ok(None) };
+    reader.row("SELECT id, password_hash, is_active FROM users WHERE phone = ?1 AND deleted_at IS NULL", &[phone.into()], read)
+}
+
+/// A phone number in E.164, read as one of the first business's country when it has no country code.
+pub fn phone(reader: &Reader<'_>, number: &str) -> Result<Option<String>> {
+    if !number.contains(|c: char| c.is_ascii_digit()) || number.contains(|c: char| c.is_alphabetic()) {
+        return Ok(None);
+    }
+    let country: Option<Option<String>> = reader.one("SELECT country FROM businesses WHERE deleted_at IS NULL ORDER BY id", &[])?;
+    Ok(normalize_phone(number, country.flatten().as_deref()))
+}
+
+/// The business that people join who name none: the first.
+pub fn default_business(reader: &Reader<'_>) -> Result<Option<i64>> {
+    reader.one("SELECT id FROM businesses WHERE is_active = 1 AND deleted_at IS NULL ORDER BY id", &[])
+}
+
+/// What is wrong with a username, in Django's words.
+pub fn check_username(username: &str) -> Option<String> {
+    if username.chars().count() > 150 {
+        return Some("Ensure this field has no more than 150 characters.".into());
+    }
+    let fits = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
+    let wrong = "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
+    (!username.chars().all(fits)).then(|| wrong.into())
+}
+
+/// What is wrong with an e-mail address.
+pub fn check_email(email: &str) -> Option<String> {
+    Email::parse(email).is_none().then(|| "Enter a valid email address.".into())
+}
+
+/// Which of a person's names somebody else has already.
+pub fn taken(
+    reader: &Reader<'_>,
+    username: Option<&str>,
+    email: Option<&str>,
+    phone: Option<&str>,
+    except: Option<i64>,
+) -> Result<Problems> {
+    let mut problems = Problems::default();
+    let others = |sql: &str, value: &str| reader.exists(sql, &[value.to_lowercase().into(), except.unwrap_or(0).into()]);
+    if let Some(username) = username
+        && others("SELECT 1 FROM users WHERE lower(username) = ?1 AND username IS NOT NULL AND deleted_at IS NULL AND id <> ?2", username)?
+    {
+        problems.add("username", "A user with that username already exists.");
+    }
+    if let Some(email) = email
+        && others("SELECT 1 FROM users WHERE lower(email) = ?1 AND email IS NOT NULL AND deleted_at IS NULL AND id <> ?2", email)?
+    {
+        problems.add("email", "user with this email already exists.");
+    }
+    if let Some(phone) = phone
+        && others("SELECT 1 FROM users WHERE phone = ?1 AND deleted_at IS NULL AND id <> ?2", phone)?
+    {
+        problems.add("phone", "user with this phone already exists.");
+    }
+    Ok(problems)
+}
+
+/// Creates a person and makes them a member of the business with a role.
+pub fn create(tx: &mut Writer<'_>, user: NewUser, business: i64, role: Role) -> Result<i64> {
+    taken(tx, user.username.as_deref(), user.email.as_deref(), user.phone.as_deref(), None)?.or_ok()?;
+    let values = vec![
+        ("username", user.username.into()),
+        ("email", user.email.into()),
+        ("phone", user.phone.into()),
+        ("full_name", user.full_name.into()),
+        ("password_hash", user.password_hash.into()),
+        ("is_superuser", user.is_superuser.into()),
+    ];
+    let id = tx.insert("users", values)?;
+    join(tx, id, business, role)?;
+    Ok(id)
+}
+
+/// Makes a person a member of a business.
+pub fn join(tx: &mut Writer<'_>, user: i64, business: i64, role: Role) -> Result<i64> {
+    let now: Value = tx.now().to_string().into();
+    let values = vec![("business_id", business.into()), ("user_id", user.into()), ("role", role.name().into()), ("joined_at", now)];
+    let membership = tx.insert("memberships", values)?;
+    if role == Role::Customer {
+        tx.insert("customer_profiles", vec![("business_id", business.into()), ("user_id", user.into())])?;
+    }
+    Ok(membership)
+}
+
+/// Gives an account another password. Every token of the account is dead from the next request on.
+pub fn set_password(tx: &mut Writer<'_>, user: i64, hash: &str) -> Result<()> {
+    let epoch: i64 = tx.one("SELECT token_epoch FROM users WHERE id = ?1", &[user.into()])?.ok_or_else(Error::not_found)?;
+    tx.act("set_password");
+    tx.update("users", user, vec![("password_hash", hash.into()), ("token_epoch", (epoch + 1).into())])?;
+    Ok(())
+}
+
+/// Makes sure that there is a business to work in.
+pub fn ensure_business(tx: &mut Writer<'_>) -> Result<i64> {
+    match default_business(tx)? {
+        Some(id) => Ok(id),
+        None => tx.insert("businesses", vec![("name", "Main".into()), ("slug", "main".into())]),
+    }
+}

@@ -1,0 +1,216 @@
+//! The gate: an operation that asks for a `Caller` cannot be reached without a valid access token.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use moka::sync::Cache;
+use poem::{Request, RequestBody};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaSecurityScheme, Registry},
+};
+use serde_json::json;
+
+use super::token::{Bad, Claims, Tokens};
+use crate::{
+    actor::{Actor, Business, Capability, Role},
+    db::{Db, Reader, Row, Value, Writer},
+    error::{Error, Result},
+};
+
+/// The name of the security scheme in the OpenAPI document.
+pub const SCHEME: &str = "jwtAuth";
+
+/// What the gate needs to know a caller: shared by all requests.
+pub struct Gate {
+    pub db: Db,
+    pub tokens: Tokens,
+    /// Sessions that were ended while their access tokens were still good. Filled from the database at the start; entries
+    /// outlive every token of the session, and nothing evicts them.
+    pub revoked: Cache<String, ()>,
+}
+
+/// What is known of every request, put there before it is routed.
+#[derive(Debug, Clone)]
+pub struct RequestInfo {
+    pub id: String,
+    pub ip: Option<IpAddr>,
+    pub now: Timestamp,
+    /// `https://example.org`: for links.
+    pub origin: String,
+}
+
+/// Whoever is calling. Holding one proves that the token was checked.
+pub struct Caller {
+    pub actor: Arc<Actor>,
+    pub db: Db,
+    /// Scheme and host for links in the answer.
+    pub origin: String,
+}
+
+impl Caller {
+    /// See `Db::write`.
+    pub async fn write<T: Send + 'static>(&self, work: impl FnMut(&mut Writer<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        self.db.write(self.actor.clone(), work).await
+    }
+    /// See `Db::read`.
+    pub fn read<T>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+        self.db.read(work)
+    }
+    /// See `Db::scan`.
+    pub async fn scan<T: Send + 'static>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        self.db.scan(work).await
+    }
+}
+
+impl Gate {
+    pub fn new(db: Db, tokens: Tokens, access_life: Duration) -> Result<Self> {
+        // Longer than any access token lives, so that a revoked one has expired when its entry goes.
+        let revoked = Cache::builder().time_to_live(access_life + Duration::from_secs(60)).build();
+        let gate = Self { db, tokens, revoked };
+        let since = gate.db.clock().now() - jiff::SignedDuration::try_from(access_life).map_err(Error::internal)?;
+        let sql = "SELECT DISTINCT family FROM refresh_tokens WHERE revoked_at IS NOT NULL AND revoked_at >= ?1";
+        let since = crate::kit::DateTime(since).to_string();
+        let families: Vec<String> = gate.db.read(|reader| reader.rows(sql, &[since.into()], |row| row.get(0)))?;
+        families.into_iter().for_each(|family| gate.revoked.insert(family, ()));
+        Ok(gate)
+    }
+
+    /// Who sent this request.
+    pub fn caller(&self, request: &Request) -> Result<Actor> {
+        let header = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let mut parts = header.split_ascii_whitespace();
+        if parts.next() != Some("Bearer") {
+            return Err(Error::unauthenticated("not_authenticated", "Authentication credentials were not provided."));
+        }
+        let (Some(token), None) = (parts.next(), parts.next()) else {
+            return Err(Error::unauthenticated("bad_authorization_header", "Authorization header must contain two space-delimited values"));
+        };
+        let info = info(request);
+        let claims = self.tokens.read(token, info.now).map_err(refuse)?;
+        if claims.token_type != "access" {
+            return Err(not_valid("Token has wrong type"));
+        }
+        if self.revoked.contains_key(&claims.sid) {
+            return Err(not_valid("Token is blacklisted"));
+        }
+        let switch = request.headers().get("x-business-id").and_then(|value| value.to_str().ok());
+        self.db.read(|reader| known(reader, &claims, switch, &info))
+    }
+}
+
+fn refuse(bad: Bad) -> Error {
+    match bad {
+        Bad::Invalid => not_valid("Token is invalid"),
+        Bad::Expired => not_valid("Token is expired"),
+        Bad::NoId => not_valid("Token has no id"),
+        Bad::NoUser => Error::unauthenticated("token_not_valid", "Token contained no recognizable user identification"),
+    }
+}
+
+fn not_valid(message: &str) -> Error {
+    Error::Unauthenticated {
+        detail: "Given token not valid for any token type".into(),
+        code: "token_not_valid",
+        messages: Some(json!([{"token_class": "AccessToken", "token_type": "access", "message": message}])),
+    }
+}
+
+/// The request's time, address and id.
+pub fn info(request: &Request) -> RequestInfo {
+    request.extensions().get::<RequestInfo>().cloned().unwrap_or_else(|| RequestInfo {
+        id: String::new(),
+        ip: None,
+        now: Timestamp::UNIX_EPOCH,
+        origin: String::new(),
+    })
+}
+
+/// Looks the caller up: a change of role or a revocation holds from the next request on.
+fn known(reader: &Reader<'_>, claims: &Claims, switch: Option<&str>, info: &RequestInfo) -> Result<Actor> {
+    let user: i64 = claims.user_id.parse().map_err(|_| refuse(Bad::NoUser))?;
+    let business: Value = match switch {
+        None => claims.biz.into(),
+        Some(key) => match key.trim().parse::<i64>() {
+            Ok(id) => id.into(),
+            Err(_) => reader.one::<i64>("SELECT id FROM businesses WHERE uuid = ?1", &[key.trim().to_ascii_lowercase().into()])?.into(),
+        },
+    };
+    let sql =
+        "SELECT u.is_active, u.is_superuser, u.token_epoch, m.role, m.capabilities, m.branch_id, b.id, b.currency, b.timezone, b.country
+               FROM users AS u
+               LEFT JOIN businesses AS b ON b.id = ?2 AND b.is_active = 1 AND b.deleted_at IS NULL
+               LEFT JOIN memberships AS m ON m.business_id = b.id AND m.user_id = u.id AND m.status = 'active'
+               WHERE u.id = ?1 AND u.deleted_at IS NULL";
+    let found = reader.row(sql, &[user.into(), business], |row| person(row, claims, user, info))?;
+    let actor = found.ok_or_else(|| Error::unauthenticated("user_not_found", "User not found"))??;
+    if switch.is_some() && actor.business.is_none() {
+        return Err(Error::forbidden());
+    }
+    Ok(actor)
+}
+
+fn person(row: &Row<'_>, claims: &Claims, user: i64, info: &RequestInfo) -> Result<Result<Actor>> {
+    if !row.get::<bool>(0)? {
+        return Ok(Err(Error::unauthenticated("user_inactive", "User is inactive")));
+    }
+    if row.get::<i64>(2)? != claims.epoch {
+        return Ok(Err(Error::unauthenticated("password_changed", "The user's password has been changed.")));
+    }
+    let mut actor = Actor::system(info.now);
+    actor.user_id = Some(user);
+    actor.session = Some(claims.sid.clone());
+    actor.request_id.clone_from(&info.id);
+    actor.ip = info.ip.map(|ip| ip.to_string());
+    let is_superuser: bool = row.get(1)?;
+    let role: Option<String> = row.get(3)?;
+    let role = role.as_deref().and_then(Role::parse);
+    let belongs = role.is_some() || is_superuser;
+    if let (Some(id), true) = (row.get::<Option<i64>>(6)?, belongs) {
+        actor.business = Some(Business { id, currency: row.get(7)?, timezone: row.get(8)?, country: row.get(9)? });
+    }
+    // A one-time code proves a phone, not a password: its tokens give a citizen's rights whatever the account may do.
+    if claims.scope == "citizen" {
+        return Ok(Ok(actor));
+    }
+    actor.is_superuser = is_superuser;
+    actor.role = if is_superuser { Role::Admin } else { role.unwrap_or(Role::Citizen) };
+    let capabilities: Option<String> = row.get(4)?;
+    for name in capabilities.and_then(|list| serde_json::from_str::<Vec<String>>(&list).ok()).unwrap_or_default() {
+        if let Some(capability) = Capability::parse(&name) {
+            actor.grant(capability);
+        }
+    }
+    actor.branch_id = row.get(5)?;
+    Ok(Ok(actor))
+}
+
+impl<'a> ApiExtractor<'a> for Caller {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        registry.create_security_scheme(
+            SCHEME,
+            MetaSecurityScheme {
+                ty: "http",
+                description: Some("The access token that signing in answers."),
+                name: None,
+                key_in: None,
+                scheme: Some("bearer"),
+                bearer_format: Some("JWT"),
+                flows: None,
+                openid_connect_url: None,
+            },
+        );
+    }
+    fn security_schemes() -> Vec<&'static str> {
+        vec![SCHEME]
+    }
+    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        let gate = request.data::<Arc<Gate>>().ok_or_else(|| Error::internal("a route without the gate"))?;
+        let actor = Arc::new(gate.caller(request)?);
+        Ok(Self { actor, db: gate.db.clone(), origin: info(request).origin })
+    }
+}

@@ -1,0 +1,242 @@
+//! The secrets of the installation, in files of its own that nobody else may read.
+
+use std::{
+    fs::{self, DirBuilder, File, Metadata, OpenOptions},
+    io::{ErrorKind, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use crate::error::{Error, Result};
+
+/// The shortest key, in bytes: what HS256 asks for (RFC 7518, 3.2).
+const MIN_BYTES: usize = 32;
+/// The longest key file that is read, in bytes.
+const MAX_FILE: u64 = 4096;
+
+/// The keys of the installation. It has no `Debug` and no `Display`, so that a key cannot end up in a log.
+pub struct Keys {
+    jwt: Vec<u8>,
+}
+
+impl Keys {
+    /// Reads `jwt.key` in the folder (`<data>/keys`), both of which are made, for the owner alone, when they are not there. The file holds
+    /// the key as hex digits. With a `jwt_override` (from the configuration) that is not empty, its bytes are the key and the folder is
+    /// not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] with one sentence for the operator when the key is shorter than 32 bytes or not hex, when group or others have
+    /// any access to the file or the folder, when the file is a symbolic link or not a file, and when the system refuses.
+    pub fn open(folder: &Path, jwt_override: &str) -> Result<Self> {
+        if !jwt_override.is_empty() {
+            let jwt = jwt_override.as_bytes().to_vec();
+            return if jwt.len() < MIN_BYTES {
+                Err(Error::internal(format!("The JWT key in the configuration is shorter than {MIN_BYTES} bytes.")))
+            } else {
+                Ok(Self { jwt })
+            };
+        }
+        make_folder(folder)?;
+        let path = folder.join("jwt.key");
+        make_key(folder, &path)?;
+        Ok(Self { jwt: read_key(&path)? })
+    }
+
+    /// The key that signs tokens (HS256), at least 32 bytes.
+    pub fn jwt(&self) -> &[u8] {
+        &self.jwt
+    }
+}
+
+/// A sentence of what could not be done to which path.
+fn refused<'a>(verb: &'a str, path: &'a Path) -> impl Fn(std::io::Error) -> Error + 'a {
+    move |error| Error::internal(format!("Could not {verb} {}: {error}.", path.display()))
+}
+
+/// Refuses a file or folder to which anybody but the owner has any access.
+fn private(path: &Path, metadata: &Metadata, mode: &str) -> Result<()> {
+    if metadata.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Error::internal(format!("{path} is open to other users of this machine; close it with `chmod {mode} {path}`.")))
+}
+
+/// Makes sure that what the folder lists is on the disk.
+fn sync_folder(path: &Path) -> Result<()> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(refused("write", path))
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(parent) => sync_folder(parent)?,
+            None => sync_folder(Path::new("."))?,
+        },
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(refused("create", folder)(error)),
+    }
+    let metadata = fs::metadata(folder).map_err(refused("read", folder))?;
+    if !metadata.is_dir() {
+        return Err(Error::internal(format!("{} is not a folder.", folder.display())));
+    }
+    private(folder, &metadata, "700")
+}
+
+/// Writes a new random key, unless there is something under that name.
+fn make_key(folder: &Path, path: &Path) -> Result<()> {
+    let mut key = [0; MIN_BYTES];
+    getrandom::fill(&mut key).map_err(|error| Error::internal(format!("No random bytes for a key: {error}.")))?;
+    // `create_new` follows no link and replaces nothing.
+    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(refused("create", path)(error)),
+    };
+    if let Err(error) = file.write_all((hex(&key) + "\n").as_bytes()).and_then(|()| file.sync_all()) {
+        // Half a key would be refused at the next start.
+        let _ = fs::remove_file(path);
+        return Err(refused("write", path)(error));
+    }
+    sync_folder(folder)
+}
+
+fn read_key(path: &Path) -> Result<Vec<u8>> {
+    let named = fs::symlink_metadata(path).map_err(refused("read", path))?;
+    if named.is_symlink() {
+        return Err(Error::internal(format!("{} is a symbolic link; put the key itself there.", path.display())));
+    }
+    // Before it is opened: opening a pipe would wait for its writer.
+    if !named.is_file() {
+        return Err(Error::internal(format!("{} is not a file.", path.display())));
+    }
+    let file = File::open(path).map_err(refused("read", path))?;
+    let opened = file.metadata().map_err(refused("read", path))?;
+    if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+        return Err(Error::internal(format!("{} was replaced while it was read.", path.display())));
+    }
+    private(path, &opened, "600")?;
+    let mut text = String::new();
+    file.take(MAX_FILE).read_to_string(&mut text).map_err(refused("read", path))?;
+    let key = unhex(text.trim()).ok_or_else(|| Error::internal(format!("{} does not hold a key in hex digits.", path.display())))?;
+    if key.len() < MIN_BYTES {
+        return Err(Error::internal(format!("The key in {} is shorter than {MIN_BYTES} bytes.", path.display())));
+    }
+    Ok(key)
+}
+
+/// Two lower-case hex digits for each byte.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    rest.is_empty().then(|| pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect())?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::symlink, path::PathBuf};
+
+    use super::*;
+
+    /// A folder of its own for each test, removed at its end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new() -> Self {
+            let mut name = [0; 8];
+            getrandom::fill(&mut name).unwrap();
+            let path = std::env::temp_dir().join(format!("studio-keys-{}", hex(&name)));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+        fn folder(&self) -> PathBuf {
+            self.0.join("keys")
+        }
+        fn file(&self) -> PathBuf {
+            self.folder().join("jwt.key")
+        }
+        fn open(&self) -> Result<Keys> {
+            Keys::open(&self.folder(), "")
+        }
+        fn refusal(&self) -> String {
+            self.open().err().unwrap().to_string()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn is_made_once_and_for_the_owner_alone() {
+        let scratch = Scratch::new();
+        let first = scratch.open().unwrap();
+        assert_eq!((mode(&scratch.folder()), mode(&scratch.file())), (0o700, 0o600));
+        assert_eq!(first.jwt().len(), 32);
+        assert_eq!(fs::read_to_string(scratch.file()).unwrap(), hex(first.jwt()) + "\n");
+        assert_eq!(scratch.open().unwrap().jwt(), first.jwt());
+        assert_ne!(Scratch::new().open().unwrap().jwt(), first.jwt());
+    }
+
+    #[test]
+    fn what_others_can_reach_is_refused() {
+        let scratch = Scratch::new();
+        scratch.open().unwrap();
+        for bits in [0o640, 0o604, 0o610, 0o602] {
+            fs::set_permissions(scratch.file(), PermissionsExt::from_mode(bits)).unwrap();
+            assert!(scratch.refusal().ends_with(&format!("`chmod 600 {}`.", scratch.file().display())));
+        }
+        fs::set_permissions(scratch.file(), PermissionsExt::from_mode(0o400)).unwrap();
+        scratch.open().unwrap();
+        fs::set_permissions(scratch.folder(), PermissionsExt::from_mode(0o750)).unwrap();
+        assert!(scratch.refusal().ends_with(&format!("`chmod 700 {}`.", scratch.folder().display())));
+    }
+
+    #[test]
+    fn short_odd_and_linked_keys_are_refused() {
+        let scratch = Scratch::new();
+        scratch.open().unwrap();
+        for (text, reason) in [
+            ("", "shorter than 32 bytes"),
+            (&"ab".repeat(31), "shorter than 32 bytes"),
+            (&"a".repeat(65), "hex"),
+            (&"zz".repeat(32), "hex"),
+            (&"+1".repeat(32), "hex"),
+        ] {
+            fs::write(scratch.file(), text).unwrap();
+            assert!(scratch.refusal().contains(reason), "{text}");
+        }
+        fs::write(scratch.file(), "0aFF".repeat(20)).unwrap();
+        assert_eq!(scratch.open().unwrap().jwt(), [0x0a, 0xff].repeat(20));
+
+        let elsewhere = scratch.0.join("elsewhere");
+        fs::rename(scratch.file(), &elsewhere).unwrap();
+        symlink(&elsewhere, scratch.file()).unwrap();
+        assert!(scratch.refusal().contains("symbolic link"));
+        fs::remove_file(&elsewhere).unwrap(); // dangling: nothing is written through it
+        assert!(scratch.refusal().contains("symbolic link") && !elsewhere.exists());
+        fs::remove_file(scratch.file()).unwrap();
+        fs::create_dir(scratch.file()).unwrap();
+        assert!(scratch.refusal().contains("is not a file"));
+    }
+
+    #[test]
+    fn the_configuration_can_give_the_key() {
+        let scratch = Scratch::new();
+        let key = "0123456789abcdef0123456789abcdef";
+        assert_eq!(Keys::open(&scratch.folder(), key).unwrap().jwt(), key.as_bytes());
+        assert!(!scratch.folder().exists());
+        assert!(Keys::open(&scratch.folder(), &key[1..]).err().unwrap().to_string().contains("shorter than 32 bytes"));
+    }
+}

@@ -1,0 +1,11 @@
+//! Sign-in: who is calling, and how they prove it.
+//!
+//! `password`, `keys` and `token` are the means; `session` mints, rotates and revokes; `gate` lets a request in. One-time
+//! codes, e-mail flows, a second factor and throttling get rooms of their own beside these.
+
+pub mod account;
+pub mod gate;
+pub mod keys;
+pub mod password;
+pub mod session;
+pub mod token;

@@ -1,0 +1,399 @@
+//! Passwords: Argon2id hashes as PHC strings, a bounded pool of threads to compute them, and what a new password may not be.
+
+use std::{
+    collections::HashSet,
+    hint::black_box,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+};
+
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version, password_hash};
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Result};
+
+/// Memory of one run, in KiB (19 MiB), with two passes and one lane: OWASP's first choice for Argon2id.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+const OUTPUT_BYTES: usize = 32;
+const SALT_BYTES: usize = 16;
+
+/// A stored hash that asks for more than this (256 MiB, 16 passes, 16 lanes) is not run: the row was tampered with.
+const MAX_MEMORY_KIB: u32 = 262_144;
+const MAX_PASSES: u32 = 16;
+const MAX_LANES: u32 = 16;
+
+/// What is verified when there is no usable hash. Whatever it matches, the answer is no.
+const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c3R1ZGlvLW5vLXN1Y2gtLQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Seconds a caller is told to wait when the queue of hashes is full.
+const RETRY_SECONDS: u64 = 2;
+
+static ARGON: LazyLock<Argon2<'static>> = LazyLock::new(|| {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(OUTPUT_BYTES)).expect("the parameters are constants within Argon2's limits");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+});
+
+/// The hash to store for a password: Argon2id v1.3 (RFC 9106), 19 MiB, 2 passes, 1 lane, a random salt of 16 bytes, 32 bytes of output, as
+/// a PHC string. Takes tens of milliseconds of one core; inside the server use [`Hasher::hash`].
+///
+/// # Errors
+/// [`Error::Internal`] when the system has no random bytes or no memory.
+pub fn hash(password: impl AsRef<[u8]>) -> Result<String> {
+    let mut salt = [0; SALT_BYTES];
+    getrandom::fill(&mut salt).map_err(|error| Error::internal(format!("No random bytes for a salt: {error}.")))?;
+    let hashed: PasswordHash = ARGON
+        .hash_password_with_salt(password.as_ref(), &salt)
+        .map_err(|error| Error::internal(format!("A password could not be hashed: {error}.")))?;
+    Ok(hashed.to_string())
+}
+
+/// Does the password belong to this stored PHC string? The string's own parameters are used, within limits.
+///
+/// With no string (no such user), or one that cannot be read or run, one verification of a fixed dummy hash is run and the answer is
+/// `false`: the time taken does not tell whether the user exists.
+pub fn verify(password: impl AsRef<[u8]>, phc: Option<&str>) -> bool {
+    let password = password.as_ref();
+    match phc.and_then(readable).map(|hash| ARGON.verify_password(password, &hash)) {
+        Some(Ok(())) => true,
+        Some(Err(password_hash::Error::PasswordInvalid)) => false,
+        // No hash, or one that argon2 refuses before it starts.
+        None | Some(Err(_)) => {
+            if let Some(dummy) = readable(DUMMY) {
+                let _ = black_box(ARGON.verify_password(black_box(password), &dummy));
+            }
+            false
+        }
+    }
+}
+
+/// The parsed string, if it is a complete Argon2 hash with parameters within our limits.
+fn readable(phc: &str) -> Option<PasswordHash> {
+    let hash = PasswordHash::new(phc).ok()?;
+    let params = Params::try_from(&hash).ok()?;
+    let sane = params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_PASSES && params.p_cost() <= MAX_LANES;
+    (sane && hash.algorithm.as_str().starts_with("argon2") && hash.salt.is_some() && hash.hash.is_some()).then_some(hash)
+}
+
+enum Job {
+    Hash { password: String, answer: oneshot::Sender<Result<String>> },
+    Verify { password: String, phc: Option<String>, answer: oneshot::Sender<bool> },
+}
+
+impl Job {
+    /// Does the work, unless whoever asked has gone away.
+    fn run(self) {
+        match self {
+            Self::Hash { password, answer } if !answer.is_closed() => drop(answer.send(hash(password))),
+            Self::Verify { password, phc, answer } if !answer.is_closed() => drop(answer.send(verify(password, phc.as_deref()))),
+            Self::Hash { .. } | Self::Verify { .. } => {}
+        }
+    }
+}
+
+/// A pool of threads of its own for hashing, with a bounded queue: a flood of logins can neither hold up the async runtime nor take more
+/// memory than 19 MiB for each thread. Clones share the pool; its threads end when the last clone is dropped.
+#[derive(Clone)]
+pub struct Hasher {
+    jobs: SyncSender<Job>,
+}
+
+impl Hasher {
+    /// Starts `threads` threads (0: as many as the machine has cores for us) with room for `queue` waiting jobs (at least one).
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system refuses a thread.
+    pub fn new(threads: usize, queue: usize) -> Result<Self> {
+        let threads = if threads == 0 { thread::available_parallelism().map_or(1, usize::from) } else { threads };
+        let (jobs, waiting) = sync_channel(queue.max(1));
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 0..threads {
+            let waiting = Arc::clone(&waiting);
+            thread::Builder::new()
+                .name(format!("password-{number}"))
+                .spawn(move || work(&waiting))
+                .map_err(|error| Error::internal(format!("A thread for passwords could not be started: {error}.")))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// [`hash`] on the pool.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] (2 seconds) when the queue is full; those of [`hash`].
+    pub async fn hash(&self, password: String) -> Result<String> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Hash { password, answer })?;
+        answered.await.map_err(|_| lost())?
+    }
+
+    /// [`verify`] on the pool.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] (2 seconds) when the queue is full.
+    pub async fn verify(&self, password: String, phc: Option<String>) -> Result<bool> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Verify { password, phc, answer })?;
+        answered.await.map_err(|_| lost())
+    }
+
+    fn send(&self, job: Job) -> Result<()> {
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Error::Unavailable(RETRY_SECONDS),
+            TrySendError::Disconnected(_) => lost(),
+        })
+    }
+}
+
+fn lost() -> Error {
+    Error::internal("A password job ended without an answer.")
+}
+
+/// One thread: a job at a time until the last [`Hasher`] is gone. A job that panics loses its answer and not the thread.
+fn work(waiting: &Mutex<Receiver<Job>>) {
+    loop {
+        // The guard is a temporary of this statement: the lock is held while waiting for a job and not while doing it.
+        let received = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = received else { return };
+        let _ = catch_unwind(AssertUnwindSafe(|| job.run()));
+    }
+}
+
+/// The shortest password, in code points.
+const MIN_CHARS: usize = 8;
+/// The longest password, in code points and in bytes.
+const MAX_CHARS: usize = 128;
+const MAX_BYTES: usize = 1024;
+/// Parts of a value that are shorter than this, in code points, are not compared.
+const MIN_PART: usize = 3;
+
+static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| include_str!("common_passwords.txt").lines().skip(1).collect());
+
+/// What is wrong with a new password: one sentence of Django's for each problem, none when it will do.
+///
+/// `own` is what the person is known by, as (what it is, value): `("username", "rana.khoury")`, `("email address", …)`,
+/// `("full name", …)`, `("phone number", …)`; only the first one that the password resembles is named. Lengths are in code points; the
+/// password is neither trimmed nor folded, other than lower-cased and trimmed copies of it for the comparisons. Sentences come in the
+/// order of Django's default validators: similarity, length, common, numeric; one that is too long gets that sentence alone.
+pub fn check(password: &str, own: &[(&str, &str)]) -> Vec<String> {
+    if password.len() > MAX_BYTES || password.chars().count() > MAX_CHARS {
+        return vec![format!("Ensure this field has no more than {MAX_CHARS} characters.")];
+    }
+    let mut problems = Vec::new();
+    let lower = password.to_lowercase();
+    let letters: Vec<char> = lower.chars().collect();
+    if let Some((what, _)) = own.iter().find(|(_, value)| resembles(&letters, value)) {
+        problems.push(format!("The password is too similar to the {what}."));
+    }
+    if password.chars().count() < MIN_CHARS {
+        problems.push(format!("This password is too short. It must contain at least {MIN_CHARS} characters."));
+    }
+    if COMMON.contains(lower.trim()) {
+        problems.push("This password is too common.".to_owned());
+    }
+    if !password.is_empty() && password.chars().all(char::is_numeric) {
+        problems.push("This password is entirely numeric.".to_owned());
+    }
+    problems
+}
+
+/// Is the lower-cased password similar to the value, or to one of its parts between characters that belong to no word?
+fn resembles(password: &[char], value: &str) -> bool {
+    let value = value.to_lowercase();
+    value
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .chain([value.as_str()])
+        .map(|part| part.chars().collect::<Vec<_>>())
+        .any(|part| part.len() >= MIN_PART && similar(password, &part))
+}
+
+/// `2m / (a + b) >= 0.7`, where m is the length of the longest common subsequence of the two and a and b are their lengths.
+///
+/// Django uses difflib's `quick_ratio`, the same formula with m the letters in common in any order; in order, a password is not refused
+/// for a chance anagram.
+fn similar(left: &[char], right: &[char]) -> bool {
+    let enough = |common: usize| 20 * common >= 7 * (left.len() + right.len());
+    // The common subsequence is no longer than the shorter of the two: also what bounds the work below for an endless value.
+    if !enough(left.len().min(right.len())) {
+        return false;
+    }
+    let mut row = vec![0_usize; right.len() + 1];
+    for a in left {
+        let mut diagonal = 0;
+        for (column, b) in right.iter().enumerate() {
+            let above = row[column + 1];
+            row[column + 1] = if a == b { diagonal + 1 } else { above.max(row[column]) };
+            diagonal = above;
+        }
+    }
+    enough(row[right.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: &str = "This password is too short. It must contain at least 8 characters.";
+    const COMMON: &str = "This password is too common.";
+    const NUMERIC: &str = "This password is entirely numeric.";
+    const LONG: &str = "Ensure this field has no more than 128 characters.";
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn hashes_have_the_parameters_and_verify() {
+        let stored = hash("correct horse").unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        let (salt, output) = stored.rsplit_once('$').map(|(head, output)| (head.rsplit_once('$').unwrap().1, output)).unwrap();
+        assert_eq!((salt.len(), output.len()), (22, 43)); // base64 of 16 and of 32 bytes
+        assert_ne!(stored, hash("correct horse").unwrap());
+        assert!(verify("correct horse", Some(&stored)));
+        assert!(!verify("correct horse ", Some(&stored)));
+        assert!(!verify("Correct horse", Some(&stored)));
+    }
+
+    #[test]
+    fn a_hash_of_the_reference_implementation_verifies() {
+        // argon2-cffi, which binds the reference implementation: hash_secret(b"correct horse", b"0123456789abcdef", 2, 19456, 1, 32, ID).
+        let stored = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$rk2Mi3E4dgRMg0fHaYaptWVZRKqs//6b6k3/nntqGJk";
+        assert!(verify("correct horse", Some(stored)));
+        assert!(!verify("correct horsf", Some(stored)));
+    }
+
+    #[test]
+    fn no_usable_hash_is_a_full_run_and_no() {
+        assert!(readable(DUMMY).is_some());
+        let bad = [
+            "",
+            "!",
+            "pbkdf2_sha256$1000000$salt$aGFzaA==",
+            "$argon2id$v=19$m=19456,t=2,p=1",
+            "$argon2id$v=19$m=19456,t=2,p=1$c3R1ZGlvLW5vLXN1Y2gtLQ",
+            "$argon2id$v=19$m=4194304,t=2,p=1$c3R1ZGlvLW5vLXN1Y2gtLQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "$scrypt$ln=17,r=8,p=1$c3R1ZGlvLW5vLXN1Y2gtLQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ];
+        for phc in bad {
+            assert!(readable(phc).is_none(), "{phc}");
+        }
+        let timed = |phc: Option<&str>| {
+            let start = std::time::Instant::now();
+            assert!(!verify("password", phc));
+            start.elapsed()
+        };
+        let stored = hash("another").unwrap();
+        let real = (0..5).map(|_| timed(Some(&stored))).min().unwrap();
+        for phc in [None, Some(""), Some(bad[4]), Some(bad[5])] {
+            assert!((0..5).map(|_| timed(phc)).min().unwrap() * 3 > real, "{phc:?}");
+        }
+    }
+
+    #[test]
+    fn the_pool_answers_and_refuses_when_full() {
+        let pool = Hasher::new(2, 8).unwrap();
+        let stored = block_on(pool.hash("correct horse".into())).unwrap();
+        assert_eq!(block_on(pool.verify("correct horse".into(), Some(stored.clone()))), Ok(true));
+        assert_eq!(block_on(pool.clone().verify("wrong".into(), Some(stored))), Ok(false));
+        assert_eq!(block_on(pool.verify("wrong".into(), None)), Ok(false));
+
+        // A pool whose only thread is not there: one job fits, the next does not.
+        let (jobs, waiting) = sync_channel(1);
+        let stuck = Hasher { jobs };
+        let (answer, _answered) = oneshot::channel();
+        stuck.send(Job::Verify { password: String::new(), phc: None, answer }).unwrap();
+        assert_eq!(block_on(stuck.verify("x".into(), None)), Err(Error::Unavailable(2)));
+        drop(waiting);
+        assert!(matches!(block_on(stuck.hash("x".into())), Err(Error::Internal(_))));
+    }
+
+    #[test]
+    fn threads_skip_jobs_of_callers_gone_and_end_with_the_pool() {
+        let (jobs, waiting) = sync_channel(16);
+        let pool = Hasher { jobs };
+        for _ in 0..10 {
+            let (answer, _) = oneshot::channel();
+            pool.send(Job::Hash { password: "x".into(), answer }).unwrap();
+        }
+        let stored = hash("x").unwrap();
+        let start = std::time::Instant::now();
+        hash("x").unwrap();
+        let one = start.elapsed();
+        drop(pool.clone());
+        let (answer, mut answered) = oneshot::channel();
+        pool.send(Job::Verify { password: "x".into(), phc: Some(stored), answer }).unwrap();
+        drop(pool);
+        let start = std::time::Instant::now();
+        work(&Mutex::new(waiting)); // returns: no sender is left
+        assert_eq!(answered.try_recv(), Ok(true));
+        assert!(start.elapsed() < one * 8, "eleven jobs, ten of them abandoned, took {:?} against {one:?} for one", start.elapsed());
+    }
+
+    #[test]
+    fn the_list_is_clean() {
+        let text = include_str!("common_passwords.txt");
+        assert!(text.starts_with("# ") && text.ends_with('\n'));
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert!(lines.len() > 8000 && lines.is_sorted());
+        for line in lines {
+            assert!(line.chars().count() >= MIN_CHARS && line.trim() == line && line.to_lowercase() == line, "{line}");
+        }
+    }
+
+    #[test]
+    fn lengths_common_and_numeric() {
+        let long = "é".repeat(128);
+        let cases: &[(&str, &[&str])] = &[
+            ("", &[SHORT]),
+            ("xk2!vqz", &[SHORT]),
+            ("1234567", &[SHORT, NUMERIC]),
+            ("12345678", &[COMMON, NUMERIC]),
+            ("٤٨١٥١٦٢٣٤٢", &[NUMERIC]),
+            ("password", &[COMMON]),
+            ("PassWord", &[COMMON]),
+            (" password ", &[COMMON]),
+            ("passwordpasswor!", &[]),
+            ("xk2!vqz9", &[]),
+            ("    spaced", &[]),
+            ("كلمةسريةطويلة", &[]),
+            (&long, &[]),
+            (&"é".repeat(129), &[LONG]),
+            (&"1".repeat(129), &[LONG]),
+            (&"👩".repeat(128), &[]), // 512 bytes
+        ];
+        for (password, expected) in cases {
+            assert_eq!(check(password, &[]), *expected, "{password:?}");
+        }
+    }
+
+    #[test]
+    fn similarity() {
+        let own = [
+            ("username", "rana.khoury"),
+            ("email address", "rana@cedar-studio.com"),
+            ("full name", "Rana Khoury"),
+            ("phone number", "+96170123456"),
+        ];
+        let refused = |password: &str| check(password, &own).into_iter().find(|text| text.contains("similar"));
+        let too = |what: &str| Some(format!("The password is too similar to the {what}."));
+        assert_eq!(refused("rana.khoury"), too("username"));
+        assert_eq!(refused("RanaKhoury1"), too("username"));
+        assert_eq!(refused("khoury123"), too("username")); // the part: 2 * 6 / (9 + 6) = 0.8
+        assert_eq!(refused("cedar-studio"), too("email address"));
+        assert_eq!(refused("studio99"), too("email address"));
+        assert_eq!(refused("70123456"), too("phone number"));
+        assert_eq!(refused("yruohk.anar"), None); // backwards
+        assert_eq!(refused("correct horse battery"), None);
+        assert_eq!(refused("khoury-and-a-long-tail"), None);
+        // A part of two letters, an empty value and an endless one take no part.
+        assert_eq!(check("xyxyxyx1", &[("full name", "xy"), ("username", ""), ("email address", &"xy".repeat(1 << 19))]), [""; 0]);
+        // The edge: 2 * 7 / (8 + 12) = 0.7, and 2 * 7 / (9 + 12) is below.
+        assert!(similar(&"abcdefgX".chars().collect::<Vec<_>>(), &"abcdefg12345".chars().collect::<Vec<_>>()));
+        assert!(!similar(&"abcdefgXY".chars().collect::<Vec<_>>(), &"abcdefg12345".chars().collect::<Vec<_>>()));
+    }
+}

@@ -1,0 +1,103 @@
+//! Forward-only migrations: the files of `sql/`, embedded, each run once, in one transaction, in the order of their names.
+
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+
+use super::{Reader, sqlite::explain};
+use crate::{
+    clock::Clock,
+    error::{Error, Result},
+    kit::DateTime,
+};
+
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sql");
+
+/// One file of `sql/`.
+pub struct Migration {
+    /// The file's name without `.sql`.
+    pub name: &'static str,
+    pub sql: &'static str,
+    /// When it was run on this database; `None`: not yet.
+    pub applied_at: Option<String>,
+}
+
+impl Migration {
+    fn hash(&self) -> String {
+        Sha256::digest(self.sql).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// All migrations in order, with what the database remembers of them.
+///
+/// # Errors
+/// When the database remembers a migration that this program does not have, or has otherwise.
+pub fn list(connection: &Connection) -> Result<Vec<Migration>> {
+    let reader = Reader::new(connection);
+    let sql = "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, hash TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT";
+    if !reader.exists("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'", &[])? {
+        connection.execute_batch(sql).map_err(explain)?;
+    }
+    let read = |row: &super::Row<'_>| Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<String>(2)?));
+    let done = reader.rows("SELECT name, hash, applied_at FROM migrations ORDER BY name", &[], read)?;
+    let mut all = embedded();
+    for (name, hash, applied_at) in done {
+        let known = all.iter_mut().find(|migration| migration.name == name).ok_or_else(|| {
+            Error::Internal(format!("this database was migrated by a newer studio (it has {name}); use that version or a copy from before"))
+        })?;
+        if known.hash() != hash {
+            return Err(Error::Internal(format!(
+                "sql/{name}.sql was edited after it had run; put it back and write a new migration instead"
+            )));
+        }
+        known.applied_at = Some(applied_at);
+    }
+    Ok(all)
+}
+
+fn embedded() -> Vec<Migration> {
+    let migration = |file: &'static include_dir::File<'static>| {
+        let name = file.path().file_stem()?.to_str()?;
+        Some(Migration { name, sql: file.contents_utf8()?, applied_at: None })
+    };
+    let mut all: Vec<Migration> = FILES.files().filter_map(migration).collect();
+    all.sort_by_key(|migration| migration.name);
+    all
+}
+
+/// Runs what has not run yet and answers the names. A database that holds data is copied first.
+pub fn run(connection: &mut Connection, folder: &Path, clock: &Clock) -> Result<Vec<&'static str>> {
+    let all = list(connection)?;
+    let holds_data = all.iter().any(|migration| migration.applied_at.is_some());
+    let pending: Vec<&Migration> = all.iter().filter(|migration| migration.applied_at.is_none()).collect();
+    let Some(first) = pending.first() else { return Ok(vec![]) };
+    let now = DateTime(clock.now()).to_string();
+    if holds_data {
+        copy(connection, folder, &format!("before-{}-{}.db", first.name, now.replace([':', '.'], "")))?;
+    }
+    for migration in &pending {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(explain)?;
+        let failed = |error| Error::Internal(format!("migration {} failed: {error}", migration.name));
+        transaction.execute_batch(migration.sql).map_err(failed)?;
+        let remember = "INSERT INTO migrations (name, hash, applied_at) VALUES (?1, ?2, ?3)";
+        transaction.execute(remember, [migration.name, &migration.hash(), &now]).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        tracing::info!(name = migration.name, "migrated");
+    }
+    Ok(pending.iter().map(|migration| migration.name).collect())
+}
+
+/// A whole copy of the database in `<folder>/backups`.
+fn copy(connection: &Connection, folder: &Path, name: &str) -> Result<()> {
+    let backups = folder.join("backups");
+    super::create_folder(&backups)?;
+    let target = backups.join(name);
+    connection.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map_err(explain)?;
+    // SQLite does not sync the copy itself.
+    std::fs::File::open(&target).and_then(|file| file.sync_all()).map_err(Error::internal)?;
+    std::fs::File::open(&backups).and_then(|folder| folder.sync_all()).map_err(Error::internal)?;
+    tracing::info!(copy = %target.display(), "copied the database before migrating it");
+    Ok(())
+}

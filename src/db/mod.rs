@@ -1,0 +1,259 @@
+//! The database: one door for writes, cheap reads, nothing above knows which engine runs.
+//!
+//! * `write` is the only way to change a row. Closures queue for one writer thread, which runs many in one transaction, each in
+//!   its own savepoint, and answers after the commit (`sqlite`).
+//! * `read` runs in place, on a connection of the calling thread: for reads by key and by index.
+//! * `scan` runs on a small pool with a deadline: for whatever may walk a table.
+
+pub mod migrate;
+mod sqlite;
+mod value;
+mod writer;
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    fs::{DirBuilder, File, OpenOptions},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use moka::sync::Cache;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+pub use self::{
+    value::{Cell, FromCell, Row, Value},
+    writer::{Reader, Writer},
+};
+use crate::{
+    actor::Actor,
+    clock::Clock,
+    error::{Error, Result},
+};
+
+/// How the database is run; see `[database]` in `config.toml`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub readers: u32,
+    pub writer_queue: usize,
+    /// A group ends after so many requests ...
+    pub batch: usize,
+    /// ... or after so much work.
+    pub batch_time: Duration,
+    /// A statement of `scan` that runs longer is ended.
+    pub statement_time: Duration,
+    pub scan_permits: usize,
+    pub cache_mib: u32,
+}
+
+/// The open database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db(Arc<Inner>);
+
+struct Inner {
+    /// Tells the thread-local connections of one database from another's.
+    serial: u64,
+    path: PathBuf,
+    writer: sqlite::WriterThread,
+    scanners: r2d2::Pool<r2d2_sqlite::SqliteConnectionManager>,
+    scan_permits: Arc<Semaphore>,
+    statement_time: Duration,
+    shared: Arc<Shared>,
+    totals: Cache<String, i64>,
+    boot: u64,
+    /// Dropped last: the file stays ours until everything is closed.
+    _lock: File,
+}
+
+/// What the writer thread and the readers both look at.
+struct Shared {
+    catalog: Catalog,
+    clock: Clock,
+}
+
+/// The tables and their columns, as the migrated database has them.
+pub struct Catalog(HashMap<String, Table>);
+
+struct Table {
+    columns: Vec<String>,
+    /// How many commits have touched the table since the start.
+    generation: AtomicU64,
+}
+
+impl Catalog {
+    fn of(connection: &Connection) -> Result<Self> {
+        let reader = Reader::new(connection);
+        let mut tables = HashMap::new();
+        let sql = "SELECT t.name, c.name FROM pragma_table_list AS t JOIN pragma_table_info(t.name) AS c WHERE t.schema = 'main' AND t.type = 'table'";
+        reader.each(sql, &[], |row| {
+            let table: &mut Table = tables.entry(row.get(0)?).or_insert_with(|| Table { columns: vec![], generation: AtomicU64::new(0) });
+            table.columns.push(row.get(1)?);
+            Ok(())
+        })?;
+        Ok(Self(tables))
+    }
+
+    pub fn has(&self, table: &str, column: &str) -> bool {
+        self.columns(table).iter().any(|name| name == column)
+    }
+
+    /// The columns of a table; none when there is no such table.
+    pub fn columns(&self, table: &str) -> &[String] {
+        self.0.get(table).map_or(&[], |table| &table.columns)
+    }
+
+    fn touch(&self, table: &str) {
+        if let Some(table) = self.0.get(table) {
+            table.generation.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The database file in a data folder.
+pub fn file_in(folder: &Path) -> PathBuf {
+    folder.join("studio.db")
+}
+
+/// Makes the data folder, for this user alone.
+pub fn create_folder(folder: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Error::Internal(format!("cannot create the folder {}: {error}", folder.display())))
+}
+
+/// Makes this process the only one that works on the database in `folder`. `None`: another process holds it.
+pub fn lock(folder: &Path) -> Result<Option<File>> {
+    let path = folder.join("studio.lock");
+    let cannot = |error| Error::Internal(format!("cannot lock {}: {error}", path.display()));
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => Err(cannot(error)),
+    }
+}
+
+fn boot() -> u64 {
+    getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()))
+}
+
+impl Db {
+    /// Opens the database in `folder`, creating and migrating it as needed.
+    pub fn open(folder: &Path, settings: &Settings, clock: Clock) -> Result<Self> {
+        create_folder(folder)?;
+        let lock = lock(folder)?
+            .ok_or_else(|| Error::Internal(format!("another process is running on the database in {}; stop it first", folder.display())))?;
+        let path = file_in(folder);
+        let mut connection = sqlite::open_writer(&path, settings.cache_mib)?;
+        migrate::run(&mut connection, folder, &clock)?;
+        let shared = Arc::new(Shared { catalog: Catalog::of(&connection)?, clock });
+        let scanners = sqlite::scan_pool(&path, settings)?;
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        Ok(Self(Arc::new(Inner {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            writer: sqlite::WriterThread::start(connection, settings, shared.clone())?,
+            path,
+            scanners,
+            scan_permits: Arc::new(Semaphore::new(settings.scan_permits)),
+            statement_time: settings.statement_time,
+            shared,
+            totals: Cache::new(10_000),
+            boot: boot(),
+            _lock: lock,
+        })))
+    }
+
+    /// Changes rows: runs `work` in a transaction as `actor` and answers once that is on disk. The closure may run again, so it
+    /// must do nothing but read and write through the `Writer`.
+    ///
+    /// # Errors
+    /// Whatever `work` answers, with nothing of it stored; `Unavailable` when too many wait or the disk refuses.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        actor: Arc<Actor>,
+        work: impl FnMut(&mut Writer<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.0.writer.submit(actor, work)?;
+        answer.await.unwrap_or_else(|_| Err(Error::internal("the writer dropped a request")))
+    }
+
+    /// `write` for a caller without an async runtime: the command line.
+    pub fn write_blocking<T: Send + 'static>(
+        &self,
+        actor: Arc<Actor>,
+        work: impl FnMut(&mut Writer<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.0.writer.submit(actor, work)?;
+        answer.blocking_recv().unwrap_or_else(|_| Err(Error::internal("the writer dropped a request")))
+    }
+
+    /// Reads in place, on a connection of this thread and from one snapshot. For reads by key or index, which take microseconds.
+    pub fn read<T>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+        thread_local! {
+            static CONNECTION: RefCell<Option<(u64, Connection)>> = const { RefCell::new(None) };
+        }
+        let mine = CONNECTION.take().filter(|(serial, _)| *serial == self.0.serial);
+        let (serial, connection) = match mine {
+            Some(mine) => mine,
+            None => (self.0.serial, sqlite::open_reader(&self.0.path)?),
+        };
+        let result = sqlite::snapshot(&connection, work);
+        CONNECTION.set(Some((serial, connection)));
+        result
+    }
+
+    /// Reads on the pool of scanners, a few at a time, each statement with a deadline. For searches, reports and exports.
+    ///
+    /// # Errors
+    /// `Unavailable` when a statement takes too long.
+    pub async fn scan<T: Send + 'static>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        let permit = self.0.scan_permits.clone().acquire_owned().await.map_err(Error::internal)?;
+        let (pool, limit) = (self.0.scanners.clone(), self.0.statement_time);
+        let job = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let connection = pool.get_timeout(Duration::from_secs(2)).map_err(|_| Error::Unavailable(1))?;
+            sqlite::with_deadline(&connection, limit, || sqlite::snapshot(&connection, work))
+        });
+        job.await.map_err(Error::internal)?
+    }
+
+    /// A number that grows with each commit that touched the table. Read it before reading the table: then whatever is kept
+    /// under it is never older than it says.
+    pub fn generation(&self, table: &str) -> u64 {
+        self.0.shared.catalog.0.get(table).map_or(0, |table| table.generation.load(Ordering::SeqCst))
+    }
+
+    /// The generations of several tables as one number, which grows when any of them does.
+    pub fn stamp(&self, tables: &[String]) -> u64 {
+        tables.iter().map(|table| self.generation(table)).sum()
+    }
+
+    /// How many rows lists have, kept under the stamp of the tables they depend on: exact until the next commit, unused after.
+    pub fn totals(&self) -> &Cache<String, i64> {
+        &self.0.totals
+    }
+
+    /// A number of this start: generations begin anew with it.
+    pub fn boot(&self) -> u64 {
+        self.0.boot
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.shared.catalog
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.shared.clock
+    }
+
+    /// Does the writer answer?
+    pub async fn ready(&self) -> bool {
+        let actor = Arc::new(Actor::system(self.clock().now()));
+        matches!(tokio::time::timeout(Duration::from_secs(5), self.write(actor, |_| Ok(()))).await, Ok(Ok(())))
+    }
+}

@@ -1,0 +1,370 @@
+//! The SQLite behind `Db`: how files are opened, the writer thread, the readers, the meaning of its errors.
+
+use std::{
+    any::Any,
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi, functions::FunctionFlags};
+use tokio::sync::oneshot;
+
+use super::{Reader, Settings, Shared, Writer};
+use crate::{
+    actor::Actor,
+    error::{Error, Problems, Result},
+    kit::{singular, words},
+};
+
+/// "stud" in the file's header: a database of another program is refused.
+const APPLICATION_ID: i32 = 0x7374_7564;
+/// Versions up to 3.51.2 can corrupt a WAL that two connections write and checkpoint.
+const OLDEST_SQLITE: i32 = 3_051_003;
+/// The checkpoint empties the WAL when it has grown over this.
+const WAL_LIMIT_BYTES: u64 = 64 << 20;
+/// File systems on which SQLite's locks and shared memory do not hold.
+const REMOTE_FILE_SYSTEMS: [&str; 7] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse"];
+
+pub fn open_writer(path: &Path, cache_mib: u32) -> Result<Connection> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(Error::Internal(format!("SQLite {} is too old: 3.51.3 or newer is needed", rusqlite::version())));
+    }
+    refuse_remote(path)?;
+    // Made here so that the database, and the WAL that copies its mode, are for this user alone.
+    let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    made.map_err(|error| Error::Internal(format!("cannot open {}: {error}", path.display())))?;
+    let connection = Connection::open(path).map_err(explain)?;
+    prepare(&connection, cache_mib)?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(explain)?;
+    if mode != "wal" {
+        return Err(Error::Internal(format!("{} cannot use a write-ahead log (it answered {mode})", path.display())));
+    }
+    let set = |name, value: i64| connection.pragma_update(None, name, value).map_err(explain);
+    connection.pragma_update(None, "synchronous", "FULL").map_err(explain)?;
+    set("wal_autocheckpoint", 1000)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT_BYTES as i64, |_| Ok(())).map_err(explain)?;
+    match connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(explain)? {
+        0 => set("application_id", APPLICATION_ID.into())?,
+        APPLICATION_ID => {}
+        _ => return Err(Error::Internal(format!("{} is the database of another program", path.display()))),
+    }
+    Ok(connection)
+}
+
+pub fn open_reader(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, reader_flags()).map_err(explain)?;
+    prepare_reader(&connection).map_err(explain)?;
+    Ok(connection)
+}
+
+pub fn scan_pool(path: &Path, settings: &Settings) -> Result<r2d2::Pool<SqliteConnectionManager>> {
+    let manager = SqliteConnectionManager::file(path).with_flags(reader_flags()).with_init(|connection| prepare_reader(connection));
+    let pool = r2d2::Pool::builder().max_size(settings.readers).min_idle(Some(0)).test_on_check_out(false);
+    pool.build(manager).map_err(Error::internal)
+}
+
+fn reader_flags() -> OpenFlags {
+    // Not read-only at the file level: a reader must be able to recover the WAL. `query_only` keeps it from writing.
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
+    harden(connection, 8)?;
+    connection.pragma_update(None, "query_only", true)
+}
+
+fn prepare(connection: &Connection, cache_mib: u32) -> Result<()> {
+    harden(connection, cache_mib).map_err(explain)
+}
+
+/// What every connection is set to. `busy_timeout` comes first: the other pragmas may have to wait for a lock.
+fn harden(connection: &Connection, cache_mib: u32) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    for (name, value) in [("foreign_keys", 1), ("recursive_triggers", 1), ("trusted_schema", 0), ("cell_size_check", 1), ("temp_store", 2)]
+    {
+        connection.pragma_update(None, name, value)?;
+    }
+    connection.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(())).or_else(|error| match error {
+        rusqlite::Error::QueryReturnedNoRows => Ok(()),
+        other => Err(other),
+    })?;
+    connection.pragma_update(None, "cache_size", -1024 * i64::from(cache_mib))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("distance_m", 4, flags, |call| {
+        let coordinate = |index| call.get::<Option<f64>>(index);
+        let (Some(lat1), Some(lon1), Some(lat2), Some(lon2)) = (coordinate(0)?, coordinate(1)?, coordinate(2)?, coordinate(3)?) else {
+            return Ok(None);
+        };
+        Ok(Some(distance_m(lat1, lon1, lat2, lon2)))
+    })
+}
+
+/// Metres between two positions in degrees along the sphere (haversine; mean radius of the earth, IUGG).
+fn distance_m(lat1: f64, lon1: f64, lat2: f64, lon2: f64) -> f64 {
+    const RADIUS_M: f64 = 6_371_008.8;
+    let half = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
+    let chord = half(lat2 - lat1) + lat1.to_radians().cos() * lat2.to_radians().cos() * half(lon2 - lon1);
+    2.0 * RADIUS_M * chord.min(1.0).sqrt().asin()
+}
+
+/// The locks of a database on a network file system cannot be trusted.
+fn refuse_remote(path: &Path) -> Result<()> {
+    let Ok(mounts) = std::fs::read_to_string("/proc/self/mounts") else { return Ok(()) };
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok()).unwrap_or_default();
+    let kinds = mounts.lines().filter_map(|line| {
+        let mut parts = line.split(' ').skip(1);
+        Some((parts.next()?, parts.next()?))
+    });
+    let nearest = kinds.filter(|(point, _)| folder.starts_with(point)).max_by_key(|(point, _)| point.len());
+    match nearest {
+        Some((_, kind)) if REMOTE_FILE_SYSTEMS.contains(&kind.split('.').next().unwrap_or(kind)) => Err(Error::Internal(format!(
+            "{} is on a {kind} file system, where SQLite cannot keep data safe; use a local disk",
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Runs `work` on one state of the database.
+pub fn snapshot<T>(connection: &Connection, work: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+    execute(connection, "BEGIN")?;
+    let result = work(&Reader::new(connection));
+    execute(connection, "COMMIT")?;
+    result
+}
+
+/// Ends any statement of `work` once `limit` has passed.
+pub fn with_deadline<T>(connection: &Connection, limit: Duration, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    connection.progress_handler(10_000, Some(move || Instant::now() >= deadline)).map_err(explain)?;
+    let result = work();
+    connection.progress_handler(0, None::<fn() -> bool>).map_err(explain)?;
+    result
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<()> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(explain)
+}
+
+// ------------------------------------------------------------------------------------------------ the writer
+
+/// The one thread that changes the database.
+pub struct WriterThread {
+    queue: Option<SyncSender<Box<dyn Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A request to the writer.
+trait Job: Send {
+    fn actor(&self) -> Arc<Actor>;
+    /// Runs the closure. `false`: it failed, undo its savepoint.
+    fn run(&mut self, writer: &mut Writer<'_>) -> bool;
+    /// Sends the answer; `committed` is why the group as a whole failed, if it did.
+    fn answer(self: Box<Self>, committed: Result<()>);
+}
+
+struct Request<T, F> {
+    actor: Arc<Actor>,
+    work: F,
+    result: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send, F: FnMut(&mut Writer<'_>) -> Result<T> + Send> Job for Request<T, F> {
+    fn actor(&self) -> Arc<Actor> {
+        self.actor.clone()
+    }
+
+    fn run(&mut self, writer: &mut Writer<'_>) -> bool {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(writer))).unwrap_or_else(|panic| Err(panic_error(panic.as_ref())));
+        let done = result.is_ok();
+        self.result = Some(result);
+        done
+    }
+
+    fn answer(self: Box<Self>, committed: Result<()>) {
+        let result = match (self.result, committed) {
+            (Some(Ok(_)), Err(error)) => Err(error),
+            (Some(result), _) => result,
+            (None, outcome) => Err(outcome.err().unwrap_or(Error::Unavailable(1))),
+        };
+        // A caller that went away has no use for the answer.
+        let _ = self.reply.send(result);
+    }
+}
+
+fn panic_error(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::Internal(format!("panic in a write: {}", text.unwrap_or_default()))
+}
+
+impl WriterThread {
+    pub fn start(connection: Connection, settings: &Settings, shared: Arc<Shared>) -> Result<Self> {
+        let (queue, requests) = sync_channel(settings.writer_queue);
+        let (batch, batch_time) = (settings.batch, settings.batch_time);
+        let run = move || Loop { connection, shared, batch, batch_time }.run(&requests);
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(run).map_err(Error::internal)?;
+        Ok(Self { queue: Some(queue), thread: Mutex::new(Some(thread)) })
+    }
+
+    pub fn submit<T: Send + 'static>(
+        &self,
+        actor: Arc<Actor>,
+        work: impl FnMut(&mut Writer<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Request { actor, work, result: None, reply });
+        let queue = self.queue.as_ref().ok_or(Error::Unavailable(1))?;
+        match queue.try_send(job) {
+            Ok(()) => Ok(answer),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Error::Unavailable(1)),
+        }
+    }
+}
+
+impl Drop for WriterThread {
+    /// Waits until the last request is on disk and the WAL is folded into the database.
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Loop {
+    connection: Connection,
+    shared: Arc<Shared>,
+    batch: usize,
+    batch_time: Duration,
+}
+
+/// What a group of requests leaves to be done after its commit.
+#[derive(Default)]
+struct Group {
+    jobs: Vec<Box<dyn Job>>,
+    touched: Vec<&'static str>,
+    after: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Loop {
+    fn run(self, requests: &Receiver<Box<dyn Job>>) {
+        loop {
+            match requests.recv_timeout(Duration::from_secs(30)) {
+                Ok(first) => self.group(first, requests),
+                Err(RecvTimeoutError::Timeout) => self.rest(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+    }
+
+    /// Runs `first` and whatever else waits in one transaction.
+    fn group(&self, first: Box<dyn Job>, requests: &Receiver<Box<dyn Job>>) {
+        let start = Instant::now();
+        let mut group = Group::default();
+        let begun = execute(&self.connection, "BEGIN IMMEDIATE");
+        let mut next = Some(first);
+        while let Some(mut job) = next {
+            if begun.is_ok() {
+                self.one(job.as_mut(), &mut group);
+            }
+            group.jobs.push(job);
+            let room = group.jobs.len() < self.batch && start.elapsed() < self.batch_time;
+            next = room.then(|| requests.try_recv().ok()).flatten();
+        }
+        let committed = begun.and_then(|()| execute(&self.connection, "COMMIT"));
+        if let Err(error) = &committed {
+            tracing::error!(%error, requests = group.jobs.len(), "a group of writes was not committed");
+            let _ = self.connection.execute_batch("ROLLBACK");
+        } else {
+            group.touched.iter().for_each(|table| self.shared.catalog.touch(table));
+            group.after.into_iter().for_each(|done| done());
+        }
+        group.jobs.into_iter().for_each(|job| job.answer(committed.clone().map_err(|_| Error::Unavailable(1))));
+    }
+
+    fn one(&self, job: &mut dyn Job, group: &mut Group) {
+        if execute(&self.connection, "SAVEPOINT request").is_err() {
+            return;
+        }
+        let mut writer = Writer::new(&self.connection, job.actor(), &self.shared.catalog);
+        let done = job.run(&mut writer);
+        let (touched, after) = writer.into_effects();
+        if !done {
+            let _ = execute(&self.connection, "ROLLBACK TO request");
+        }
+        let _ = execute(&self.connection, "RELEASE request");
+        if done {
+            group.touched.extend(touched);
+            group.after.extend(after);
+        }
+    }
+
+    /// Idle work: fold a WAL that has grown large back into the database.
+    fn rest(&self) {
+        let wal = self.connection.path().map(|path| format!("{path}-wal"));
+        let size = wal.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |file| file.len());
+        if size > WAL_LIMIT_BYTES {
+            let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ errors
+
+/// What an error of SQLite means. Constraints become problems of a field in DRF's words.
+pub fn explain(error: rusqlite::Error) -> Error {
+    let rusqlite::Error::SqliteFailure(code, message) = &error else { return Error::internal(error) };
+    let message = message.as_deref().unwrap_or_default();
+    match (code.code, code.extended_code) {
+        (_, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => not_unique(message),
+        (_, ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => Error::whole("A record that this one refers to does not exist."),
+        (_, ffi::SQLITE_CONSTRAINT_CHECK) => {
+            let rule = message.rsplit(": ").next().unwrap_or_default();
+            Error::whole(format!("The record breaks the rule {rule}."))
+        }
+        // The disk may have kept nothing of what it said it wrote; going on could lose acknowledged writes.
+        (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => {
+            tracing::error!(%error, "the disk failed to store data; stopping");
+            std::process::exit(74)
+        }
+        (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OperationInterrupted, _) => Error::Unavailable(1),
+        (ErrorCode::DiskFull, _) => {
+            tracing::error!("the disk is full: nothing more can be written");
+            Error::Unavailable(30)
+        }
+        _ => Error::internal(error),
+    }
+}
+
+/// `UNIQUE constraint failed: zones.business_id, zones.name`, or `... failed: index 'users_email_key'` for one over expressions.
+fn not_unique(message: &str) -> Error {
+    let list = message.split_once("failed: ").map_or("", |(_, list)| list);
+    let (table, fields): (String, Vec<String>) = match list.strip_prefix("index '").and_then(|name| name.strip_suffix("_key'")) {
+        Some(name) => name.split_once('_').map_or_else(Default::default, |(table, field)| (table.into(), vec![field.into()])),
+        None => {
+            let columns: Vec<(&str, &str)> = list.split(", ").filter_map(|column| column.split_once('.')).collect();
+            let fields = columns.iter().map(|(_, name)| *name).filter(|name| *name != "business_id");
+            let fields = fields.map(|name| name.strip_suffix("_id").unwrap_or(name).to_owned()).collect();
+            (columns.first().map_or("", |(table, _)| table).to_owned(), fields)
+        }
+    };
+    let kind = words(&singular(&table));
+    match fields.as_slice() {
+        [field] if table == "users" && field == "username" => Error::field(field, "A user with that username already exists."),
+        [field] => Error::field(field, format!("{kind} with this {} already exists.", words(field))),
+        several => Error::Invalid(Problems::one("non_field_errors", format!("The fields {} must make a unique set.", several.join(", ")))),
+    }
+}

@@ -1,0 +1,264 @@
+//! Reading and writing rows. A `Writer` knows who writes and when, and keeps the audit trail itself.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use serde_json::{Map, Value as Json, json};
+use uuid::{NoContext, Timestamp as UuidTime, Uuid};
+
+use super::{Catalog, FromCell, Row, Value, sqlite::explain};
+use crate::{
+    actor::Actor,
+    error::{Error, Result},
+    kit::DateTime,
+};
+
+/// A connection to read from.
+pub struct Reader<'a> {
+    connection: &'a Connection,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Calls `visit` with each row. Arguments are bound to `?1`, `?2`, ...; those the statement does not use are left out.
+    pub fn each(&self, sql: &str, args: &[Value], mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(explain)?;
+        let used = statement.parameter_count();
+        for (index, value) in args.iter().enumerate().take(used) {
+            statement.raw_bind_parameter(index + 1, value).map_err(explain)?;
+        }
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(explain)? {
+            visit(&Row(row))?;
+        }
+        Ok(())
+    }
+
+    pub fn rows<T>(&self, sql: &str, args: &[Value], mut read: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        self.each(sql, args, |row| read(row).map(|value| all.push(value)))?;
+        Ok(all)
+    }
+
+    /// The first row, if there is one.
+    pub fn row<T>(&self, sql: &str, args: &[Value], mut read: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+        let mut found = None;
+        self.each(sql, args, |row| {
+            if found.is_none() {
+                found = Some(read(row)?);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The first cell of the first row, if there is one.
+    pub fn one<T: FromCell>(&self, sql: &str, args: &[Value]) -> Result<Option<T>> {
+        self.row(sql, args, |row| row.get(0))
+    }
+
+    /// Does the query have a row?
+    pub fn exists(&self, sql: &str, args: &[Value]) -> Result<bool> {
+        Ok(self.row(sql, args, |_| Ok(()))?.is_some())
+    }
+}
+
+/// A transaction to write in, on behalf of an actor. Rows that have an identity of their own (a `uuid`) are audited; rows that
+/// belong to another (lines, events, tokens) are part of its story.
+pub struct Writer<'a> {
+    reader: Reader<'a>,
+    actor: Arc<Actor>,
+    catalog: &'a Catalog,
+    action: Option<&'static str>,
+    touched: Vec<&'static str>,
+    after: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl<'a> std::ops::Deref for Writer<'a> {
+    type Target = Reader<'a>;
+    fn deref(&self) -> &Reader<'a> {
+        &self.reader
+    }
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(connection: &'a Connection, actor: Arc<Actor>, catalog: &'a Catalog) -> Self {
+        Self { reader: Reader::new(connection), actor, catalog, action: None, touched: vec![], after: vec![] }
+    }
+
+    pub(super) fn into_effects(self) -> (Vec<&'static str>, Vec<Box<dyn FnOnce() + Send>>) {
+        (self.touched, self.after)
+    }
+
+    pub fn actor(&self) -> &Arc<Actor> {
+        &self.actor
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        self.catalog
+    }
+
+    /// The time of the request, as it is stored.
+    pub fn now(&self) -> DateTime {
+        DateTime(self.actor.now)
+    }
+
+    /// Names what is being done in the audit trail, in place of `create`, `update` and the like.
+    pub fn act(&mut self, action: &'static str) {
+        self.action = Some(action);
+    }
+
+    /// Runs `done` after the commit, also when the caller has gone away by then: for caches that follow the database.
+    pub fn after_commit(&mut self, done: impl FnOnce() + Send + 'static) {
+        self.after.push(Box::new(done));
+    }
+
+    /// Adds a row and answers its id. The mixin columns (`uuid`, `created_at`, `business_id`, ...) are filled where the table has
+    /// them and `values` does not.
+    pub fn insert(&mut self, table: &'static str, mut values: Vec<(&str, Value)>) -> Result<i64> {
+        let now = self.now().to_string();
+        let seconds = self.actor.now.as_second().unsigned_abs();
+        let uuid = || Uuid::new_v7(UuidTime::from_unix(NoContext, seconds, self.actor.now.subsec_nanosecond().unsigned_abs())).to_string();
+        let mixin: [(&str, Value); 7] = [
+            ("uuid", uuid().into()),
+            ("created_at", now.clone().into()),
+            ("updated_at", now.into()),
+            ("version", 1.into()),
+            ("business_id", self.actor.business_id().into()),
+            ("created_by", self.actor.user_id.into()),
+            ("updated_by", self.actor.user_id.into()),
+        ];
+        for (name, value) in mixin {
+            if self.catalog.has(table, name) && !values.iter().any(|(given, _)| *given == name) {
+                values.push((name, value));
+            }
+        }
+        let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
+        let marks: Vec<String> = (1..=values.len()).map(|index| format!("?{index}")).collect();
+        let sql = format!("INSERT INTO \"{table}\" ({}) VALUES ({}) RETURNING id", names.join(", "), marks.join(", "));
+        let args: Vec<Value> = values.iter().map(|(_, value)| value.clone()).collect();
+        let id = self.reader.one(&sql, &args)?.ok_or_else(|| Error::internal("an insert answered no id"))?;
+        self.touched.push(table);
+        self.audit(table, id, "create", None, Some(&values))?;
+        Ok(id)
+    }
+
+    /// Changes columns of a row and answers whether anything was different. Counts `version` up and stamps `updated_at` and
+    /// `updated_by` where the table has them.
+    pub fn update(&mut self, table: &'static str, id: i64, values: Vec<(&str, Value)>) -> Result<bool> {
+        self.change(table, id, values, "update")
+    }
+
+    /// Marks a row as deleted.
+    pub fn delete(&mut self, table: &'static str, id: i64) -> Result<bool> {
+        let values = vec![("deleted_at", self.now().to_string().into()), ("deleted_by", self.actor.user_id.into())];
+        self.change(table, id, values, "delete")
+    }
+
+    /// Takes the mark of deletion back.
+    pub fn restore(&mut self, table: &'static str, id: i64) -> Result<bool> {
+        self.change(table, id, vec![("deleted_at", Value::Null), ("deleted_by", Value::Null)], "restore")
+    }
+
+    /// Notes that a person was here. Not a change of their record: no version, no audit.
+    pub fn touch_seen(&mut self, user: i64) -> Result<()> {
+        let args = [user.into(), self.now().to_string().into()];
+        self.reader.each("UPDATE users SET last_seen_at = ?2 WHERE id = ?1", &args, |_| Ok(()))?;
+        self.touched.push("users");
+        Ok(())
+    }
+
+    /// Counts a row's version up: something that belongs to it changed.
+    pub fn touch_version(&mut self, table: &'static str, id: i64) -> Result<()> {
+        let args = [id.into(), self.now().to_string().into(), self.actor.user_id.into()];
+        let sql = format!("UPDATE \"{table}\" SET version = version + 1, updated_at = ?2, updated_by = ?3 WHERE id = ?1");
+        self.reader.each(&sql, &args, |_| Ok(()))?;
+        self.touched.push(table);
+        Ok(())
+    }
+
+    /// Removes a row that belongs to another: a line.
+    pub fn remove(&mut self, table: &'static str, id: i64) -> Result<()> {
+        self.reader.each(&format!("DELETE FROM \"{table}\" WHERE id = ?1"), &[id.into()], |_| Ok(()))?;
+        self.touched.push(table);
+        Ok(())
+    }
+
+    fn change(&mut self, table: &'static str, id: i64, values: Vec<(&str, Value)>, verb: &'static str) -> Result<bool> {
+        let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
+        let sql = format!("SELECT {} FROM \"{table}\" WHERE id = ?1", names.join(", "));
+        let read = |row: &Row<'_>| (0..names.len()).map(|index| row.get::<Value>(index)).collect::<Result<Vec<_>>>();
+        let stored = self.reader.row(&sql, &[id.into()], read)?.ok_or_else(Error::not_found)?;
+        let changed = values.into_iter().zip(stored).filter(|((_, new), old)| new != old);
+        let (mut after, before): (Vec<(&str, Value)>, Vec<(&str, Value)>) =
+            changed.map(|((name, new), old)| ((name, new), (name, old))).unzip();
+        if after.is_empty() {
+            return Ok(false);
+        }
+        self.audit(table, id, verb, Some(&before), Some(&after))?;
+        let stamps: [(&str, Value); 2] = [("updated_at", self.now().to_string().into()), ("updated_by", self.actor.user_id.into())];
+        after.extend(stamps.into_iter().filter(|(name, _)| self.catalog.has(table, name)));
+        let mut sets: Vec<String> = after.iter().enumerate().map(|(index, (name, _))| format!("{name} = ?{}", index + 2)).collect();
+        if self.catalog.has(table, "version") {
+            sets.push("version = version + 1".into());
+        }
+        let args: Vec<Value> = std::iter::once(id.into()).chain(after.into_iter().map(|(_, value)| value)).collect();
+        self.reader.each(&format!("UPDATE \"{table}\" SET {} WHERE id = ?1", sets.join(", ")), &args, |_| Ok(()))?;
+        self.touched.push(table);
+        Ok(true)
+    }
+
+    /// Writes down that something happened to a row, with the columns before and after.
+    pub fn audit(
+        &mut self,
+        table: &'static str,
+        id: i64,
+        verb: &'static str,
+        before: Option<&[(&str, Value)]>,
+        after: Option<&[(&str, Value)]>,
+    ) -> Result<()> {
+        if !self.catalog.has(table, "uuid") {
+            return Ok(());
+        }
+        let (before, after) = (before.map(columns_json), after.map(columns_json));
+        self.note(table, id, verb, before, after)
+    }
+
+    /// Writes down a change given as JSON: lines of a record, or an event that changes no row.
+    pub fn note(&mut self, table: &'static str, id: i64, verb: &'static str, before: Option<Json>, after: Option<Json>) -> Result<()> {
+        let sql = "INSERT INTO audit_log (business_id, at, actor_id, action, target_type, target_id, before, after, ip, request_id) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let text = |json: Option<Json>| Value::from(json.map(|json| json.to_string()));
+        let actor = &self.actor;
+        let args = [
+            actor.business_id().into(),
+            self.now().to_string().into(),
+            actor.user_id.into(),
+            format!("{table}.{}", self.action.unwrap_or(verb)).into(),
+            table.into(),
+            id.into(),
+            text(before),
+            text(after),
+            actor.ip.clone().into(),
+            actor.request_id.as_str().into(),
+        ];
+        self.reader.each(sql, &args, |_| Ok(()))?;
+        self.touched.push("audit_log");
+        Ok(())
+    }
+}
+
+/// Columns as a JSON object; what is secret is not told.
+fn columns_json(values: &[(&str, Value)]) -> Json {
+    let cell = |name: &str, value: &Value| match value {
+        Value::Null => Json::Null,
+        _ if name.ends_with("_hash") || name.ends_with("_enc") => json!("***"),
+        Value::Int(i) => json!(i),
+        Value::Real(f) => json!(f),
+        Value::Text(text) => json!(text),
+    };
+    Json::Object(values.iter().map(|(name, value)| ((*name).to_owned(), cell(name, value))).collect::<Map<_, _>>())
+}

@@ -1,0 +1,212 @@
+//! What a resource declares besides its fields: one constant and, where it has rules, a few functions.
+
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{ParseFromJSON, ToJSON},
+};
+
+use super::access::Access;
+use crate::{actor::Capability, db::Writer, error::Result, kit::Target};
+
+/// A kind of record that the program keeps: a struct whose fields are the columns, and what is said about it here.
+///
+/// SQL in `About` sees the row as `t` and may use `:business`, `:me` (the caller's user id) and `:today` (the business's day). There
+/// is no "now": what is shown changes with a commit or with the day, so that an `ETag` can tell.
+pub trait Resource: ParseFromJSON + ToJSON + Send + 'static {
+    const ABOUT: About;
+
+    /// Rules over the whole, typed record before it is stored; may fill in what the server sets.
+    fn check(&mut self, _change: &Change<'_, '_, Self>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        Ok(())
+    }
+
+    /// What follows from a change that was stored: other rows of the same transaction.
+    fn after(&self, _id: i64, _before: Option<&Self>, _tx: &mut Writer<'_>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        Ok(())
+    }
+
+    /// Rules against deleting the record.
+    fn deleting(&self, _id: i64, _tx: &mut Writer<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<R: Resource> Target for R {
+    const TABLE: &'static str = R::ABOUT.table;
+}
+
+/// A change that is about to be stored.
+pub struct Change<'a, 'w, R> {
+    pub tx: &'a Writer<'w>,
+    /// `None` while it is being created.
+    pub id: Option<i64>,
+    /// The record as it stands.
+    pub before: Option<&'a R>,
+    pub options: Options,
+}
+
+/// What a caller asked for beside the fields.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// `?strict=1`: warnings become refusals.
+    pub strict: bool,
+    /// `If-Match`: the version that the caller has read.
+    pub if_match: Option<i64>,
+    /// The program itself changes what the server sets.
+    pub internal: bool,
+}
+
+/// The constant of a resource.
+pub struct About {
+    /// Below `/api/`: `field/leads`.
+    pub path: &'static str,
+    pub table: &'static str,
+    /// SQL for what a record is called in references and `minimal/`.
+    pub label: &'static str,
+    /// Columns of the admin's list.
+    pub list: &'static [&'static str],
+    /// Fields that `search=` looks through; `zone.name` looks through a reference.
+    pub search: &'static [&'static str],
+    /// Fields and computed fields that can be filtered by.
+    pub filter: &'static [&'static str],
+    /// Filters with SQL of their own, `?` standing for the value.
+    pub filter_by: &'static [(&'static str, &'static str)],
+    /// Fields that can be ordered by; the first is the default, `-` means descending.
+    pub order: &'static [&'static str],
+    /// Fields that only the program sets: read-only for clients.
+    pub server_set: &'static [&'static str],
+    /// Fields that clients never see.
+    pub hidden: &'static [&'static str],
+    /// Fields that only callers with the capability see or set.
+    pub private: &'static [(&'static str, Capability)],
+    pub computed: &'static [Computed],
+    /// References that the read form shows as more than an id.
+    pub expand: &'static [(&'static str, Expand)],
+    /// Values of a choice that older clients send: field, theirs, ours.
+    pub aliases: &'static [(&'static str, &'static str, &'static str)],
+    pub access: Access,
+    /// SQL for "this row is the caller's own".
+    pub own: &'static str,
+    /// Fields that a caller who may only update own rows may change; none named means all.
+    pub self_service: &'static [&'static str],
+    /// Tables whose rows are deleted with this one.
+    pub cascade: &'static [&'static str],
+    /// Tables whose rows may go on pointing to this one after it was deleted; all others forbid deleting it.
+    pub kept_by: &'static [&'static str],
+    /// Which rows the business has at all.
+    pub scope: Scope,
+    /// Rows are marked as deleted and can be restored; otherwise there is no deleting.
+    pub soft_delete: bool,
+    /// Offered for reading only: there are no operations that write.
+    pub read_only: bool,
+}
+
+impl About {
+    pub const DEFAULT: Self = Self {
+        path: "",
+        table: "",
+        label: "t.name",
+        list: &[],
+        search: &[],
+        filter: &[],
+        filter_by: &[],
+        order: &["-created_at"],
+        server_set: &[],
+        hidden: &[],
+        private: &[],
+        computed: &[],
+        expand: &[],
+        aliases: &[],
+        access: Access::deny(),
+        own: "FALSE",
+        self_service: &[],
+        cascade: &[],
+        kept_by: &[],
+        scope: Scope::Business,
+        soft_delete: true,
+        read_only: false,
+    };
+}
+
+/// Which rows of a table belong to the active business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those with its `business_id`.
+    Business,
+    /// People: those with a membership in it that has not ended.
+    Members,
+}
+
+/// A field that is worked out by the database whenever a record is read.
+pub struct Computed {
+    pub name: &'static str,
+    pub sql: &'static str,
+    /// Becomes the description in the API's documents.
+    pub doc: &'static str,
+    pub output: Output,
+    /// Only shown when one record is read, not in lists.
+    pub detail: bool,
+}
+
+/// The JSON of a computed field.
+#[derive(Clone, Copy)]
+pub enum Output {
+    Bool,
+    Integer,
+    Number,
+    Text,
+    DateTime,
+    /// The SQL answers JSON; the function gives its schema.
+    Json(fn() -> MetaSchemaRef),
+}
+
+impl Computed {
+    pub const fn new(name: &'static str, output: Output, sql: &'static str, doc: &'static str) -> Self {
+        Self { name, sql, doc, output, detail: false }
+    }
+    pub const fn bool(name: &'static str, sql: &'static str, doc: &'static str) -> Self {
+        Self::new(name, Output::Bool, sql, doc)
+    }
+    pub const fn integer(name: &'static str, sql: &'static str, doc: &'static str) -> Self {
+        Self::new(name, Output::Integer, sql, doc)
+    }
+    pub const fn text(name: &'static str, sql: &'static str, doc: &'static str) -> Self {
+        Self::new(name, Output::Text, sql, doc)
+    }
+    /// Shown on one record only.
+    pub const fn on_detail(mut self) -> Self {
+        self.detail = true;
+        self
+    }
+}
+
+/// How the read form shows a reference; the id stands beside it as `<field>_id`.
+#[derive(Clone, Copy)]
+pub enum Expand {
+    /// The target's label.
+    Label,
+    /// An object: the component's name, and key and SQL (over `x`) of each member.
+    Object(&'static str, &'static [(&'static str, &'static str)]),
+}
+
+/// Schemas for `Output::Json`.
+pub mod schema {
+    use super::{MetaSchema, MetaSchemaRef};
+
+    /// A list of a component.
+    pub fn list_of(component: &str) -> MetaSchemaRef {
+        let items = Some(Box::new(MetaSchemaRef::Reference(component.to_owned())));
+        MetaSchemaRef::Inline(Box::new(MetaSchema { items, ..MetaSchema::new("array") }))
+    }
+
+    /// Any object.
+    pub fn object() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(MetaSchema::new("object")))
+    }
+}

@@ -1,0 +1,430 @@
+//! A resource with its type erased: what the engine works on, read off the struct's OpenAPI schema and its `About`.
+
+use std::sync::OnceLock;
+
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef, Registry},
+    types::{ParseFromJSON, ToJSON},
+};
+use serde_json::{Map, Value as Json};
+
+use super::{
+    about::{About, Change, Expand, Options, Output, Resource, Scope},
+    field::{Field, Kind},
+};
+use crate::{
+    actor::Actor,
+    db::{Catalog, Writer},
+    error::{Error, Result},
+    kit::{singular, words},
+};
+
+/// A record as validated JSON, by field.
+pub type Record = Map<String, Json>;
+
+/// A resource with its type erased.
+pub struct Descriptor {
+    /// The struct's name and its component in the OpenAPI document: `Lead`.
+    pub name: String,
+    /// In words: `lead action`.
+    pub words: String,
+    pub about: About,
+    pub fields: Vec<Field>,
+    pub schema: MetaSchema,
+    pub register: fn(&mut Registry),
+    pub check: Check,
+    pub after: After,
+    pub deleting: Deleting,
+    shapes: Vec<Shape>,
+    /// SQL for own rows.
+    pub own: String,
+    /// SQL for a row's label.
+    pub label: String,
+    tables: OnceLock<Vec<String>>,
+}
+
+type Check = fn(&Writer<'_>, Option<i64>, Option<&Record>, Record, Options) -> Result<Record>;
+type After = fn(i64, Option<&Record>, &Record, &mut Writer<'_>) -> Result<()>;
+type Deleting = fn(i64, Record, &mut Writer<'_>) -> Result<()>;
+
+/// Which JSON of a record is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// References as ids: the answer to a write.
+    Written,
+    /// References expanded: lists.
+    List,
+    /// References expanded, and the fields shown on one record only.
+    Read,
+}
+
+/// The columns of one form, ready to be selected and written as JSON.
+pub struct Shape {
+    /// `SELECT ... FROM "leads" AS t`
+    pub select: String,
+    pub columns: Vec<Column>,
+}
+
+/// One member of a record's JSON.
+pub struct Column {
+    pub name: &'static str,
+    /// `"name":`
+    pub key: Vec<u8>,
+    pub write: Write,
+}
+
+/// How a cell becomes JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    Plain,
+    Bool,
+    /// The cell is JSON already.
+    Raw,
+    /// Minor units; the currency stands in this column of the select.
+    Money(usize),
+}
+
+static ALL: OnceLock<Vec<Descriptor>> = OnceLock::new();
+
+/// Makes the resources known to the engine. The first call counts.
+pub fn install(all: impl FnOnce() -> Vec<Descriptor>) -> &'static [Descriptor] {
+    ALL.get_or_init(all)
+}
+
+/// All resources, in the order of the menu.
+pub fn all() -> &'static [Descriptor] {
+    ALL.get().map_or(&[], Vec::as_slice)
+}
+
+/// The resource kept in a table.
+pub fn by_table(table: &str) -> Option<&'static Descriptor> {
+    all().iter().find(|d| d.about.table == table)
+}
+
+/// The descriptor of a resource type.
+pub fn of<R: Resource>() -> &'static Descriptor {
+    by_table(R::ABOUT.table).expect("every resource stands in its section's list")
+}
+
+/// Puts the engine's parameters in place of the names that declarations use.
+pub fn bind(sql: &str) -> String {
+    sql.replace(":business", "?1").replace(":me", "?2").replace(":today", "?3")
+}
+
+impl Descriptor {
+    pub fn new<R: Resource>() -> Self {
+        let mut registry = Registry::new();
+        let schema = registry.create_fake_schema::<R>();
+        let about = R::ABOUT;
+        let fields = fields_of(&schema, &registry, &about);
+        let name = R::name().into_owned();
+        let mut descriptor = Self {
+            words: words(&singular(about.table)),
+            name,
+            fields,
+            schema,
+            register: R::register,
+            check: |tx, id, before, after, options| {
+                let before = before.map(|record| parse::<R>(record.clone())).transpose()?;
+                let mut record = parse::<R>(after)?;
+                record.check(&Change { tx, id, before: before.as_ref(), options })?;
+                Ok(record_of(&record))
+            },
+            after: |id, before, after, tx| {
+                let before = before.map(|record| parse::<R>(record.clone())).transpose()?;
+                parse::<R>(after.clone())?.after(id, before.as_ref(), tx)
+            },
+            deleting: |id, record, tx| parse::<R>(record)?.deleting(id, tx),
+            shapes: vec![],
+            own: bind(about.own),
+            label: bind(about.label),
+            tables: OnceLock::new(),
+            about,
+        };
+        let forms = [Form::Written, Form::List, Form::Read];
+        descriptor.shapes =
+            forms.into_iter().flat_map(|form| [descriptor.shape_of(form, false), descriptor.shape_of(form, true)]).collect();
+        descriptor
+    }
+
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The fields of the API: all but the hidden.
+    pub fn visible(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|field| !field.hidden)
+    }
+
+    /// Has a read form that differs from the written one?
+    pub fn expands(&self) -> bool {
+        !self.about.expand.is_empty()
+    }
+
+    /// The component of the read form.
+    pub fn read_name(&self) -> String {
+        if self.expands() { format!("{}Read", self.name) } else { self.name.clone() }
+    }
+
+    pub fn shape(&self, form: Form, actor: &Actor) -> &Shape {
+        let masked = self.about.private.iter().any(|(_, capability)| !actor.can(*capability));
+        &self.shapes[2 * form as usize + usize::from(masked)]
+    }
+
+    /// May this actor see and set the field?
+    pub fn is_open(&self, field: &str, actor: &Actor) -> bool {
+        self.about.private.iter().all(|(name, capability)| *name != field || actor.can(*capability))
+    }
+
+    /// The SQL expression of a field, computed field or mixin column, to filter or order by.
+    pub fn expression(&self, name: &str) -> Option<String> {
+        let stored = self.field(name).filter(|field| field.stored()).map(|field| format!("t.{}", field.column));
+        let computed =
+            || self.about.computed.iter().find(|computed| computed.name == name).map(|computed| format!("({})", bind(computed.sql)));
+        let mixin = || self.mixin().into_iter().find(|(mixin, ..)| *mixin == name).map(|(_, sql, _)| sql.to_owned());
+        stored.or_else(computed).or_else(mixin)
+    }
+
+    /// The columns that every table of this sort has, as name, SQL and how they are written.
+    pub fn mixin(&self) -> Vec<(&'static str, &'static str, Write)> {
+        let plain = |name, sql| (name, sql, Write::Plain);
+        let mut all =
+            vec![plain("id", "t.id"), plain("uuid", "t.uuid"), plain("created_at", "t.created_at"), plain("updated_at", "t.updated_at")];
+        if self.about.scope == Scope::Business {
+            all.extend([plain("created_by", "t.created_by"), plain("updated_by", "t.updated_by")]);
+        }
+        if self.about.soft_delete {
+            all.extend([plain("deleted_at", "t.deleted_at"), ("is_deleted", "t.deleted_at IS NOT NULL", Write::Bool)]);
+        }
+        all.push(plain("version", "t.version"));
+        all
+    }
+
+    fn shape_of(&self, form: Form, masked: bool) -> Shape {
+        let currency = self.fields.iter().filter(|field| field.stored()).position(|field| field.kind == Kind::Currency);
+        let mut columns: Vec<(&'static str, String, Write)> = vec![];
+        let mixin = self.mixin();
+        columns.extend(mixin.iter().take(2).map(|(name, sql, write)| (*name, (*sql).to_owned(), *write)));
+        // Stored fields come right after `id` and `uuid`, so the currency's place among them is known.
+        for field in self.fields.iter().filter(|field| field.stored()) {
+            let private = masked && self.about.private.iter().any(|(name, _)| *name == field.name);
+            let sql = if private { "NULL".to_owned() } else { format!("t.{}", field.column) };
+            let write = match field.kind {
+                Kind::Bool => Write::Bool,
+                Kind::Texts | Kind::Json => Write::Raw,
+                Kind::Money => Write::Money(2 + currency.unwrap_or_default()),
+                _ => Write::Plain,
+            };
+            columns.push((field.name, sql, write));
+        }
+        for field in &self.fields {
+            if let Kind::Lines(table, lines) = &field.kind {
+                columns.push((field.name, lines_sql(self.about.table, table, lines), Write::Raw));
+            }
+        }
+        for computed in self.about.computed.iter().filter(|computed| !computed.detail || form != Form::List) {
+            let write = match computed.output {
+                Output::Bool => Write::Bool,
+                Output::Json(_) => Write::Raw,
+                _ => Write::Plain,
+            };
+            columns.push((computed.name, bind(computed.sql), write));
+        }
+        columns.extend(mixin.iter().skip(2).map(|(name, sql, write)| (*name, (*sql).to_owned(), *write)));
+        if form != Form::Written {
+            self.expand(&mut columns);
+        }
+        let list: Vec<&str> = columns.iter().map(|(_, sql, _)| sql.as_str()).collect();
+        let select = format!("SELECT {} FROM \"{}\" AS t", list.join(", "), self.about.table);
+        let hidden = |name: &str| self.field(name).is_some_and(|field| field.hidden);
+        let column = |(name, _, write): (&'static str, String, Write)| Column {
+            name,
+            // A hidden field has no key, and is not written.
+            key: if hidden(name) { vec![] } else { format!("\"{name}\":").into_bytes() },
+            write,
+        };
+        Shape { select, columns: columns.into_iter().map(column).collect() }
+    }
+
+    /// Shows references as the read form does, with the id beside them.
+    fn expand(&self, columns: &mut Vec<(&'static str, String, Write)>) {
+        for (name, how) in self.about.expand {
+            let Some(table) = self.target(name) else { continue };
+            let Some((_, sql, write)) = columns.iter_mut().find(|(column, ..)| column == name) else { continue };
+            let id = std::mem::take(sql);
+            let (value, how) = match how {
+                Expand::Label => ("x.name".to_owned(), Write::Plain),
+                Expand::Object(_, members) => {
+                    let members: Vec<String> = members.iter().map(|(key, sql)| format!("'{key}', {sql}")).collect();
+                    (format!("json_object({})", members.join(", ")), Write::Raw)
+                }
+            };
+            *sql = format!("(SELECT {value} FROM \"{table}\" AS x WHERE x.id = {id})");
+            *write = how;
+            let key: &'static str = format!("{name}_id").leak();
+            // The version stays last.
+            columns.insert(columns.len() - 1, (key, id, Write::Plain));
+        }
+    }
+
+    /// The table that a reference points to: a field's, or that of the people who created and changed the record.
+    pub fn target(&self, name: &str) -> Option<&'static str> {
+        match self.field(name).map(|field| &field.kind) {
+            Some(Kind::Reference(table)) => Some(table),
+            None if matches!(name, "created_by" | "updated_by") => Some("users"),
+            _ => None,
+        }
+    }
+
+    /// Names in `About` that are no field: a resource with any does not start.
+    pub fn problems(&self) -> Vec<String> {
+        let about = &self.about;
+        let computed: Vec<&str> = about.computed.iter().map(|computed| computed.name).collect();
+        let mixin: Vec<&str> = self.mixin().iter().map(|(name, ..)| *name).collect();
+        let is_field = |name: &str| self.field(name).is_some();
+        let is_known = |name: &str| is_field(name) || computed.contains(&name) || mixin.contains(&name);
+        let mut wrong = vec![];
+        let mut look = |what: &str, names: Vec<&str>, known: &dyn Fn(&str) -> bool| {
+            let unknown = names.into_iter().filter(|name| !known(name));
+            wrong.extend(unknown.map(|name| format!("{}: `{what}` names {name}, which is no field of it", self.name)));
+        };
+        look("list", about.list.to_vec(), &is_known);
+        look("search", about.search.iter().map(|name| name.split('.').next().unwrap_or(name)).collect(), &is_known);
+        look("filter", about.filter.to_vec(), &is_known);
+        look("order", about.order.iter().map(|name| name.trim_start_matches('-')).collect(), &is_known);
+        look("server_set", about.server_set.to_vec(), &is_field);
+        look("hidden", about.hidden.to_vec(), &is_field);
+        look("private", about.private.iter().map(|(name, _)| *name).collect(), &is_field);
+        look("expand", about.expand.iter().map(|(name, _)| *name).collect(), &|name| self.target(name).is_some());
+        look("aliases", about.aliases.iter().map(|(name, ..)| *name).collect(), &is_field);
+        look("self_service", about.self_service.to_vec(), &is_field);
+        let money = self.fields.iter().any(|field| field.kind == Kind::Money);
+        if money && !self.fields.iter().any(|field| field.kind == Kind::Currency) {
+            wrong.push(format!("{}: has money but no currency", self.name));
+        }
+        wrong
+    }
+
+    /// The tables that answers about the resource depend on.
+    pub fn tables(&self, catalog: &Catalog) -> &[String] {
+        self.tables.get_or_init(|| {
+            let sql = self.sql();
+            let words: std::collections::BTreeSet<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            let references =
+                self.fields.iter().filter_map(|field| if let Kind::Reference(table) = field.kind { Some(table) } else { None });
+            words.into_iter().chain(references).filter(|word| !catalog.columns(word).is_empty()).map(str::to_owned).collect()
+        })
+    }
+
+    /// All SQL that reading the resource may run, to find the tables that its answers depend on.
+    pub fn sql(&self) -> String {
+        let filters = self.about.filter_by.iter().map(|(_, sql)| *sql);
+        let shapes = self.shapes.iter().map(|shape| shape.select.as_str());
+        shapes.chain(filters).chain([self.about.own, self.about.label]).collect::<Vec<_>>().join("\n")
+    }
+
+    /// 404 in DRF's words.
+    pub fn missing(&self) -> Error {
+        Error::NotFound(format!("No {} matches the given query.", self.name).into())
+    }
+}
+
+/// The column by which a table's rows name their owner: `branch_hours` of `branches` has `branch_id`.
+pub fn owner_column(owner: &str) -> String {
+    format!("{}_id", singular(owner))
+}
+
+fn lines_sql(owner: &str, table: &str, lines: &[Field]) -> String {
+    let member = |field: &Field| match field.kind {
+        Kind::Bool => format!("'{0}', json(CASE l.{1} WHEN 1 THEN 'true' ELSE 'false' END)", field.name, field.column),
+        Kind::Texts | Kind::Json => format!("'{0}', json(l.{1})", field.name, field.column),
+        _ => format!("'{0}', l.{1}", field.name, field.column),
+    };
+    let members: Vec<String> = lines.iter().map(member).collect();
+    format!(
+        "(SELECT json_group_array(json_object({})) FROM (SELECT * FROM \"{table}\" WHERE {} = t.id ORDER BY position) AS l)",
+        members.join(", "),
+        owner_column(owner)
+    )
+}
+
+fn parse<R: ParseFromJSON>(record: Record) -> Result<R> {
+    R::parse_from_json(Some(Json::Object(record))).map_err(|error| Error::whole(error.into_message()))
+}
+
+fn record_of<R: ToJSON>(record: &R) -> Record {
+    match record.to_json() {
+        Some(Json::Object(record)) => record,
+        _ => Record::new(),
+    }
+}
+
+/// A record as its type.
+pub fn typed<R: Resource>(record: Record) -> Result<R> {
+    parse(record)
+}
+
+/// The fields of any object type: what a request body may hold.
+pub fn fields<T: poem_openapi::types::Type>() -> Vec<Field> {
+    let mut registry = Registry::new();
+    let schema = registry.create_fake_schema::<T>();
+    fields_of(&schema, &registry, &About::DEFAULT)
+}
+
+fn fields_of(schema: &MetaSchema, registry: &Registry, about: &About) -> Vec<Field> {
+    let field = |(name, reference): &(&'static str, MetaSchemaRef)| {
+        let (name, resolved) = (*name, resolve(reference, registry));
+        let kind = kind(&resolved, registry);
+        let column = if matches!(kind, Kind::Reference(_)) { format!("{name}_id").leak() } else { name };
+        let has_default = resolved.default.is_some();
+        let required = schema.required.contains(&name) && !has_default;
+        Field {
+            name,
+            column,
+            required: required && !matches!(kind, Kind::Lines(..)),
+            nullable: !required && !has_default,
+            server_set: about.server_set.contains(&name) || about.hidden.contains(&name),
+            hidden: about.hidden.contains(&name),
+            kind,
+            schema: resolved,
+        }
+    };
+    schema.properties.iter().map(field).collect()
+}
+
+fn resolve(reference: &MetaSchemaRef, registry: &Registry) -> MetaSchema {
+    match reference {
+        MetaSchemaRef::Reference(name) => registry.schemas.get(name).cloned().unwrap_or(MetaSchema::ANY),
+        MetaSchemaRef::Inline(schema) => match schema.all_of.first() {
+            Some(MetaSchemaRef::Reference(name)) => {
+                registry.schemas.get(name).cloned().unwrap_or(MetaSchema::ANY).merge((**schema).clone())
+            }
+            _ => (**schema).clone(),
+        },
+    }
+}
+
+fn kind(schema: &MetaSchema, registry: &Registry) -> Kind {
+    if !schema.enum_items.is_empty() {
+        let name = |item: &Json| -> Option<&'static str> { item.as_str().map(|name| &*name.to_owned().leak()) };
+        return Kind::Choice(schema.enum_items.iter().filter_map(name).collect());
+    }
+    match (schema.ty, schema.format, schema.rust_typename) {
+        ("integer", _, Some(table)) => Kind::Reference(table),
+        ("integer", ..) => Kind::Integer,
+        ("number", ..) => Kind::Number,
+        ("boolean", ..) => Kind::Bool,
+        ("string", Some("date"), _) => Kind::Date,
+        ("string", Some("date-time"), _) => Kind::DateTime,
+        ("string", Some("decimal"), _) => Kind::Money,
+        ("string", Some("currency"), _) => Kind::Currency,
+        ("string", Some("email"), _) => Kind::Email,
+        ("string", ..) => Kind::Text,
+        ("array", _, Some(table)) => {
+            let row = schema.items.as_deref().map(|items| resolve(items, registry)).unwrap_or(MetaSchema::ANY);
+            Kind::Lines(table, fields_of(&row, registry, &About::DEFAULT))
+        }
+        ("array", ..) => Kind::Texts,
+        _ => Kind::Json,
+    }
+}

@@ -1,0 +1,19 @@
+//! How every resource works, read off its struct and its `About`.
+//!
+//! `descriptor` reads the struct; `access` says who may; `query` reads a list's parameters; `validate` reads a record's fields;
+//! `store` turns rows into JSON and back; `verbs` are the operations; `reply` and `body` are what endpoints take and answer.
+
+pub mod about;
+pub mod access;
+pub mod body;
+pub mod descriptor;
+pub mod field;
+pub mod query;
+pub mod reply;
+pub mod store;
+pub mod validate;
+pub mod verbs;
+
+pub use about::{About, Change, Computed, Expand, Options, Output, Resource, Scope};
+pub use access::{Access, CREATE, DELETE, LIST, LR, LRCU, LRCUD, READ, Reach, UPDATE, all, own};
+pub use descriptor::Descriptor;

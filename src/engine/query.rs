@@ -1,0 +1,404 @@
+//! A list's query parameters: search, filters, ordering and pages, turned into SQL.
+
+use jiff::tz::TimeZone;
+use serde_json::Value as Json;
+
+use super::{
+    about::Output,
+    descriptor::{Descriptor, bind},
+    field::Kind,
+    validate::is_uuid,
+};
+use crate::{
+    actor::Actor,
+    db::Value,
+    error::{Error, Problems, Result},
+    kit::{Date, DateTime, Money, exponent},
+};
+
+/// The first parameters of every statement: business, caller and day.
+pub const FIXED: usize = 3;
+const LONGEST_SEARCH: usize = 100;
+/// Pages that start after so many rows are slow to find, and go to the scanners.
+const NEAR: u64 = 1000;
+
+/// How pages are cut; see `[api]` in `config.toml`.
+#[derive(Debug, Clone, Copy)]
+pub struct Pages {
+    pub size: u32,
+    pub most: u32,
+}
+
+/// What a list was asked for.
+#[derive(Debug, Default)]
+pub struct Query {
+    pub page: PageNumber,
+    pub size: u64,
+    /// Conditions to be joined by AND.
+    pub conditions: Vec<String>,
+    /// For `?4`, `?5`, ...
+    pub args: Vec<Value>,
+    pub order: String,
+    pub include_deleted: bool,
+    /// Answering may walk the table: search, filters, another order than the default.
+    pub may_scan: bool,
+    /// References named by filters, which must exist: parameter, table, id or uuid.
+    pub references: Vec<(String, &'static str, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageNumber {
+    Number(u64),
+    Last,
+}
+
+impl Default for PageNumber {
+    fn default() -> Self {
+        Self::Number(1)
+    }
+}
+
+/// Query parameters in the order they came.
+pub type Parameters = Vec<(String, String)>;
+
+/// The last value of a parameter, as Django takes it.
+pub fn parameter<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
+    parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// Is a flag like `?strict=1` set?
+pub fn flag(parameters: &Parameters, name: &str) -> bool {
+    parameter(parameters, name).and_then(boolean).unwrap_or(false)
+}
+
+impl Query {
+    /// Reads the parameters of a list of `d`.
+    ///
+    /// # Errors
+    /// All filters that are wrong, by parameter; `Invalid page.`; a search that holds a NUL or is too long.
+    pub fn parse(d: &Descriptor, actor: &Actor, parameters: &Parameters, pages: Pages) -> Result<Self> {
+        let mut query = Self { size: page_size(parameters, pages), page: page_number(parameters)?, ..Self::default() };
+        query.include_deleted = actor.is_manager() && flag(parameters, "include_deleted");
+        query.order_by(d, parameter(parameters, "ordering").unwrap_or_default());
+        query.search(d, parameter(parameters, "search").unwrap_or_default())?;
+        let mut problems = Problems::default();
+        for (name, value) in parameters {
+            if let Err(error) = query.filter(d, actor, name, value) {
+                problems.add(name, error.detail());
+            }
+        }
+        problems.or_ok()?;
+        query.may_scan |= !query.conditions.is_empty() || query.far();
+        Ok(query)
+    }
+
+    fn far(&self) -> bool {
+        match self.page {
+            PageNumber::Number(page) => page.saturating_mul(self.size) > NEAR,
+            PageNumber::Last => true,
+        }
+    }
+
+    /// Binds a value and answers its place.
+    fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.args.push(value.into());
+        format!("?{}", FIXED + self.args.len())
+    }
+
+    // ---------------------------------------------------------------- ordering
+
+    fn order_by(&mut self, d: &Descriptor, asked: &str) {
+        let allowed = |term: &&str| d.about.order.iter().any(|name| name.trim_start_matches('-') == term.trim_start_matches('-'));
+        let mut terms: Vec<&str> = asked.split(',').map(str::trim).filter(allowed).collect();
+        let default = d.about.order.first().copied().unwrap_or("id");
+        self.may_scan |= !terms.is_empty() && terms != [default];
+        if terms.is_empty() {
+            terms.push(default);
+        }
+        let descending = terms.last().is_some_and(|term| term.starts_with('-'));
+        let direction = |descending: bool| if descending { "DESC" } else { "ASC" };
+        let key = |term: &&str| {
+            let sql = order_expression(d, term.trim_start_matches('-'))?;
+            Some(format!("{sql} {}", direction(term.starts_with('-'))))
+        };
+        let mut keys: Vec<String> = terms.iter().filter_map(key).collect();
+        // The id settles ties, so that pages do not overlap.
+        keys.push(format!("t.id {}", direction(descending)));
+        self.order = keys.join(", ");
+    }
+
+    // ---------------------------------------------------------------- search
+
+    fn search(&mut self, d: &Descriptor, words: &str) -> Result<()> {
+        if words.contains('\0') {
+            return Err(Error::field("", "Null characters are not allowed."));
+        }
+        if words.chars().count() > LONGEST_SEARCH {
+            return Err(Error::field("search", format!("Ensure this field has no more than {LONGEST_SEARCH} characters.")));
+        }
+        let columns: Vec<String> = d.about.search.iter().filter_map(|name| search_expression(d, name)).collect();
+        if columns.is_empty() {
+            return Ok(());
+        }
+        for term in terms(words) {
+            let place = self.bind(like_pattern(&term));
+            let tests: Vec<String> = columns.iter().map(|column| format!("{column} LIKE {place} ESCAPE '\\'")).collect();
+            self.conditions.push(format!("({})", tests.join(" OR ")));
+        }
+        Ok(())
+    }
+
+    // ---------------------------------------------------------------- filters
+
+    /// Adds the condition of one parameter; parameters that are no filter are none of its business.
+    fn filter(&mut self, d: &Descriptor, actor: &Actor, parameter: &str, value: &str) -> Result<()> {
+        if let Some((_, sql)) = d.about.filter_by.iter().find(|(name, _)| *name == parameter) {
+            let place = self.bind(value);
+            self.conditions.push(bind(sql).replace("= ?", &format!("= {place}")));
+            return Ok(());
+        }
+        let (name, test) = split(parameter);
+        let Some(name) = d.about.filter.iter().find(|known| **known == name) else { return Ok(()) };
+        if !d.is_open(name, actor) {
+            return Ok(());
+        }
+        let (Some(sql), Some(kind)) = (d.expression(name), kind_of(d, name)) else { return Ok(()) };
+        match test {
+            Test::IsNull => {
+                let Some(yes) = boolean(value) else { return Ok(()) };
+                self.conditions.push(format!("{sql} IS {}NULL", if yes { "" } else { "NOT " }));
+            }
+            Test::In => {
+                let values = value.split(',').filter_map(|part| self.operand(&kind, actor, parameter, part.trim(), &sql).ok().flatten());
+                let values: Vec<(String, Value)> = values.collect();
+                let places: Vec<String> = values.into_iter().map(|(form, value)| form.replace("??", &self.bind(value))).collect();
+                self.conditions.push(if places.is_empty() { "FALSE".into() } else { format!("{sql} IN ({})", places.join(", ")) });
+            }
+            Test::Is(operator) => {
+                let Some((form, value)) = self.operand(&kind, actor, parameter, value, &sql)? else { return Ok(()) };
+                if let (Kind::Reference(table), Value::Text(key)) = (&kind, &value) {
+                    self.references.push((parameter.to_owned(), table, key.clone()));
+                }
+                self.date_or_plain(&kind, actor, &sql, operator, &form, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// A day stands for all its instants when an instant is compared with it.
+    fn date_or_plain(&mut self, kind: &Kind, actor: &Actor, sql: &str, operator: &str, form: &str, value: Value) {
+        let Value::Text(text) = &value else {
+            let place = self.bind(value);
+            self.conditions.push(format!("{sql} {operator} {}", form.replace("??", &place)));
+            return;
+        };
+        let day = (*kind == Kind::DateTime).then(|| Date::parse(text)).flatten();
+        let Some(day) = day else {
+            let place = self.bind(value);
+            self.conditions.push(format!("{sql} {operator} {}", form.replace("??", &place)));
+            return;
+        };
+        let zone = zone(actor);
+        let midnight =
+            |date: jiff::civil::Date| zone.to_timestamp(date.at(0, 0, 0, 0)).map(|at| DateTime(at).to_string()).unwrap_or_default();
+        let (start, end) = (midnight(day.0), day.0.tomorrow().map(midnight).unwrap_or_default());
+        if operator != "<=" {
+            let place = self.bind(start);
+            self.conditions.push(format!("{sql} >= {place}"));
+        }
+        if operator != ">=" {
+            let place = self.bind(end);
+            self.conditions.push(format!("{sql} < {place}"));
+        }
+    }
+
+    /// The value of a filter, and how it is written (`??` standing for its place). `None`: the value is ignored.
+    fn operand(&self, kind: &Kind, actor: &Actor, _parameter: &str, value: &str, _sql: &str) -> Result<Option<(String, Value)>> {
+        let plain = |value: Value| Ok(Some(("??".to_owned(), value)));
+        let wrong = |words: String| Err(Error::Malformed(words));
+        if value.contains('\0') {
+            return wrong("Null characters are not allowed.".into());
+        }
+        match kind {
+            Kind::Bool => Ok(boolean(value).map(|flag| ("??".to_owned(), flag.into()))),
+            Kind::Integer => value.trim().parse::<i64>().map_or_else(|_| wrong("Enter a number.".into()), |number| plain(number.into())),
+            Kind::Number => match value.trim().parse::<f64>() {
+                Ok(number) if number.is_finite() => plain(number.into()),
+                _ => wrong("Enter a number.".into()),
+            },
+            Kind::Money => {
+                let decimals = exponent(actor.business.as_ref().map_or("USD", |business| &business.currency));
+                Money::parse(value.trim(), decimals).map_or_else(|_| wrong("Enter a number.".into()), |money| plain(money.minor.into()))
+            }
+            Kind::Date => {
+                Date::parse(value.trim()).map_or_else(|| wrong("Enter a valid date.".into()), |date| plain(date.to_string().into()))
+            }
+            Kind::DateTime => match (Date::parse(value.trim()), DateTime::parse(value, &zone(actor))) {
+                (Some(date), _) => plain(date.to_string().into()),
+                (None, Some(time)) => plain(time.to_string().into()),
+                (None, None) => wrong("Enter a valid date/time.".into()),
+            },
+            Kind::Choice(names) => match names.iter().find(|name| name.eq_ignore_ascii_case(value.trim())) {
+                Some(name) => plain((*name).into()),
+                None => wrong(format!("Select a valid choice. {value} is not one of the available choices.")),
+            },
+            Kind::Reference(table) => match value.trim() {
+                key if key.parse::<i64>().is_ok() => Ok(Some(("CAST(?? AS INTEGER)".into(), key.into()))),
+                key if is_uuid(key) => Ok(Some((format!("(SELECT id FROM \"{table}\" WHERE uuid = ??)"), key.to_ascii_lowercase().into()))),
+                _ => wrong("Select a valid choice. That choice is not one of the available choices.".into()),
+            },
+            _ => plain(value.into()),
+        }
+    }
+}
+
+enum Test {
+    Is(&'static str),
+    In,
+    IsNull,
+}
+
+fn split(parameter: &str) -> (&str, Test) {
+    let tests = [
+        ("__in", Test::In),
+        ("__isnull", Test::IsNull),
+        ("__gte", Test::Is(">=")),
+        ("__lte", Test::Is("<=")),
+        ("_after", Test::Is(">=")),
+        ("_before", Test::Is("<=")),
+    ];
+    for (suffix, test) in tests {
+        if let Some(name) = parameter.strip_suffix(suffix) {
+            return (name, test);
+        }
+    }
+    (parameter, Test::Is("="))
+}
+
+fn kind_of(d: &Descriptor, name: &str) -> Option<Kind> {
+    let computed = || {
+        let computed = d.about.computed.iter().find(|computed| computed.name == name)?;
+        Some(match computed.output {
+            Output::Bool => Kind::Bool,
+            Output::Integer => Kind::Integer,
+            Output::Number => Kind::Number,
+            Output::DateTime => Kind::DateTime,
+            Output::Text | Output::Json(_) => Kind::Text,
+        })
+    };
+    let mixin = || match name {
+        "created_at" | "updated_at" | "deleted_at" => Some(Kind::DateTime),
+        "id" | "created_by" | "updated_by" | "version" => Some(Kind::Integer),
+        "uuid" => Some(Kind::Text),
+        _ => None,
+    };
+    d.field(name).map(|field| field.kind.clone()).or_else(computed).or_else(mixin)
+}
+
+/// Choices are ordered as they are declared (low, medium, high), not by the alphabet.
+fn order_expression(d: &Descriptor, name: &str) -> Option<String> {
+    let sql = d.expression(name)?;
+    let Some(Kind::Choice(names)) = d.field(name).map(|field| &field.kind) else { return Some(sql) };
+    let ranks: Vec<String> = names.iter().enumerate().map(|(rank, name)| format!("WHEN '{name}' THEN {rank}")).collect();
+    Some(format!("CASE {sql} {} END", ranks.join(" ")))
+}
+
+/// `name`, or `zone.name`: a column of the record that a reference points to.
+fn search_expression(d: &Descriptor, name: &str) -> Option<String> {
+    let Some((reference, column)) = name.split_once('.') else { return d.expression(name) };
+    let field = d.field(reference)?;
+    let Kind::Reference(table) = field.kind else { return None };
+    Some(format!("(SELECT x.{column} FROM \"{table}\" AS x WHERE x.id = t.{})", field.column))
+}
+
+fn page_size(parameters: &Parameters, pages: Pages) -> u64 {
+    let asked = parameter(parameters, "page_size").and_then(|size| size.trim().parse::<u64>().ok()).filter(|size| *size > 0);
+    asked.unwrap_or(u64::from(pages.size)).min(u64::from(pages.most))
+}
+
+fn page_number(parameters: &Parameters) -> Result<PageNumber> {
+    match parameter(parameters, "page").map(str::trim) {
+        None | Some("") => Ok(PageNumber::default()),
+        Some("last") => Ok(PageNumber::Last),
+        Some(number) => number.parse().ok().filter(|page| *page > 0).map(PageNumber::Number).ok_or_else(invalid_page),
+    }
+}
+
+pub fn invalid_page() -> Error {
+    Error::NotFound("Invalid page.".into())
+}
+
+/// Django's spellings of true and false in a query.
+fn boolean(value: &str) -> Option<bool> {
+    match value.trim() {
+        "true" | "True" | "1" => Some(true),
+        "false" | "False" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn zone(actor: &Actor) -> TimeZone {
+    actor.business.as_ref().and_then(|business| TimeZone::get(&business.timezone).ok()).unwrap_or(TimeZone::UTC)
+}
+
+/// The words of a search: split at spaces and commas, `"quoted phrases"` kept together.
+fn terms(search: &str) -> Vec<String> {
+    let (mut terms, mut term, mut quoted) = (vec![], String::new(), false);
+    for c in search.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if !quoted && (c.is_whitespace() || c == ',') => terms.push(std::mem::take(&mut term)),
+            c => term.push(c),
+        }
+    }
+    terms.push(term);
+    terms.retain(|term| !term.trim().is_empty());
+    terms
+}
+
+/// `%term%`, with what LIKE would take for a wildcard escaped.
+fn like_pattern(term: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in term.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern + "%"
+}
+
+/// The query of a link to another page: parameters by name, `page` left out for the first.
+pub fn page_link(parameters: &Parameters, page: u64) -> String {
+    let mut kept: Vec<(&str, &str)> =
+        parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(|(name, _)| *name != "page").collect();
+    let number = page.to_string();
+    if page > 1 {
+        kept.push(("page", &number));
+    }
+    kept.sort_by_key(|(name, _)| *name);
+    let mut link = String::new();
+    for (name, value) in kept {
+        link.push(if link.is_empty() { '?' } else { '&' });
+        encode(&mut link, name);
+        link.push('=');
+        encode(&mut link, value);
+    }
+    link
+}
+
+/// Percent-encodes as Python's `urlencode` does.
+fn encode(out: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b' ' => out.push('+'),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+}
+
+/// Is this a JSON value that counts as "nothing was said"?
+pub fn is_blank(value: &Json) -> bool {
+    value.is_null() || value.as_str() == Some("")
+}

@@ -1,0 +1,165 @@
+//! What endpoints answer: ready bytes, with the schema they follow.
+
+use std::{borrow::Cow, marker::PhantomData};
+
+use poem::{IntoResponse, Response, http::StatusCode};
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde_json::Value as Json;
+
+/// An answer whose JSON is written already; `S` is its schema. `STATUS` is 200 unless it says otherwise.
+pub struct Reply<S, const STATUS: u16 = 200> {
+    pub body: Vec<u8>,
+    /// The `ETag` of the answer (RFC 9110, 8.8.3), quotes included.
+    pub etag: Option<String>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// A status other than `STATUS`.
+    pub status: Option<u16>,
+    schema: PhantomData<fn() -> S>,
+}
+
+impl<S, const STATUS: u16> Reply<S, STATUS> {
+    pub fn bytes(body: Vec<u8>) -> Self {
+        Self { body, etag: None, headers: vec![], status: None, schema: PhantomData }
+    }
+
+    pub fn json(body: &Json) -> Self {
+        Self::bytes(body.to_string().into_bytes())
+    }
+
+    pub fn with_etag(mut self, etag: String) -> Self {
+        self.etag = Some(etag);
+        self
+    }
+
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    pub fn header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The client has this already.
+    pub fn unchanged(etag: String) -> Self {
+        Self::bytes(vec![]).with_etag(etag).with_status(304)
+    }
+}
+
+impl<S: Send, const STATUS: u16> IntoResponse for Reply<S, STATUS> {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status.unwrap_or(STATUS)).unwrap_or(StatusCode::OK);
+        let mut response = Response::builder().status(status);
+        if let Some(etag) = &self.etag {
+            response = response.header("ETag", etag);
+        }
+        for (name, value) in &self.headers {
+            response = response.header(*name, value);
+        }
+        if status == StatusCode::NOT_MODIFIED { response.finish() } else { response.content_type("application/json").body(self.body) }
+    }
+}
+
+impl<S: Type, const STATUS: u16> ApiResponse for Reply<S, STATUS> {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: "application/json", schema: S::schema_ref() }];
+        MetaResponses {
+            responses: vec![MetaResponse { description: "", status: Some(STATUS), status_range: None, content, headers: vec![] }],
+        }
+    }
+    fn register(registry: &mut Registry) {
+        S::register(registry);
+    }
+}
+
+/// 204, and nothing to say.
+pub struct NoContent;
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Response {
+        Response::builder().status(StatusCode::NO_CONTENT).finish()
+    }
+}
+
+impl ApiResponse for NoContent {
+    fn meta() -> MetaResponses {
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "No response body",
+                status: Some(204),
+                status_range: None,
+                content: vec![],
+                headers: vec![],
+            }],
+        }
+    }
+    fn register(_: &mut Registry) {}
+}
+
+/// A schema that is only a name in the document.
+macro_rules! named_schema {
+    ($(#[$doc:meta])* $type:ident $(<$parameter:ident>)?, $name:expr) => {
+        $(#[$doc])*
+        pub struct $type $(<$parameter>(PhantomData<fn() -> $parameter>))?;
+
+        impl $(<$parameter: Type>)? Type for $type $(<$parameter>)? {
+            const IS_REQUIRED: bool = true;
+            type RawValueType = Self;
+            type RawElementValueType = Self;
+            fn name() -> Cow<'static, str> {
+                $name.into()
+            }
+            fn schema_ref() -> MetaSchemaRef {
+                MetaSchemaRef::Reference($name.into())
+            }
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+                Box::new(std::iter::once(self))
+            }
+        }
+    };
+}
+
+named_schema!(
+    /// The read form of a resource: references expanded.
+    Read<R>,
+    format!("{}Read", R::name())
+);
+named_schema!(
+    /// A record of whatever resource an endpoint is stamped for, in the written form.
+    AnyRecord,
+    "Record"
+);
+named_schema!(
+    /// The same in the read form.
+    AnyRecordRead,
+    "RecordRead"
+);
+named_schema!(
+    /// A part of it: what PATCH takes.
+    AnyPatch,
+    "PatchedRecord"
+);
+named_schema!(
+    /// A page of records in the read form.
+    AnyPage,
+    "PaginatedRecordReadList"
+);
+named_schema!(
+    /// A page of ids and labels.
+    MinimalPage,
+    "PaginatedMinimalList"
+);
+named_schema!(
+    /// A page of a record's history.
+    HistoryPage,
+    "PaginatedHistoryList"
+);

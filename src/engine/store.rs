@@ -1,0 +1,372 @@
+//! Rows in, JSON out: the one place where SQL for a resource is written.
+//!
+//! Lists and reads go from SQLite's cells to JSON bytes; no map and no struct in between.
+
+use std::io::Write as _;
+
+use serde_json::Value as Json;
+
+use super::{
+    about::Scope,
+    access::Reach,
+    descriptor::{Column, Descriptor, Form, Record, Shape, Write, owner_column},
+    field::{Field, Kind},
+    query::Query,
+    validate::is_uuid,
+};
+use crate::{
+    actor::{Actor, Role},
+    db::{Cell, Reader, Row, Value, Writer},
+    error::{Error, Result},
+    kit::{Money, exponent},
+};
+
+/// Which rows, as to deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    Without,
+    With,
+    Only,
+}
+
+/// `?1` to `?3` of every statement, and what follows.
+pub fn args(actor: &Actor, more: &[Value]) -> Vec<Value> {
+    let mut args = Vec::with_capacity(3 + more.len());
+    args.extend([actor.business_id().into(), actor.user_id.into(), actor.today().to_string().into()]);
+    args.extend_from_slice(more);
+    args
+}
+
+/// The rows that exist for the actor: those of the active business, as far as the right reaches. Every statement over a
+/// resource has this condition.
+pub fn scope(d: &Descriptor, actor: &Actor, reach: Reach, deleted: Deleted) -> String {
+    let mut sql = match d.about.scope {
+        Scope::Business => "t.business_id = ?1".to_owned(),
+        Scope::Members => {
+            "EXISTS (SELECT 1 FROM memberships AS m WHERE m.user_id = t.id AND m.business_id = ?1 AND m.status <> 'ended')".to_owned()
+        }
+    };
+    if d.about.soft_delete {
+        match deleted {
+            Deleted::Without => sql += " AND t.deleted_at IS NULL",
+            Deleted::Only => sql += " AND t.deleted_at IS NOT NULL",
+            Deleted::With => {}
+        }
+    }
+    match reach {
+        Reach::All => {}
+        Reach::Own => sql += &format!(" AND ({})", d.own),
+        Reach::Nothing => sql += " AND FALSE",
+    }
+    if let Some(branch) = actor.branch_id.filter(|_| matches!(actor.role, Role::Manager | Role::Staff) && d.field("branch").is_some()) {
+        sql += &format!(" AND (t.branch_id = {branch} OR t.branch_id IS NULL)");
+    }
+    sql
+}
+
+// ------------------------------------------------------------------------------------------------ reading
+
+/// The id of a row of the business by id or uuid, if there is a live one.
+pub fn find(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, key: &str) -> Result<Option<i64>> {
+    find_in(reader, d, actor, key, Reach::All, Deleted::Without)
+}
+
+/// The id of a row by id or uuid, as far as a right reaches.
+pub fn find_in(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, key: &str, reach: Reach, deleted: Deleted) -> Result<Option<i64>> {
+    let (column, key): (_, Value) = match key.parse::<i64>() {
+        Ok(id) => ("id", id.into()),
+        Err(_) if is_uuid(key) => ("uuid", key.to_ascii_lowercase().into()),
+        Err(_) => return Ok(None),
+    };
+    let sql = format!("SELECT t.id FROM \"{}\" AS t WHERE t.{column} = ?4 AND {}", d.about.table, scope(d, actor, reach, deleted));
+    reader.one(&sql, &args(actor, &[key]))
+}
+
+/// One record as JSON, with its version.
+pub fn read(
+    reader: &Reader<'_>,
+    d: &Descriptor,
+    actor: &Actor,
+    key: &str,
+    reach: Reach,
+    form: Form,
+    deleted: Deleted,
+) -> Result<Option<(Vec<u8>, i64)>> {
+    let (column, key): (_, Value) = match key.parse::<i64>() {
+        Ok(id) => ("id", id.into()),
+        Err(_) if is_uuid(key) => ("uuid", key.to_ascii_lowercase().into()),
+        Err(_) => return Ok(None),
+    };
+    let shape = d.shape(form, actor);
+    let sql = format!("{} WHERE t.{column} = ?4 AND {}", shape.select, scope(d, actor, reach, deleted));
+    reader.row(&sql, &args(actor, &[key]), |row| {
+        let mut out = Vec::with_capacity(1024);
+        write_row(&mut out, shape, row)?;
+        // `version` is the last column of every shape.
+        Ok((out, row.get(shape.columns.len() - 1)?))
+    })
+}
+
+/// How many rows a list has.
+pub fn count(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, query: &Query, scope: &str) -> Result<i64> {
+    let sql = format!("SELECT count(*) FROM \"{}\" AS t WHERE {scope}{}", d.about.table, conditions(query));
+    Ok(reader.one(&sql, &args(actor, &query.args))?.unwrap_or(0))
+}
+
+/// The rows of a page, as the members of a JSON array.
+pub fn page(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, query: &Query, scope: &str, offset: u64, out: &mut Vec<u8>) -> Result<()> {
+    let shape = d.shape(Form::List, actor);
+    let sql = format!("{} WHERE {scope}{} ORDER BY {} LIMIT {} OFFSET {offset}", shape.select, conditions(query), query.order, query.size);
+    write_rows(reader, shape, &sql, &args(actor, &query.args), out)
+}
+
+/// Rows that fulfil a condition, as a JSON array in the list form.
+pub fn array(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, reach: Reach, condition: &str, order: &str) -> Result<Vec<u8>> {
+    let shape = d.shape(Form::List, actor);
+    let sql = format!("{} WHERE {} AND ({condition}) ORDER BY {order}", shape.select, scope(d, actor, reach, Deleted::Without));
+    let mut out = vec![b'['];
+    write_rows(reader, shape, &sql, &args(actor, &[]), &mut out)?;
+    out.push(b']');
+    Ok(out)
+}
+
+/// `id`, `uuid` and label of a page's rows, as the members of a JSON array.
+pub fn minimal(
+    reader: &Reader<'_>,
+    d: &Descriptor,
+    actor: &Actor,
+    query: &Query,
+    scope: &str,
+    offset: u64,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT t.id, t.uuid, {} FROM \"{}\" AS t WHERE {scope}{} ORDER BY {} LIMIT {} OFFSET {offset}",
+        d.label,
+        d.about.table,
+        conditions(query),
+        query.order,
+        query.size
+    );
+    let mut separator: &[u8] = b"";
+    reader.each(&sql, &args(actor, &query.args), |row| {
+        out.extend_from_slice(separator);
+        separator = b",";
+        for (index, key) in ["{\"id\":", ",\"uuid\":", ",\"label\":"].into_iter().enumerate() {
+            out.extend_from_slice(key.as_bytes());
+            write_cell(out, row.cell(index)?);
+        }
+        out.push(b'}');
+        Ok(())
+    })
+}
+
+fn conditions(query: &Query) -> String {
+    query.conditions.iter().map(|condition| format!(" AND {condition}")).collect()
+}
+
+fn write_rows(reader: &Reader<'_>, shape: &Shape, sql: &str, args: &[Value], out: &mut Vec<u8>) -> Result<()> {
+    let mut separator: &[u8] = b"";
+    reader.each(sql, args, |row| {
+        out.extend_from_slice(separator);
+        separator = b",";
+        write_row(out, shape, row)
+    })
+}
+
+fn write_row(out: &mut Vec<u8>, shape: &Shape, row: &Row<'_>) -> Result<()> {
+    let mut separator = b'{';
+    for (index, column) in shape.columns.iter().enumerate() {
+        if column.key.is_empty() {
+            continue;
+        }
+        out.push(separator);
+        separator = b',';
+        out.extend_from_slice(&column.key);
+        write_column(out, column, row, index)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_column(out: &mut Vec<u8>, column: &Column, row: &Row<'_>, index: usize) -> Result<()> {
+    match (column.write, row.cell(index)?) {
+        (Write::Bool, Cell::Int(flag)) => out.extend_from_slice(if flag == 0 { b"false" } else { b"true" }),
+        (Write::Raw, Cell::Text(json)) => out.extend_from_slice(json.as_bytes()),
+        (Write::Money(currency), Cell::Int(minor)) => {
+            let exponent = match row.cell(currency)? {
+                Cell::Text(code) => exponent(code),
+                _ => 2,
+            };
+            let _ = write!(out, "\"{}\"", Money { minor, exponent });
+        }
+        (_, cell) => write_cell(out, cell),
+    }
+    Ok(())
+}
+
+fn write_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
+    match cell {
+        Cell::Null => out.extend_from_slice(b"null"),
+        Cell::Int(number) => drop(write!(out, "{number}")),
+        Cell::Real(number) => write_real(out, number),
+        Cell::Text(text) => write_text(out, text),
+    }
+}
+
+fn write_real(out: &mut Vec<u8>, number: f64) {
+    match serde_json::Number::from_f64(number) {
+        Some(number) => drop(write!(out, "{number}")),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// A JSON string (RFC 8259): only quotes, backslashes and control characters are escaped.
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0x08 => b"\\b",
+            0x0c => b"\\f",
+            0..0x20 => b"",
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[start..at]);
+        match escape {
+            b"" => drop(write!(out, "\\u{byte:04x}")),
+            escape => out.extend_from_slice(escape),
+        }
+        start = at + 1;
+    }
+    out.extend_from_slice(&bytes[start..]);
+    out.push(b'"');
+}
+
+// ------------------------------------------------------------------------------------------------ records
+
+/// The stored fields of a row, lines included, as validated JSON.
+pub fn record(reader: &Reader<'_>, d: &Descriptor, id: i64) -> Result<Record> {
+    let stored: Vec<&Field> = d.fields.iter().filter(|field| field.stored()).collect();
+    let columns: Vec<String> = stored.iter().map(|field| format!("t.{}", field.column)).collect();
+    let currency = stored.iter().position(|field| field.kind == Kind::Currency);
+    let sql = format!("SELECT {} FROM \"{}\" AS t WHERE t.id = ?1", columns.join(", "), d.about.table);
+    let found = reader.row(&sql, &[id.into()], |row| {
+        let decimals = match currency.map(|index| row.cell(index)).transpose()? {
+            Some(Cell::Text(code)) => exponent(code),
+            _ => 2,
+        };
+        let member = |(index, field): (usize, &&Field)| Ok((field.name.to_owned(), field.to_json(row.cell(index)?, decimals)));
+        stored.iter().enumerate().map(member).collect::<Result<Record>>()
+    })?;
+    let mut record = found.ok_or_else(|| d.missing())?;
+    for field in &d.fields {
+        if let Kind::Lines(table, lines) = &field.kind {
+            record.insert(field.name.to_owned(), Json::Array(lines_of(reader, d, table, lines, id)?));
+        }
+    }
+    Ok(record)
+}
+
+fn lines_of(reader: &Reader<'_>, d: &Descriptor, table: &str, lines: &[Field], owner: i64) -> Result<Vec<Json>> {
+    let columns: Vec<&str> = lines.iter().map(|field| field.column).collect();
+    let sql = format!("SELECT {} FROM \"{table}\" WHERE {} = ?1 ORDER BY position", columns.join(", "), owner_column(d.about.table));
+    reader.rows(&sql, &[owner.into()], |row| {
+        let member = |(index, field): (usize, &Field)| Ok((field.name.to_owned(), field.to_json(row.cell(index)?, 2)));
+        lines.iter().enumerate().map(member).collect::<Result<Record>>().map(Json::Object)
+    })
+}
+
+/// Stores a new record and answers its id.
+pub fn insert(tx: &mut Writer<'_>, d: &Descriptor, record: &Record) -> Result<i64> {
+    let values = d.fields.iter().filter(|field| field.stored()).map(|field| (field.column, field.to_value(record.get(field.name))));
+    let id = tx.insert(d.about.table, values.collect())?;
+    lines(tx, d, id, None, record)?;
+    Ok(id)
+}
+
+/// Stores a changed record.
+pub fn update(tx: &mut Writer<'_>, d: &Descriptor, id: i64, before: &Record, record: &Record) -> Result<()> {
+    let changed = d.fields.iter().filter(|field| field.stored() && before.get(field.name) != record.get(field.name));
+    let values: Vec<_> = changed.map(|field| (field.column, field.to_value(record.get(field.name)))).collect();
+    if !values.is_empty() {
+        tx.update(d.about.table, id, values)?;
+    }
+    lines(tx, d, id, Some(before), record)
+}
+
+/// Makes the rows that belong to a record what the record says: those named by id are changed, those without are added, the
+/// rest is removed.
+fn lines(tx: &mut Writer<'_>, d: &Descriptor, owner: i64, before: Option<&Record>, record: &Record) -> Result<()> {
+    let owner_column = owner_column(d.about.table);
+    for field in &d.fields {
+        let Kind::Lines(table, columns) = &field.kind else { continue };
+        let rows = |record: Option<&Record>| {
+            record.and_then(|record| record.get(field.name)).and_then(Json::as_array).cloned().unwrap_or_default()
+        };
+        let (old, new) = (rows(before), rows(Some(record)));
+        if old == new {
+            continue;
+        }
+        let ids: Vec<i64> = old.iter().filter_map(line_id).collect();
+        let kept: Vec<i64> = new.iter().filter_map(line_id).collect();
+        if let Some(foreign) = kept.iter().find(|id| !ids.contains(id)) {
+            return Err(Error::field(field.name, format!("Invalid pk \"{foreign}\" - object does not exist.")));
+        }
+        for id in ids.iter().filter(|id| !kept.contains(id)) {
+            tx.remove(table, *id)?;
+        }
+        for (position, row) in new.iter().enumerate() {
+            let cells = columns.iter().filter(|column| column.name != "id");
+            let mut values: Vec<(&str, Value)> = cells.map(|column| (column.column, column.to_value(row.get(column.name)))).collect();
+            values.push(("position", i64::try_from(position).unwrap_or(i64::MAX).into()));
+            match line_id(row) {
+                Some(id) => drop(tx.update(table, id, values)?),
+                None => {
+                    values.push((&owner_column, owner.into()));
+                    tx.insert(table, values)?;
+                }
+            }
+        }
+        let story = |rows: Vec<Json>| Some(Json::Object([(field.name.to_owned(), Json::Array(rows))].into_iter().collect()));
+        tx.touch_version(d.about.table, owner)?;
+        tx.note(d.about.table, owner, "update", story(old), story(new))?;
+    }
+    Ok(())
+}
+
+fn line_id(row: &Json) -> Option<i64> {
+    row.get("id").and_then(Json::as_i64)
+}
+
+/// What forbids deleting a row: live rows of other resources that point to it, as how many and of what.
+pub fn uses(reader: &Reader<'_>, d: &Descriptor, id: i64) -> Result<Vec<(i64, String)>> {
+    let mut uses = vec![];
+    for other in super::descriptor::all() {
+        let table = other.about.table;
+        if d.about.cascade.contains(&table) || d.about.kept_by.contains(&table) {
+            continue;
+        }
+        for field in other.fields.iter().filter(|field| field.kind == Kind::Reference(d.about.table)) {
+            let live = if other.about.soft_delete { " AND deleted_at IS NULL" } else { "" };
+            let sql = format!("SELECT count(*) FROM \"{table}\" WHERE {} = ?1{live}", field.column);
+            let count: i64 = reader.one(&sql, &[id.into()])?.unwrap_or(0);
+            if count > 0 {
+                uses.push((count, if count == 1 { other.words.clone() } else { crate::kit::words(table) }));
+            }
+        }
+    }
+    Ok(uses)
+}
+
+/// Rows of a table that go with an owner: their ids.
+pub fn dependents(reader: &Reader<'_>, d: &Descriptor, table: &str, owner: i64) -> Result<Vec<i64>> {
+    let sql = format!("SELECT id FROM \"{table}\" WHERE {} = ?1 AND deleted_at IS NULL", owner_column(d.about.table));
+    reader.rows(&sql, &[owner.into()], |row| row.get(0))
+}

@@ -1,0 +1,98 @@
+//! Money: whole minor units of a currency, never a float.
+
+use std::fmt;
+
+use super::string_type;
+
+/// The largest amount, in minor units: what a JSON number holds exactly (2^53 - 1).
+const LARGEST: i64 = 9_007_199_254_740_991;
+
+/// An amount as JSON shows it: a decimal string with exactly the currency's decimals, `"1000.00"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Money {
+    /// The amount in minor units (cents).
+    pub minor: i64,
+    /// How many decimals the currency has.
+    pub exponent: u8,
+}
+
+/// The code of a currency (ISO 4217), upper case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Currency(pub String);
+
+/// Why a text is not an amount.
+#[derive(Debug, PartialEq, Eq)]
+pub enum BadAmount {
+    NotANumber,
+    TooLarge,
+    /// More decimals than the currency has.
+    TooPrecise,
+}
+
+impl Money {
+    /// Reads a plain decimal (`-12`, `12.5`, `12.50`); no exponent, no grouping. Trailing zeros beyond the currency's decimals are fine.
+    pub fn parse(text: &str, exponent: u8) -> Result<Self, BadAmount> {
+        let (negative, digits) = match text.as_bytes().first() {
+            Some(b'-') => (true, &text[1..]),
+            Some(b'+') => (false, &text[1..]),
+            _ => (false, text),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() && fraction.is_empty() || !all_digits(whole) || !all_digits(fraction) {
+            return Err(BadAmount::NotANumber);
+        }
+        let fraction = fraction.trim_end_matches('0');
+        if fraction.len() > usize::from(exponent) {
+            return Err(BadAmount::TooPrecise);
+        }
+        let padding = usize::from(exponent) - fraction.len();
+        let mut minor: i64 = 0;
+        for digit in whole.bytes().chain(fraction.bytes()).map(|byte| i64::from(byte - b'0')).chain(std::iter::repeat_n(0, padding)) {
+            minor = minor
+                .checked_mul(10)
+                .and_then(|minor| minor.checked_add(digit))
+                .filter(|minor| *minor <= LARGEST)
+                .ok_or(BadAmount::TooLarge)?;
+        }
+        Ok(Self { minor: if negative { -minor } else { minor }, exponent })
+    }
+
+    /// Reads the form that `Display` writes, whatever the currency.
+    fn read(text: &str) -> Option<Self> {
+        let exponent = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        Self::parse(text, u8::try_from(exponent).ok()?).ok()
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = 10_u64.pow(u32::from(self.exponent));
+        let (sign, amount) = (if self.minor < 0 { "-" } else { "" }, self.minor.unsigned_abs());
+        match self.exponent {
+            0 => write!(f, "{sign}{amount}"),
+            exponent => write!(f, "{sign}{}.{:0width$}", amount / unit, amount % unit, width = usize::from(exponent)),
+        }
+    }
+}
+
+/// How many decimals a currency has (ISO 4217): 2 unless it is one of the few that differ.
+pub fn exponent(currency: &str) -> u8 {
+    match currency {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND" | "VUV" | "XAF" | "XOF"
+        | "XPF" => 0,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+        "CLF" | "UYW" => 4,
+        _ => 2,
+    }
+}
+
+impl Currency {
+    /// Reads three letters, in either case.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic())).then(|| Self(text.to_ascii_uppercase()))
+    }
+}
+
+string_type!(Money, "decimal", Money::read, ToString::to_string);
+string_type!(Currency, "currency", Currency::parse, |currency| currency.0.clone());

@@ -1,0 +1,36 @@
+//! `studio`: the business back office of a small organisation in one executable.
+//!
+//! # The idea
+//!
+//! A resource is one plain struct and one constant. poem-openapi records the name, type, limits, default and doc comment of each
+//! field of the struct; the engine reads them and makes of them the columns, the validation, the JSON API with its documents, the
+//! filters, the permissions and the audit trail. What a resource has of its own stands in its room in `resources`.
+//!
+//! # The house
+//!
+//! | floor | rooms | what for |
+//! |---|---|---|
+//! | 7 | `cli` | one file per subcommand |
+//! | 6 | `server` | the accept loop: limits, deadlines, shutdown |
+//! | 5 | `api` | the JSON face: resources stamped from one set of operations, sign-in, documents |
+//! | 4 | `app`, `resources` | what is opened once; what the program keeps |
+//! | 3 | `engine` | how every resource works |
+//! | 2 | `auth` | who is calling, and how they prove it |
+//! | 1 | `db` | the one door for writes, the readers, migrations |
+//! | 0 | `actor`, `clock`, `config`, `error`, `kit` | words that all others use |
+//!
+//! A file imports from its own floor or lower ones; a test enforces it. A request goes face -> verb -> store.
+
+pub mod actor;
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod engine;
+pub mod error;
+pub mod kit;
+pub mod resources;
+pub mod server;
