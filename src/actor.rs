@@ -1,5 +1,7 @@
 //! Who is calling: the person, the business they act in, and what they may do there.
 
+use std::sync::Arc;
+
 use jiff::{Timestamp, tz::TimeZone};
 use poem_openapi::Enum;
 
@@ -102,10 +104,17 @@ pub struct Business {
     pub id: i64,
     /// ISO 4217.
     pub currency: String,
-    /// IANA name; "today" always means this zone.
-    pub timezone: String,
+    /// "Today" always means this zone.
+    pub zone: TimeZone,
     /// ISO 3166 alpha-2; how a phone number without a country code is read.
     pub country: Option<String>,
+}
+
+impl Business {
+    /// `zone` is an IANA name; one that is unknown counts as UTC.
+    pub fn new(id: i64, currency: String, zone: &str, country: Option<String>) -> Self {
+        Self { id, currency, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC), country }
+    }
 }
 
 /// The caller of a request, or the command line.
@@ -114,7 +123,7 @@ pub struct Actor {
     /// `None` for the program itself and for nobody in particular (a registration).
     pub user_id: Option<i64>,
     /// `None` before sign-in and for a person without a membership.
-    pub business: Option<Business>,
+    pub business: Option<Arc<Business>>,
     pub role: Role,
     /// One bit for each `Capability`.
     capabilities: u8,
@@ -170,7 +179,11 @@ impl Actor {
 
     /// The day it is for the business.
     pub fn today(&self) -> jiff::civil::Date {
-        let zone = self.business.as_ref().and_then(|business| TimeZone::get(&business.timezone).ok()).unwrap_or(TimeZone::UTC);
-        self.now.to_zoned(zone).date()
+        self.zone().to_datetime(self.now).date()
+    }
+
+    /// The time zone that times without one are in.
+    pub fn zone(&self) -> TimeZone {
+        self.business.as_ref().map_or(TimeZone::UTC, |business| business.zone.clone())
     }
 }

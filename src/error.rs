@@ -26,6 +26,8 @@ pub enum Error {
     NotFound(Cow<'static, str>),
     /// 405: the path does not take this method.
     MethodNotAllowed(String),
+    /// 406: the client takes nothing that is offered.
+    NotAcceptable,
     /// 409: a rule on the state of things refuses it.
     Conflict { detail: Cow<'static, str>, code: &'static str },
     /// 412: somebody changed the record since the caller read it.
@@ -76,6 +78,7 @@ impl Error {
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
@@ -95,6 +98,7 @@ impl Error {
             Self::Unauthenticated { code, .. } | Self::Forbidden { code, .. } | Self::Conflict { code, .. } => code,
             Self::NotFound(_) => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::NotAcceptable => "not_acceptable",
             Self::Timeout => "timeout",
             Self::Stale => "precondition_failed",
             Self::TooLarge => "too_large",
@@ -115,6 +119,7 @@ impl Error {
             | Self::NotFound(detail) => detail.clone(),
             Self::Malformed(text) => text.clone().into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
+            Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
             Self::Timeout => "The request body did not arrive in time.".into(),
             Self::Stale => "The record was changed since you read it.".into(),
             Self::TooLarge => "The request body is too large.".into(),

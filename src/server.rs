@@ -256,8 +256,8 @@ async fn respond<E: Endpoint>(server: &Server<E>, state: &State, remote: RemoteA
     let outcome = Arc::new(AtomicU8::new(UNFINISHED));
     let body = Inbound {
         body,
-        // Announced as too large: refused at the first read.
-        left: if length.lower() > server.limits.body_bytes as u64 { 0 } else { server.limits.body_bytes },
+        left: server.limits.body_bytes,
+        announced: length.lower() > server.limits.body_bytes as u64,
         due: Instant::now() + server.limits.body,
         alarm: None,
         outcome: outcome.clone(),
@@ -266,8 +266,8 @@ async fn respond<E: Endpoint>(server: &Server<E>, state: &State, remote: RemoteA
     let mut response = call(&server.endpoint, Request::from_parts(parts, poem::Body::from_bytes_stream(body))).await;
     let outcome = outcome.load(Relaxed);
     state.linger.store(outcome != FINISHED, Relaxed);
-    // After such a refusal the rest of the body is not worth reading.
-    if matches!(outcome, TOO_LARGE | TIMED_OUT) {
+    // Of a body that was not read to its end, the rest would be taken for the next request: hyper closes, and the client is told.
+    if outcome != FINISHED {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -296,6 +296,8 @@ const TIMED_OUT: u8 = 3;
 struct Inbound {
     body: Incoming,
     left: usize,
+    /// Its announced length is too much already.
+    announced: bool,
     due: Instant,
     /// Only once there is something to wait for: most bodies come with their head.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -324,6 +326,8 @@ impl Stream for Inbound {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match self.outcome.load(Relaxed) {
+            // Before hyper is asked for more, which would tell the client to go on.
+            UNFINISHED if self.announced => return self.fail(TOO_LARGE, io::ErrorKind::FileTooLarge),
             UNFINISHED => {}
             _ => return Poll::Ready(None),
         }

@@ -1,6 +1,9 @@
 //! The API's documents: Swagger UI, ReDoc and the schema, from the binary and without a request to any other host.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use hyper::body::Bytes;
 use poem::{
@@ -18,12 +21,27 @@ const SWAGGER_START: &str = "window.ui = SwaggerUIBundle({url: '/api/schema/', d
                              displayRequestDuration: true, filter: true, validatorUrl: null});\n";
 const REDOC_START: &str = "Redoc.init('/api/schema/', {hideDownloadButton: false, disableSearch: false}, document.getElementById('ui'));\n";
 
+/// Writes a document.
+type Write = Box<dyn FnOnce() -> Bytes + Send>;
+
 type Routes = HashMap<String, HashMap<Method, BoxEndpoint<'static>>>;
 
 /// Adds the documents to the routes.
-pub fn add_routes(table: &mut Routes, title: &str, json: String, yaml: String) {
-    let (json, yaml) = (Bytes::from(json), Bytes::from(yaml));
-    let [swagger_css, swagger_js, redoc_js] = assets();
+pub fn add_routes(table: &mut Routes, title: &str) {
+    // Written when it is first asked for: it would take longer than all the rest of a start.
+    let name = title.to_owned();
+    let json = LazyLock::new(Box::new(move || Bytes::from(super::openapi_json(&name))) as Write);
+    let name = title.to_owned();
+    let yaml = LazyLock::new(Box::new(move || Bytes::from(super::openapi_yaml(&name))) as Write);
+    let assets: Arc<LazyLock<[Bytes; 3]>> = Arc::new(LazyLock::new(assets));
+    let asset = |index: usize| {
+        let assets = assets.clone();
+        move || assets[index].clone()
+    };
+    let fixed = |text: String| {
+        let text = Bytes::from(text);
+        move || text.clone()
+    };
     let page = |head: &str, script: &str, start: &str| {
         let title = title.replace('&', "&amp;").replace('<', "&lt;");
         format!(
@@ -33,13 +51,13 @@ pub fn add_routes(table: &mut Routes, title: &str, json: String, yaml: String) {
         )
     };
     let style = "<link rel=\"stylesheet\" href=\"/api/docs/swagger-ui.css\">\n";
-    get(table, "/api/docs", text("text/html; charset=utf-8", page(style, "/api/docs/swagger-ui.js", "/api/docs/start.js")));
-    get(table, "/api/redoc", text("text/html; charset=utf-8", page("", "/api/redoc/redoc.js", "/api/redoc/start.js")));
-    get(table, "/api/docs/swagger-ui.css", text("text/css; charset=utf-8", swagger_css));
-    get(table, "/api/docs/swagger-ui.js", text("text/javascript; charset=utf-8", swagger_js));
-    get(table, "/api/docs/start.js", text("text/javascript; charset=utf-8", SWAGGER_START.to_owned()));
-    get(table, "/api/redoc/redoc.js", text("text/javascript; charset=utf-8", redoc_js));
-    get(table, "/api/redoc/start.js", text("text/javascript; charset=utf-8", REDOC_START.to_owned()));
+    get(table, "/api/docs", text("text/html; charset=utf-8", fixed(page(style, "/api/docs/swagger-ui.js", "/api/docs/start.js"))));
+    get(table, "/api/redoc", text("text/html; charset=utf-8", fixed(page("", "/api/redoc/redoc.js", "/api/redoc/start.js"))));
+    get(table, "/api/docs/swagger-ui.css", text("text/css; charset=utf-8", asset(0)));
+    get(table, "/api/docs/swagger-ui.js", text("text/javascript; charset=utf-8", asset(1)));
+    get(table, "/api/docs/start.js", text("text/javascript; charset=utf-8", fixed(SWAGGER_START.to_owned())));
+    get(table, "/api/redoc/redoc.js", text("text/javascript; charset=utf-8", asset(2)));
+    get(table, "/api/redoc/start.js", text("text/javascript; charset=utf-8", fixed(REDOC_START.to_owned())));
     let file = title.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     get(table, "/api/schema", make_sync(move |request| schema(&request, &file, &json, &yaml)));
     get(table, "/", make_sync(|_| Response::builder().status(StatusCode::FOUND).header("location", "/api/docs/").finish()));
@@ -55,14 +73,13 @@ fn get(table: &mut Routes, path: &str, endpoint: impl Endpoint<Output = Response
     add(path.to_owned());
 }
 
-fn text(content_type: &'static str, body: String) -> impl Endpoint<Output = Response> {
-    let body = Bytes::from(body);
+fn text(content_type: &'static str, body: impl Fn() -> Bytes + Send + Sync) -> impl Endpoint<Output = Response> {
     make_sync(move |_| {
         Response::builder()
             .content_type(content_type)
             .header("content-security-policy", PAGE_POLICY)
             .header("cache-control", "public, max-age=3600")
-            .body(body.clone())
+            .body(body())
     })
 }
 
@@ -80,20 +97,19 @@ fn schema(request: &Request, file: &str, json: &Bytes, yaml: &Bytes) -> Response
     Response::builder()
         .content_type(content_type)
         .header("content-disposition", format!("inline; filename=\"{file}.{ending}\""))
-        .header("vary", "Accept")
         .body(body.clone())
 }
 
 /// Swagger UI's style and script and ReDoc's script, cut out of the pages that poem-openapi has with everything inline (and
 /// with a font from another host).
-fn assets() -> [String; 3] {
+fn assets() -> [Bytes; 3] {
     let empty = OpenApiService::new((), "", "");
     let swagger = empty.swagger_ui_html();
     let redoc = empty.redoc_html();
     let part = |page: &str, from: &str, to: &str| {
         let start = page.find(from).map_or(0, |at| at + from.len());
         let end = page[start..].find(to).map_or(page.len(), |at| start + at);
-        page[start..end].to_owned()
+        Bytes::copy_from_slice(&page.as_bytes()[start..end])
     };
     [
         part(&swagger, "<style charset=\"UTF-8\">", "</style>\n"),

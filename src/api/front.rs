@@ -19,7 +19,7 @@ use poem::{
 
 use crate::{
     app::App,
-    auth::gate::{Gate, RequestInfo},
+    auth::gate::{Gate, OtherMethod, RequestInfo},
     clock::Clock,
     error::Error,
 };
@@ -112,18 +112,42 @@ impl Front {
                 .header("access-control-max-age", "86400")
                 .finish();
         }
+        if let Some(refusal) = not_acceptable(&request) {
+            return refusal.into_response();
+        }
+        let method = request.method().clone();
         let called = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
         let response = match called {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => error.into_response(),
             Err(_) => Error::Internal("panic in a handler".into()).into_response(),
         };
-        as_json(response)
+        as_json(response, &method)
+    }
+}
+
+/// Answers are JSON; a client that takes nothing of the kind is told before anything else. Browsers, which ask for HTML, get JSON too.
+fn not_acceptable(request: &Request) -> Option<Error> {
+    let accept = request.headers().get(header::ACCEPT)?.to_str().ok()?;
+    let takes = ["*/*", "json", "html", "application/*", "yaml", "text/css", "image/"].iter().any(|kind| accept.contains(kind));
+    (!takes && !accept.trim().is_empty() && request.uri().path().starts_with("/api")).then_some(Error::NotAcceptable)
+}
+
+/// Methods of other protocols are refused like TRACE, by the name that the client used.
+fn known_method(request: &mut Request) {
+    let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE, Method::CONNECT];
+    if request.method() == Method::HEAD {
+        // hyper keeps the length and leaves the body out.
+        request.set_method(Method::GET);
+    } else if !known.contains(request.method()) {
+        let name = request.method().clone();
+        request.extensions_mut().insert(OtherMethod(name));
+        request.set_method(Method::TRACE);
     }
 }
 
 /// An error that the router or an extractor made is text; clients get JSON.
-fn as_json(response: Response) -> Response {
+fn as_json(response: Response, method: &Method) -> Response {
     let status = response.status();
     let is_json = || response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     if status.as_u16() < 400 || is_json() {
@@ -131,7 +155,7 @@ fn as_json(response: Response) -> Response {
     }
     let error = match status {
         StatusCode::NOT_FOUND => Error::not_found(),
-        StatusCode::METHOD_NOT_ALLOWED => Error::MethodNotAllowed(String::new()),
+        StatusCode::METHOD_NOT_ALLOWED => Error::MethodNotAllowed(method.to_string()),
         StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
         StatusCode::UNAUTHORIZED => Error::unauthenticated("not_authenticated", "Authentication credentials were not provided."),
         StatusCode::FORBIDDEN => Error::forbidden(),
@@ -154,6 +178,7 @@ impl Endpoint for Front {
         let id = info.id.clone();
         let origin = self.allowed_origin(&request);
         let line = self.logs.then(|| (request.method().clone(), request.uri().path().to_owned(), info.ip));
+        known_method(&mut request);
         request.extensions_mut().insert(info);
         request.set_data(self.gate.clone());
         let mut response = self.answer(request, origin.as_ref()).await;
@@ -164,9 +189,7 @@ impl Endpoint for Front {
         if let Ok(value) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, value);
         }
-        if !self.origins.is_empty() {
-            headers.append(header::VARY, HeaderValue::from_static("Origin"));
-        }
+        headers.append(header::VARY, HeaderValue::from_static(if self.origins.is_empty() { "Accept" } else { "Accept, Origin" }));
         if let Some(origin) = origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

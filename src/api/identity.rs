@@ -7,6 +7,7 @@ use poem::{Request, Result, endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
     Object, OpenApi,
     registry::{MetaApi, Registry},
+    types::Password,
 };
 use serde_json::{Value as Json, json};
 
@@ -60,7 +61,7 @@ pub struct Login {
     /// User name, e-mail address or phone number.
     pub identifier: Option<String>,
     /// The password, exactly as it was set.
-    pub password: Option<String>,
+    pub password: Option<Password>,
     /// Stay signed in for 30 days instead of one.
     #[oai(default)]
     pub remember_me: bool,
@@ -149,8 +150,8 @@ pub struct Register {
     /// Last name, where it is asked for apart.
     #[oai(validator(max_length = 74))]
     pub last_name: Option<String>,
-    /// At least 8 characters, not a common one, not like the person's own names.
-    pub password: String,
+    /// At least 8 characters, not a common one, not like the person's own names. Required.
+    pub password: Option<Password>,
 }
 
 /// What people may change of themselves.
@@ -207,6 +208,7 @@ impl Identity {
     /// Makes an account, as a customer of the first business.
     #[oai(path = "/register", method = "post")]
     async fn register(&self, request: &Request, body: FormInput<Register>) -> Result<Reply<AnyJson, 201>> {
+        self.refuse_bad_token(request)?;
         Ok(self.create_account(request, body.0).await?)
     }
 
@@ -309,16 +311,17 @@ impl Identity {
     /// Change oneself
     #[oai(path = "/me", method = "patch")]
     async fn change_me(&self, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
-        Ok(self.change(caller, body.0).await?)
+        Ok(self.change(caller, body.0?).await?)
     }
 
     /// Replace oneself
     #[oai(path = "/me", method = "put")]
     async fn replace_me(&self, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
-        if body.0.get("username").is_none_or(|name| name.as_str().is_none_or(str::is_empty)) {
+        let body = body.0?;
+        if body.get("username").is_none_or(|name| name.as_str().is_none_or(str::is_empty)) {
             return Err(Error::field("username", "This field is required.").into());
         }
-        Ok(self.change(caller, body.0).await?)
+        Ok(self.change(caller, body).await?)
     }
 
     /// Read one's profile
@@ -330,7 +333,7 @@ impl Identity {
     /// Change one's profile
     #[oai(path = "/profile", method = "patch")]
     async fn change_profile(&self, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
-        Ok(self.change(caller, body.0).await?)
+        Ok(self.change(caller, body.0?).await?)
     }
 }
 
@@ -369,7 +372,7 @@ impl Identity {
             .into_iter()
             .flatten()
             .find(|name| !name.is_empty());
-        let password = login.password.filter(|password| !password.is_empty());
+        let password = login.password.map(|password| password.0).filter(|password| !password.is_empty());
         let (Some(identifier), Some(password)) = (&identifier, &password) else {
             let mut problems = Problems::default();
             if identifier.is_none() {
@@ -450,9 +453,13 @@ impl Identity {
             ("phone number", number.as_deref()),
         ];
         let own: Vec<(&str, &str)> = own.into_iter().filter_map(|(what, name)| Some((what, name?))).collect();
-        password::check(&register.password, &own).into_iter().for_each(|text| problems.add("password", text));
+        let password = register.password.map(|password| password.0).unwrap_or_default();
+        match password.as_str() {
+            "" => problems.add("password", "This field is required."),
+            password => password::check(password, &own).into_iter().for_each(|text| problems.add("password", text)),
+        }
         problems.or_ok()?;
-        let password_hash = self.app.hasher.hash(register.password).await?;
+        let password_hash = self.app.hasher.hash(password).await?;
         let user = NewUser { username: register.username, email: register.email, phone, full_name, password_hash, is_superuser: false };
         let id = self.app.db.write(Arc::new(actor(request)), move |tx| {
             let business = account::default_business(tx)?.ok_or(Error::Unavailable(60))?;
@@ -464,6 +471,14 @@ impl Identity {
             person["message"] = "User registered successfully".into();
         }
         Ok(Reply::json(&person))
+    }
+
+    /// Nobody needs a token here, but one that is sent must be good.
+    fn refuse_bad_token(&self, request: &Request) -> Result<(), Error> {
+        match self.app.gate.caller(request) {
+            Err(error) if error.code() != Some("not_authenticated") => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// What is wrong with somebody's names, and the phone number in its one form.
@@ -563,7 +578,14 @@ fn describe(caller: &Caller) -> Result<Json, Error> {
 fn describe_in(reader: &Reader<'_>, user: i64, business: Option<i64>) -> Result<Json, Error> {
     let sql = "SELECT u.uuid, u.username, u.email, u.phone, u.full_name, u.email_verified_at IS NOT NULL OR u.phone_verified_at IS NOT NULL,
                       u.bio, u.neighborhood, u.location, u.language, u.timezone, u.preferences, u.last_seen_at, u.is_superuser, u.created_at,
-                      m.role, m.capabilities, b.id, b.uuid, b.name, b.currency, b.timezone
+                      m.role, m.capabilities, b.id, b.uuid, b.name, b.currency, b.timezone,
+                      (SELECT json_object('id', p.id, 'uuid', p.uuid, 'department', d.name, 'department_id', d.uuid, 'designation', g.name,
+                                          'branch', r.name, 'status', p.status, 'work_phone', p.work_phone)
+                       FROM staff_profiles AS p LEFT JOIN departments AS d ON d.id = p.department_id
+                       LEFT JOIN designations AS g ON g.id = p.designation_id LEFT JOIN branches AS r ON r.id = p.branch_id
+                       WHERE p.user_id = u.id AND p.business_id = b.id AND p.deleted_at IS NULL),
+                      (SELECT json_object('id', c.id, 'uuid', c.uuid, 'referred_by', c.referred_by_id)
+                       FROM customer_profiles AS c WHERE c.user_id = u.id AND c.business_id = b.id AND c.deleted_at IS NULL)
                FROM users AS u
                LEFT JOIN memberships AS m ON m.id = (SELECT id FROM memberships WHERE user_id = u.id AND status = 'active' AND (?2 IS NULL OR business_id = ?2)
                                                      ORDER BY business_id LIMIT 1)
@@ -576,6 +598,7 @@ fn describe_in(reader: &Reader<'_>, user: i64, business: Option<i64>) -> Result<
         let is_superuser: bool = row.get(13)?;
         let role = row.get::<Option<String>>(15)?.and_then(|name| Role::parse(&name));
         let role = if is_superuser { Role::Admin } else { role.unwrap_or(Role::Citizen) };
+        let (staff, customer) = (json(row.get(22)?), json(row.get(23)?));
         let business = row.get::<Option<i64>>(17)?.map(|id| {
             Ok::<_, Error>(json!({"id": id, "uuid": row.get::<String>(18)?, "name": row.get::<String>(19)?,
                                   "currency": row.get::<String>(20)?, "timezone": row.get::<String>(21)?}))
@@ -603,10 +626,25 @@ fn describe_in(reader: &Reader<'_>, user: i64, business: Option<i64>) -> Result<
             "is_staff": is_superuser || role.is_staff(),
             "capabilities": json(row.get(16)?),
             "business": business.transpose()?,
+            "profile_type": profile_type(role, &staff, &customer),
+            "staff_profile": staff,
+            "customer_profile": customer,
             "created_at": row.get::<String>(14)?,
         }))
     };
     reader.row(sql, &[user.into(), business.into()], read)?.ok_or_else(|| Error::unauthenticated("user_not_found", "User not found"))
+}
+
+/// Which profile a person is to be shown with.
+fn profile_type(role: Role, staff: &Json, customer: &Json) -> &'static str {
+    match role {
+        _ if staff.is_object() => "staff",
+        Role::Student => "student",
+        role if role.is_staff() => "staff",
+        Role::Customer => "customer",
+        _ if customer.is_object() => "customer",
+        _ => "citizen",
+    }
 }
 
 // ------------------------------------------------------------------------------------------------ on every path

@@ -15,6 +15,8 @@ use poem_openapi::{
     registry::{MetaApi, Registry},
 };
 
+use serde_json::{Map, Value as Json, json};
+
 use self::{
     front::Front,
     identity::Everywhere,
@@ -39,11 +41,12 @@ impl OpenApi for Served {
     }
     fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
         self.operations.add_routes(table);
-        system::add_routes(table, &self.app);
+        let mut others = HashMap::new();
+        system::add_routes(&mut others, &self.app);
         if self.app.config.api.docs {
-            let service = document(&self.app.config.api.title);
-            docs::add_routes(table, &self.app.config.api.title, service.spec(), yaml(&service.spec()));
+            docs::add_routes(&mut others, &self.app.config.api.title);
         }
+        table.extend(others.into_iter().map(|(path, methods)| (path, stamp::both(methods, None).0)));
     }
 }
 
@@ -68,17 +71,33 @@ impl OpenApi for Description {
 
 /// The OpenAPI document as JSON.
 pub fn openapi_json(title: &str) -> String {
-    document(title).spec()
+    let document = shared_answers(&document(title).spec());
+    serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
 /// The OpenAPI document as YAML.
 pub fn openapi_yaml(title: &str) -> String {
-    yaml(&document(title).spec())
+    serde_yaml::to_string(&shared_answers(&document(title).spec())).unwrap_or_default()
 }
 
-fn yaml(json: &str) -> String {
-    let document: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
-    serde_yaml::to_string(&document).unwrap_or_default()
+/// Names each answer that is the same for many operations, a refusal, once under `components`; poem-openapi repeats it in full.
+fn shared_answers(document: &str) -> Json {
+    let mut document: Json = serde_json::from_str(document).unwrap_or_default();
+    let mut shared = Map::new();
+    let operations =
+        document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Json::as_object_mut).flat_map(Map::values_mut);
+    for (status, answer) in operations.filter_map(|operation| operation["responses"].as_object_mut()).flatten() {
+        if status.starts_with('2') {
+            continue;
+        }
+        let same = |name: &String| shared.get(name).is_none_or(|known| known == answer);
+        let name = (1..).map(|count| if count == 1 { format!("Answer{status}") } else { format!("Answer{status}_{count}") }).find(same);
+        let Some(name) = name else { continue };
+        let reference = json!({"$ref": format!("#/components/responses/{name}")});
+        shared.insert(name, std::mem::replace(answer, reference));
+    }
+    document["components"]["responses"] = Json::Object(shared);
+    document
 }
 
 /// Every operation: method, path and operationId.

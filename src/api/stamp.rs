@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::crud::Crud;
 use crate::{
-    auth::gate::Gate,
+    auth::gate::{Gate, OtherMethod},
     engine::{
         Expand, Output,
         descriptor::{Descriptor, Write},
@@ -72,7 +72,7 @@ fn place(d: &Descriptor, path: &str) -> String {
 /// Resources that are only read have no operations that write; those without soft delete have nothing to restore.
 fn offers(d: &Descriptor, path: &str, method: &Method) -> bool {
     let about_deleted = path.ends_with("/deleted") || path.ends_with("/restore");
-    (!d.about.read_only || method == Method::GET && !about_deleted) && (d.about.soft_delete || !about_deleted)
+    (!d.about.read_only || method == Method::GET && !about_deleted) && (d.about.soft_delete || !about_deleted && method != Method::DELETE)
 }
 
 fn stamp(mut api: MetaApi, d: &'static Descriptor) -> MetaApi {
@@ -553,9 +553,9 @@ fn errors(operation: &MetaOperation) -> Vec<MetaResponse> {
 }
 
 /// The operations of a path, for its spelling without and with a slash at the end.
-type Methods = HashMap<Method, BoxEndpoint<'static>>;
+pub type Methods = HashMap<Method, BoxEndpoint<'static>>;
 
-fn both(methods: Methods, gate: Option<Arc<Gate>>) -> (Methods, Methods) {
+pub fn both(methods: Methods, gate: Option<Arc<Gate>>) -> (Methods, Methods) {
     let offered: Vec<Method> = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
         .into_iter()
         .filter(|method| methods.contains_key(method))
@@ -607,11 +607,15 @@ impl Endpoint for Refusing {
     type Output = Response;
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let known = self.gate.as_ref().map_or(Ok(()), |gate| gate.caller(&request).map(drop));
-        let error = known.err().unwrap_or_else(|| Error::MethodNotAllowed(request.method().to_string()));
+        let error = known.err().unwrap_or_else(|| Error::MethodNotAllowed(method_name(&request)));
         let mut response = error.into_response();
         response.headers_mut().insert("allow", self.allow.clone());
         Ok(response)
     }
+}
+
+fn method_name(request: &Request) -> String {
+    request.extensions().get::<OtherMethod>().map_or_else(|| request.method().to_string(), |other| other.0.to_string())
 }
 
 struct Options(HeaderValue);

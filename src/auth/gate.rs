@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use moka::sync::Cache;
-use poem::{Request, RequestBody};
+use poem::{Request, RequestBody, http::Method};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaSecurityScheme, Registry},
@@ -28,7 +28,21 @@ pub struct Gate {
     /// Sessions that were ended while their access tokens were still good. Filled from the database at the start; entries
     /// outlive every token of the session, and nothing evicts them.
     pub revoked: Cache<String, ()>,
+    /// Callers by their token, good as long as nothing was committed to the tables that say who they are.
+    known: Cache<String, Arc<Known>>,
 }
+
+/// A caller who was looked up.
+struct Known {
+    actor: Actor,
+    session: String,
+    /// When the token ends, in seconds since 1970.
+    expires: i64,
+    stamp: u64,
+}
+
+/// What a caller's rights depend on.
+const TABLES: [&str; 3] = ["users", "memberships", "businesses"];
 
 /// What is known of every request, put there before it is routed.
 #[derive(Debug, Clone)]
@@ -39,6 +53,10 @@ pub struct RequestInfo {
     /// `https://example.org`: for links.
     pub origin: String,
 }
+
+/// The method that a request came with, where it is none that this server knows.
+#[derive(Debug, Clone)]
+pub struct OtherMethod(pub Method);
 
 /// Whoever is calling. Holding one proves that the token was checked.
 pub struct Caller {
@@ -67,7 +85,7 @@ impl Gate {
     pub fn new(db: Db, tokens: Tokens, access_life: Duration) -> Result<Self> {
         // Longer than any access token lives, so that a revoked one has expired when its entry goes.
         let revoked = Cache::builder().time_to_live(access_life + Duration::from_secs(60)).build();
-        let gate = Self { db, tokens, revoked };
+        let gate = Self { db, tokens, revoked, known: Cache::new(10_000) };
         let since = gate.db.clock().now() - jiff::SignedDuration::try_from(access_life).map_err(Error::internal)?;
         let sql = "SELECT DISTINCT family FROM refresh_tokens WHERE revoked_at IS NOT NULL AND revoked_at >= ?1";
         let since = crate::kit::DateTime(since).to_string();
@@ -86,16 +104,39 @@ impl Gate {
         let (Some(token), None) = (parts.next(), parts.next()) else {
             return Err(Error::unauthenticated("bad_authorization_header", "Authorization header must contain two space-delimited values"));
         };
-        let info = info(request);
-        let claims = self.tokens.read(token, info.now).map_err(refuse)?;
+        let info = request.extensions().get::<RequestInfo>().ok_or_else(|| Error::internal("a request without its info"))?;
+        let switch = request.headers().get("x-business-id").map(|value| value.to_str().unwrap_or("none"));
+        // Before the tables are read: what is kept under this stamp is then never older than it.
+        let stamp = TABLES.iter().map(|table| self.db.generation(table)).sum();
+        let mut actor = match self.known.get(token).filter(|known| switch.is_none() && self.is_good(known, stamp, info.now)) {
+            Some(known) => known.actor.clone(),
+            None => self.look_up(token, switch, info.now, stamp)?,
+        };
+        actor.now = info.now;
+        actor.request_id.clone_from(&info.id);
+        actor.ip = info.ip.map(|ip| ip.to_string());
+        Ok(actor)
+    }
+
+    fn is_good(&self, known: &Known, stamp: u64, now: Timestamp) -> bool {
+        known.stamp == stamp && now.as_second() < known.expires && !self.revoked.contains_key(&known.session)
+    }
+
+    /// Checks the token and reads who it is for.
+    fn look_up(&self, token: &str, switch: Option<&str>, now: Timestamp, stamp: u64) -> Result<Actor> {
+        let claims = self.tokens.read(token, now).map_err(refuse)?;
         if claims.token_type != "access" {
             return Err(not_valid("Token has wrong type"));
         }
         if self.revoked.contains_key(&claims.sid) {
             return Err(not_valid("Token is blacklisted"));
         }
-        let switch = request.headers().get("x-business-id").and_then(|value| value.to_str().ok());
-        self.db.read(|reader| known(reader, &claims, switch, &info))
+        let actor = self.db.read(|reader| known(reader, &claims, switch, now))?;
+        if switch.is_none() {
+            let known = Known { actor: actor.clone(), session: claims.sid, expires: claims.exp, stamp };
+            self.known.insert(token.to_owned(), Arc::new(known));
+        }
+        Ok(actor)
     }
 }
 
@@ -127,7 +168,7 @@ pub fn info(request: &Request) -> RequestInfo {
 }
 
 /// Looks the caller up: a change of role or a revocation holds from the next request on.
-fn known(reader: &Reader<'_>, claims: &Claims, switch: Option<&str>, info: &RequestInfo) -> Result<Actor> {
+fn known(reader: &Reader<'_>, claims: &Claims, switch: Option<&str>, now: Timestamp) -> Result<Actor> {
     let user: i64 = claims.user_id.parse().map_err(|_| refuse(Bad::NoUser))?;
     let business: Value = match switch {
         None => claims.biz.into(),
@@ -142,7 +183,7 @@ fn known(reader: &Reader<'_>, claims: &Claims, switch: Option<&str>, info: &Requ
                LEFT JOIN businesses AS b ON b.id = ?2 AND b.is_active = 1 AND b.deleted_at IS NULL
                LEFT JOIN memberships AS m ON m.business_id = b.id AND m.user_id = u.id AND m.status = 'active'
                WHERE u.id = ?1 AND u.deleted_at IS NULL";
-    let found = reader.row(sql, &[user.into(), business], |row| person(row, claims, user, info))?;
+    let found = reader.row(sql, &[user.into(), business], |row| person(row, claims, user, now))?;
     let actor = found.ok_or_else(|| Error::unauthenticated("user_not_found", "User not found"))??;
     if switch.is_some() && actor.business.is_none() {
         return Err(Error::forbidden());
@@ -150,24 +191,22 @@ fn known(reader: &Reader<'_>, claims: &Claims, switch: Option<&str>, info: &Requ
     Ok(actor)
 }
 
-fn person(row: &Row<'_>, claims: &Claims, user: i64, info: &RequestInfo) -> Result<Result<Actor>> {
+fn person(row: &Row<'_>, claims: &Claims, user: i64, now: Timestamp) -> Result<Result<Actor>> {
     if !row.get::<bool>(0)? {
         return Ok(Err(Error::unauthenticated("user_inactive", "User is inactive")));
     }
     if row.get::<i64>(2)? != claims.epoch {
         return Ok(Err(Error::unauthenticated("password_changed", "The user's password has been changed.")));
     }
-    let mut actor = Actor::system(info.now);
+    let mut actor = Actor::system(now);
     actor.user_id = Some(user);
     actor.session = Some(claims.sid.clone());
-    actor.request_id.clone_from(&info.id);
-    actor.ip = info.ip.map(|ip| ip.to_string());
     let is_superuser: bool = row.get(1)?;
     let role: Option<String> = row.get(3)?;
     let role = role.as_deref().and_then(Role::parse);
-    let belongs = role.is_some() || is_superuser;
+    let belongs = role.is_some() || is_superuser && claims.scope != "citizen";
     if let (Some(id), true) = (row.get::<Option<i64>>(6)?, belongs) {
-        actor.business = Some(Business { id, currency: row.get(7)?, timezone: row.get(8)?, country: row.get(9)? });
+        actor.business = Some(Arc::new(Business::new(id, row.get(7)?, &row.get::<String>(8)?, row.get(9)?)));
     }
     // A one-time code proves a phone, not a password: its tokens give a citizen's rights whatever the account may do.
     if claims.scope == "citizen" {

@@ -32,10 +32,10 @@ impl ChangePassword {
             ask::given_password()?
         } else {
             // Nobody should type a password for a person who is not there.
-            control::perform(Task::FindUser { username: username.clone() }, config.clone())?;
+            control::perform(&Task::FindUser { username: username.clone() }, &config)?;
             ask::new_password(&[])?
         };
-        say_lines(&control::perform(Task::ChangePassword { username, password }, config)?)
+        say_lines(&control::perform(&Task::ChangePassword { username, password }, &config)?)
     }
 }
 

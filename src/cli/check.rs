@@ -37,7 +37,7 @@ pub fn run(place: &Place) -> Outcome {
         Ok(names) if !names.is_empty() => lines.push(wrong("migrations", format!("{} have not run; `studio migrate`", names.join(", ")))),
         // A wrong declaration keeps the database from being opened.
         Ok(_) if !problems.is_empty() => {}
-        Ok(_) => match control::perform(Task::Check, loaded.config) {
+        Ok(_) => match control::perform(&Task::Check, &loaded.config) {
             Ok(more) => lines.extend(more),
             Err(failure) if failure.code == 1 => lines.push(wrong("database", failure.text)),
             Err(failure) => return Err(failure),

@@ -1,7 +1,7 @@
 //! Commands on a database that a server may be holding: the command opens it itself, or asks the server through a socket in the
 //! data folder (`socket`).
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{os::unix::net::UnixStream, sync::Arc, thread, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use crate::{
     error::Result,
 };
 
-/// A server that has the database and no socket yet is starting.
+/// How often, and how far apart, a database that another process has is tried again.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -50,35 +50,55 @@ pub fn program(app: &App) -> Result<Arc<Actor>> {
     actor.business = app.db.read(|reader| {
         let id = account::default_business(reader)?;
         reader.row("SELECT id, currency, timezone, country FROM businesses WHERE id = ?1", &[id.into()], |row| {
-            Ok(Business { id: row.get(0)?, currency: row.get(1)?, timezone: row.get(2)?, country: row.get(3)? })
+            Ok(Arc::new(Business::new(row.get(0)?, row.get(1)?, &row.get::<String>(2)?, row.get(3)?)))
         })
     })?;
     Ok(Arc::new(actor))
 }
 
-/// Opens the application. Exit code 69 when another process has the database.
-pub fn open(config: Config) -> Outcome<App> {
-    let folder = config.data.folder.clone();
-    App::open(config, Clock::system()).map_err(|error| match db::lock(&folder) {
-        Ok(None) => Failure::busy(error.to_string()),
-        _ => error.into(),
-    })
+/// Who has the database.
+pub enum Holder {
+    /// This process, from now on.
+    Us(App),
+    /// A server, which takes tasks on this socket.
+    Server(UnixStream),
 }
 
-/// Does a task here if nobody has the database, and through the server that has it otherwise.
-pub fn perform(task: Task, config: Config) -> Outcome<Vec<String>> {
-    log::start_quiet(&config.log);
-    let folder = config.data.folder.clone();
-    db::create_folder(&folder)?;
+/// Opens the application, or finds the server that has it. A command on the same database, or a server that is starting, is
+/// waited for.
+///
+/// # Errors
+/// Exit code 69 when another process has the database for long and takes no tasks.
+pub fn hold(config: &Config) -> Outcome<Holder> {
+    let folder = &config.data.folder;
+    db::create_folder(folder)?;
     for _ in 0..TRIES {
-        if db::lock(&folder)?.is_some() {
-            return Ok(task.run(&open(config)?)?);
+        if db::lock(folder)?.is_some() {
+            match App::open(config.clone(), Clock::system()) {
+                Ok(app) => return Ok(Holder::Us(app)),
+                // Somebody was quicker.
+                Err(_) if db::lock(folder)?.is_none() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        match socket::connect(&folder) {
-            Ok(stream) => return socket::ask(&stream, &task),
+        match socket::connect(folder) {
+            Ok(stream) => return Ok(Holder::Server(stream)),
             Err(_) => thread::sleep(PAUSE),
         }
     }
-    let folder = folder.display();
-    Err(Failure::busy(format!("another process holds the database in {folder} and does not answer on {}; stop it first", socket::NAME)))
+    Err(busy(config))
+}
+
+/// The refusal while another process has the database.
+pub fn busy(config: &Config) -> Failure {
+    Failure::busy(format!("another process holds the database in {}; stop it first", config.data.folder.display()))
+}
+
+/// Does a task here if nobody has the database, and through the server that has it otherwise.
+pub fn perform(task: &Task, config: &Config) -> Outcome<Vec<String>> {
+    log::start_quiet(&config.log);
+    match hold(config)? {
+        Holder::Us(app) => Ok(task.run(&app)?),
+        Holder::Server(stream) => socket::ask(&stream, task),
+    }
 }

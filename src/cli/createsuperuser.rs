@@ -47,7 +47,7 @@ impl CreateSuperuser {
             password = ask::new_password(&[("username", &username), ("email address", &address)])?;
             email = Some(address);
         }
-        say_lines(&control::perform(Task::CreateSuperuser { username, email, password }, config)?)
+        say_lines(&control::perform(&Task::CreateSuperuser { username, email, password }, &config)?)
     }
 }
 

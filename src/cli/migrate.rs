@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use clap::Args;
-use rusqlite::{Connection, OpenFlags};
 
-use super::{Failure, Outcome, Place, log, say, say_lines};
+use super::{Outcome, Place, control, log, say, say_lines};
 use crate::{
     app,
     clock::Clock,
@@ -22,20 +21,9 @@ pub struct Migrate {
     plan: bool,
 }
 
-/// The migrations as the database in the folder has them, which is neither made nor changed: also while a server runs.
+/// The migrations as the database in the folder has them.
 pub fn look(folder: &Path) -> Outcome<Vec<Migration>> {
-    let path = db::file_in(folder);
-    let cannot = |error: rusqlite::Error| Failure::new(format!("cannot read {}: {error}", path.display()));
-    // Not read-only at the file level: a reader must be able to recover the WAL.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if path.exists() {
-        let connection = Connection::open_with_flags(&path, flags).map_err(cannot)?;
-        connection.pragma_update(None, "query_only", true).map_err(cannot)?;
-        if connection.table_exists(Some("main"), "migrations").map_err(cannot)? {
-            return Ok(migrate::list(&connection)?);
-        }
-    }
-    Ok(migrate::list(&Connection::open_in_memory().map_err(cannot)?)?)
+    Ok(migrate::look(&db::file_in(folder))?)
 }
 
 /// The names of those that have not run.
@@ -65,7 +53,7 @@ impl Migrate {
         }
         db::create_folder(folder)?;
         if db::lock(folder)?.is_none() {
-            return Err(Failure::busy(format!("another process is running on the database in {}; stop it first", folder.display())));
+            return Err(control::busy(&config));
         }
         Db::open(folder, &app::database_settings(&config), Clock::system())?;
         say(&pending.iter().map(|name| format!("Applied {name}\n")).collect::<String>())

@@ -49,10 +49,10 @@ Every setting is also an environment variable STUDIO_SECTION__KEY, for example S
 #[derive(Args, Clone)]
 pub struct Place {
     /// Read the settings from this file; without it, from config.toml if there is one.
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, display_order = 100, value_name = "FILE", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
     /// Keep everything in this folder (the setting data.folder).
-    #[arg(long, global = true, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    #[arg(long, global = true, display_order = 100, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     data: Option<String>,
 }
 
@@ -116,7 +116,7 @@ fn dispatch(place: &Place, command: Command) -> Outcome {
         Command::Serve(serve) => serve.run(place),
         Command::Migrate(migrate) => migrate.run(place),
         Command::ShowMigrations => migrate::show(place),
-        Command::SeedAccounts => say_lines(&control::perform(control::Task::SeedAccounts, place.load(&[])?.config)?),
+        Command::SeedAccounts => say_lines(&control::perform(&control::Task::SeedAccounts, &place.load(&[])?.config)?),
         Command::CreateSuperuser(create) => create.run(place),
         Command::ChangePassword(change) => change.run(place),
         Command::Openapi(openapi) => openapi.run(place),

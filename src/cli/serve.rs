@@ -9,7 +9,11 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use super::{Failure, Outcome, Place, control, log, say, socket};
+use super::{
+    Failure, Outcome, Place,
+    control::{self, Holder},
+    log, say, socket,
+};
 use crate::{
     api,
     app::App,
@@ -36,7 +40,7 @@ impl Serve {
         let config = place.load(&flags)?.config;
         log::start(&config.log);
         std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
-        let app = control::open(config)?;
+        let Holder::Us(app) = control::hold(&config)? else { return Err(control::busy(&config)) };
         let runtime = runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
         let served = runtime.block_on(serve(&app, place));
@@ -48,13 +52,14 @@ impl Serve {
 }
 
 async fn serve(app: &App, place: &Place) -> Outcome {
+    let signals = Signals::new().map_err(|error| Failure::new(format!("cannot wait for signals: {error}")))?;
+    // Before listening: it takes a moment, and nobody should wait for it.
+    let endpoint = api::endpoint(app);
     let address = app.config.server.address;
     let listener = listen(address).map_err(|error| Failure::new(format!("cannot listen on {address}: {error}")))?;
-    let local = listener.local_addr().unwrap_or(address);
-    let signals = Signals::new().map_err(|error| Failure::new(format!("cannot wait for signals: {error}")))?;
     let control = socket::listen(app);
-    greet(app, place, local)?;
-    let served = server::serve(listener, api::endpoint(app), limits(&app.config.server), signals.stop()).await;
+    greet(app, place, listener.local_addr().unwrap_or(address))?;
+    let served = server::serve(listener, endpoint, limits(&app.config.server), signals.stop()).await;
     drop(control);
     served.map_err(|error| Failure::new(format!("the server failed: {error}")))
 }

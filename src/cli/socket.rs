@@ -26,7 +26,7 @@ use tokio::{
 use super::{Failure, Outcome, control::Task};
 use crate::app::App;
 
-pub const NAME: &str = "studio.sock";
+const NAME: &str = "studio.sock";
 /// The longest request.
 const REQUEST_BYTES: u64 = 64 * 1024;
 /// How long a request may take to arrive.

@@ -6,7 +6,10 @@ use include_dir::{Dir, include_dir};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::{Reader, sqlite::explain};
+use super::{
+    Reader,
+    sqlite::{self, explain},
+};
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -55,6 +58,17 @@ pub fn list(connection: &Connection) -> Result<Vec<Migration>> {
         known.applied_at = Some(applied_at);
     }
     Ok(all)
+}
+
+/// All migrations as the database in a file has them. The file is neither made nor changed: also while a server runs.
+pub fn look(path: &Path) -> Result<Vec<Migration>> {
+    if path.exists() {
+        let connection = sqlite::open_reader(path)?;
+        if Reader::new(&connection).exists("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'", &[])? {
+            return list(&connection);
+        }
+    }
+    Ok(embedded())
 }
 
 fn embedded() -> Vec<Migration> {

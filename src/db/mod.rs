@@ -192,7 +192,8 @@ impl Db {
         answer.blocking_recv().unwrap_or_else(|_| Err(Error::internal("the writer dropped a request")))
     }
 
-    /// Reads in place, on a connection of this thread and from one snapshot. For reads by key or index, which take microseconds.
+    /// Reads in place, on a connection of this thread. For reads by key or index, which take microseconds. Each statement sees the
+    /// latest commit; what needs several to agree reads with `snapshot`.
     pub fn read<T>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
         thread_local! {
             static CONNECTION: RefCell<Option<(u64, Connection)>> = const { RefCell::new(None) };
@@ -202,9 +203,14 @@ impl Db {
             Some(mine) => mine,
             None => (self.0.serial, sqlite::open_reader(&self.0.path)?),
         };
-        let result = sqlite::snapshot(&connection, work);
+        let result = work(&Reader::new(&connection));
         CONNECTION.set(Some((serial, connection)));
         result
+    }
+
+    /// `read` from one state of the database.
+    pub fn snapshot<T>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+        self.read(|reader| reader.in_snapshot(work))
     }
 
     /// Reads on the pool of scanners, a few at a time, each statement with a deadline. For searches, reports and exports.
@@ -217,7 +223,7 @@ impl Db {
         let job = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let connection = pool.get_timeout(Duration::from_secs(2)).map_err(|_| Error::Unavailable(1))?;
-            sqlite::with_deadline(&connection, limit, || sqlite::snapshot(&connection, work))
+            sqlite::with_deadline(&connection, limit, || Reader::new(&connection).in_snapshot(work))
         });
         job.await.map_err(Error::internal)?
     }

@@ -18,7 +18,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi, functions::FunctionFlags};
 use tokio::sync::oneshot;
 
-use super::{Reader, Settings, Shared, Writer};
+use super::{Settings, Shared, Writer, writer::Effects};
 use crate::{
     actor::Actor,
     error::{Error, Problems, Result},
@@ -136,24 +136,24 @@ fn refuse_remote(path: &Path) -> Result<()> {
     }
 }
 
-/// Runs `work` on one state of the database.
-pub fn snapshot<T>(connection: &Connection, work: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-    execute(connection, "BEGIN")?;
-    let result = work(&Reader::new(connection));
-    execute(connection, "COMMIT")?;
-    result
-}
-
 /// Ends any statement of `work` once `limit` has passed.
 pub fn with_deadline<T>(connection: &Connection, limit: Duration, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let deadline = Instant::now() + limit;
     connection.progress_handler(10_000, Some(move || Instant::now() >= deadline)).map_err(explain)?;
-    let result = work();
-    connection.progress_handler(0, None::<fn() -> bool>).map_err(explain)?;
-    result
+    let _end = Finally(|| drop(connection.progress_handler(0, None::<fn() -> bool>)));
+    work()
 }
 
-fn execute(connection: &Connection, sql: &str) -> Result<()> {
+/// Runs when it goes out of scope, also when a panic passes: a connection must not keep what was begun on it.
+pub struct Finally<F: FnMut()>(pub F);
+
+impl<F: FnMut()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+pub fn execute(connection: &Connection, sql: &str) -> Result<()> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(explain)
 }
 
@@ -250,12 +250,11 @@ struct Loop {
     batch_time: Duration,
 }
 
-/// What a group of requests leaves to be done after its commit.
+/// The requests of one transaction.
 #[derive(Default)]
 struct Group {
     jobs: Vec<Box<dyn Job>>,
-    touched: Vec<&'static str>,
-    after: Vec<Box<dyn FnOnce() + Send>>,
+    effects: Effects,
 }
 
 impl Loop {
@@ -289,8 +288,8 @@ impl Loop {
             tracing::error!(%error, requests = group.jobs.len(), "a group of writes was not committed");
             let _ = self.connection.execute_batch("ROLLBACK");
         } else {
-            group.touched.iter().for_each(|table| self.shared.catalog.touch(table));
-            group.after.into_iter().for_each(|done| done());
+            group.effects.touched.iter().for_each(|table| self.shared.catalog.touch(table));
+            group.effects.after.into_iter().for_each(|done| done());
         }
         group.jobs.into_iter().for_each(|job| job.answer(committed.clone().map_err(|_| Error::Unavailable(1))));
     }
@@ -301,14 +300,14 @@ impl Loop {
         }
         let mut writer = Writer::new(&self.connection, job.actor(), &self.shared.catalog);
         let done = job.run(&mut writer);
-        let (touched, after) = writer.into_effects();
+        let effects = writer.into_effects();
         if !done {
             let _ = execute(&self.connection, "ROLLBACK TO request");
         }
         let _ = execute(&self.connection, "RELEASE request");
         if done {
-            group.touched.extend(touched);
-            group.after.extend(after);
+            group.effects.touched.extend(effects.touched);
+            group.effects.after.extend(effects.after);
         }
     }
 

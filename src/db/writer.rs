@@ -6,7 +6,10 @@ use rusqlite::Connection;
 use serde_json::{Map, Value as Json, json};
 use uuid::{NoContext, Timestamp as UuidTime, Uuid};
 
-use super::{Catalog, FromCell, Row, Value, sqlite::explain};
+use super::{
+    Catalog, FromCell, Row, Value,
+    sqlite::{Finally, execute, explain},
+};
 use crate::{
     actor::Actor,
     error::{Error, Result},
@@ -21,6 +24,13 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
         Self { connection }
+    }
+
+    /// Runs `work` on one state of the database.
+    pub(super) fn in_snapshot<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        execute(self.connection, "BEGIN")?;
+        let _end = Finally(|| drop(execute(self.connection, "COMMIT")));
+        work(self)
     }
 
     /// Calls `visit` with each row. Arguments are bound to `?1`, `?2`, ...; those the statement does not use are left out.
@@ -73,9 +83,19 @@ pub struct Writer<'a> {
     actor: Arc<Actor>,
     catalog: &'a Catalog,
     action: Option<&'static str>,
-    touched: Vec<&'static str>,
-    after: Vec<Box<dyn FnOnce() + Send>>,
+    effects: Effects,
 }
+
+/// What a request leaves to be done after its commit.
+#[derive(Default)]
+pub struct Effects {
+    /// Tables whose rows it changed.
+    pub touched: Vec<&'static str>,
+    pub after: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+/// Columns with their values.
+type Columns<'a> = Vec<(&'a str, Value)>;
 
 impl<'a> std::ops::Deref for Writer<'a> {
     type Target = Reader<'a>;
@@ -86,11 +106,11 @@ impl<'a> std::ops::Deref for Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(connection: &'a Connection, actor: Arc<Actor>, catalog: &'a Catalog) -> Self {
-        Self { reader: Reader::new(connection), actor, catalog, action: None, touched: vec![], after: vec![] }
+        Self { reader: Reader::new(connection), actor, catalog, action: None, effects: Effects::default() }
     }
 
-    pub(super) fn into_effects(self) -> (Vec<&'static str>, Vec<Box<dyn FnOnce() + Send>>) {
-        (self.touched, self.after)
+    pub(super) fn into_effects(self) -> Effects {
+        self.effects
     }
 
     pub fn actor(&self) -> &Arc<Actor> {
@@ -113,12 +133,12 @@ impl<'a> Writer<'a> {
 
     /// Runs `done` after the commit, also when the caller has gone away by then: for caches that follow the database.
     pub fn after_commit(&mut self, done: impl FnOnce() + Send + 'static) {
-        self.after.push(Box::new(done));
+        self.effects.after.push(Box::new(done));
     }
 
     /// Adds a row and answers its id. The mixin columns (`uuid`, `created_at`, `business_id`, ...) are filled where the table has
     /// them and `values` does not.
-    pub fn insert(&mut self, table: &'static str, mut values: Vec<(&str, Value)>) -> Result<i64> {
+    pub fn insert(&mut self, table: &'static str, mut values: Columns<'_>) -> Result<i64> {
         let now = self.now().to_string();
         let seconds = self.actor.now.as_second().unsigned_abs();
         let uuid = || Uuid::new_v7(UuidTime::from_unix(NoContext, seconds, self.actor.now.subsec_nanosecond().unsigned_abs())).to_string();
@@ -141,14 +161,14 @@ impl<'a> Writer<'a> {
         let sql = format!("INSERT INTO \"{table}\" ({}) VALUES ({}) RETURNING id", names.join(", "), marks.join(", "));
         let args: Vec<Value> = values.iter().map(|(_, value)| value.clone()).collect();
         let id = self.reader.one(&sql, &args)?.ok_or_else(|| Error::internal("an insert answered no id"))?;
-        self.touched.push(table);
+        self.effects.touched.push(table);
         self.audit(table, id, "create", None, Some(&values))?;
         Ok(id)
     }
 
     /// Changes columns of a row and answers whether anything was different. Counts `version` up and stamps `updated_at` and
     /// `updated_by` where the table has them.
-    pub fn update(&mut self, table: &'static str, id: i64, values: Vec<(&str, Value)>) -> Result<bool> {
+    pub fn update(&mut self, table: &'static str, id: i64, values: Columns<'_>) -> Result<bool> {
         self.change(table, id, values, "update")
     }
 
@@ -167,7 +187,7 @@ impl<'a> Writer<'a> {
     pub fn touch_seen(&mut self, user: i64) -> Result<()> {
         let args = [user.into(), self.now().to_string().into()];
         self.reader.each("UPDATE users SET last_seen_at = ?2 WHERE id = ?1", &args, |_| Ok(()))?;
-        self.touched.push("users");
+        self.effects.touched.push("users");
         Ok(())
     }
 
@@ -176,25 +196,27 @@ impl<'a> Writer<'a> {
         let args = [id.into(), self.now().to_string().into(), self.actor.user_id.into()];
         let sql = format!("UPDATE \"{table}\" SET version = version + 1, updated_at = ?2, updated_by = ?3 WHERE id = ?1");
         self.reader.each(&sql, &args, |_| Ok(()))?;
-        self.touched.push(table);
+        self.effects.touched.push(table);
         Ok(())
     }
 
     /// Removes a row that belongs to another: a line.
     pub fn remove(&mut self, table: &'static str, id: i64) -> Result<()> {
         self.reader.each(&format!("DELETE FROM \"{table}\" WHERE id = ?1"), &[id.into()], |_| Ok(()))?;
-        self.touched.push(table);
+        self.effects.touched.push(table);
         Ok(())
     }
 
-    fn change(&mut self, table: &'static str, id: i64, values: Vec<(&str, Value)>, verb: &'static str) -> Result<bool> {
+    fn change(&mut self, table: &'static str, id: i64, values: Columns<'_>, verb: &'static str) -> Result<bool> {
+        if values.is_empty() {
+            return Ok(false);
+        }
         let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
         let sql = format!("SELECT {} FROM \"{table}\" WHERE id = ?1", names.join(", "));
         let read = |row: &Row<'_>| (0..names.len()).map(|index| row.get::<Value>(index)).collect::<Result<Vec<_>>>();
         let stored = self.reader.row(&sql, &[id.into()], read)?.ok_or_else(Error::not_found)?;
         let changed = values.into_iter().zip(stored).filter(|((_, new), old)| new != old);
-        let (mut after, before): (Vec<(&str, Value)>, Vec<(&str, Value)>) =
-            changed.map(|((name, new), old)| ((name, new), (name, old))).unzip();
+        let (mut after, before): (Columns<'_>, Columns<'_>) = changed.map(|((name, new), old)| ((name, new), (name, old))).unzip();
         if after.is_empty() {
             return Ok(false);
         }
@@ -207,7 +229,7 @@ impl<'a> Writer<'a> {
         }
         let args: Vec<Value> = std::iter::once(id.into()).chain(after.into_iter().map(|(_, value)| value)).collect();
         self.reader.each(&format!("UPDATE \"{table}\" SET {} WHERE id = ?1", sets.join(", ")), &args, |_| Ok(()))?;
-        self.touched.push(table);
+        self.effects.touched.push(table);
         Ok(true)
     }
 
@@ -246,7 +268,7 @@ impl<'a> Writer<'a> {
             actor.request_id.as_str().into(),
         ];
         self.reader.each(sql, &args, |_| Ok(()))?;
-        self.touched.push("audit_log");
+        self.effects.touched.push("audit_log");
         Ok(())
     }
 }

@@ -19,11 +19,19 @@ use crate::{
     error::{Error, Problems, Result},
 };
 
-/// A JSON object, as yet unchecked; `S` is the schema it should follow.
-pub struct Body<S>(pub Record, PhantomData<fn() -> S>);
+/// A JSON object, as yet unchecked; `S` is the schema it should follow. A body that cannot be read is refused by whoever opens it:
+/// after the caller's rights were looked at.
+pub struct Body<S>(pub Result<Record>, PhantomData<fn() -> S>);
 
-/// A JSON object, checked and read as `T`.
-pub struct Input<T>(pub T);
+/// A JSON object, checked and read as `T`; what is wrong with it is told to whoever opens it, as with `Body`.
+pub struct Input<T>(Result<T>);
+
+impl<T> Input<T> {
+    /// What was sent. Ask after the caller's rights and the record were looked at: those are refused first.
+    pub fn get(&self) -> Result<&T> {
+        self.0.as_ref().map_err(Clone::clone)
+    }
+}
 
 /// The same, from a form as well: sign-in.
 pub struct FormInput<T>(pub T);
@@ -48,7 +56,7 @@ impl<'a, S: Type> ApiExtractor<'a> for Body<S> {
         request_meta::<S>(JSON)
     }
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        Ok(Self(object(request, body, JSON).await?, PhantomData))
+        Ok(Self(object(request, body, JSON).await, PhantomData))
     }
 }
 
@@ -64,7 +72,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Input<T> {
         request_meta::<T>(JSON)
     }
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        Ok(Self(typed(object(request, body, JSON).await?)?))
+        Ok(Self(object(request, body, JSON).await.and_then(typed)))
     }
 }
 
@@ -112,10 +120,12 @@ async fn object(request: &Request, body: &mut RequestBody, accepted: &[&str]) ->
 fn unreadable(error: &(dyn std::error::Error + 'static)) -> Error {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        let io = error.downcast_ref::<io::Error>();
+        match io.map(io::Error::kind) {
             Some(io::ErrorKind::FileTooLarge) => return Error::TooLarge,
             Some(io::ErrorKind::TimedOut) => return Error::Timeout,
-            _ => cause = error.source(),
+            // An `io::Error` does not count what it wraps among its sources.
+            _ => cause = io.and_then(io::Error::get_ref).map(|inner| inner as _).or_else(|| error.source()),
         }
     }
     Error::Malformed(format!("The request body could not be read: {error}"))

@@ -323,9 +323,11 @@ impl Descriptor {
         shapes.chain(filters).chain([self.about.own, self.about.label]).collect::<Vec<_>>().join("\n")
     }
 
-    /// 404 in DRF's words.
+    /// 404 in DRF's words, which names the model: `StaffProfile`.
     pub fn missing(&self) -> Error {
-        Error::NotFound(format!("No {} matches the given query.", self.name).into())
+        let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+        let model: String = self.words.split(' ').map(capital).collect();
+        Error::NotFound(format!("No {model} matches the given query.").into())
     }
 }
 

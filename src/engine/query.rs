@@ -1,6 +1,5 @@
 //! A list's query parameters: search, filters, ordering and pages, turned into SQL.
 
-use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use super::{
@@ -44,6 +43,8 @@ pub struct Query {
     pub may_scan: bool,
     /// References named by filters, which must exist: parameter, table, id or uuid.
     pub references: Vec<(String, &'static str, String)>,
+    /// What is wrong with the filters so far; whether references exist is not known yet.
+    pub problems: Problems,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,19 +76,19 @@ impl Query {
     /// Reads the parameters of a list of `d`.
     ///
     /// # Errors
-    /// All filters that are wrong, by parameter; `Invalid page.`; a search that holds a NUL or is too long.
+    /// `Invalid page.`; a search that holds a NUL or is too long. Wrong filters are in `problems`.
     pub fn parse(d: &Descriptor, actor: &Actor, parameters: &Parameters, pages: Pages) -> Result<Self> {
         let mut query = Self { size: page_size(parameters, pages), page: page_number(parameters)?, ..Self::default() };
         query.include_deleted = actor.is_manager() && flag(parameters, "include_deleted");
         query.order_by(d, parameter(parameters, "ordering").unwrap_or_default());
         query.search(d, parameter(parameters, "search").unwrap_or_default())?;
-        let mut problems = Problems::default();
-        for (name, value) in parameters {
-            if let Err(error) = query.filter(d, actor, name, value) {
-                problems.add(name, error.detail());
+        for (at, (name, value)) in parameters.iter().enumerate() {
+            // Of a parameter that comes twice, the last counts.
+            let again = parameters[at + 1..].iter().any(|(later, _)| later == name);
+            if let (false, Err(error)) = (again, query.filter(d, actor, name, value)) {
+                query.problems.add(name, error.detail());
             }
         }
-        problems.or_ok()?;
         query.may_scan |= !query.conditions.is_empty() || query.far();
         Ok(query)
     }
@@ -154,7 +155,7 @@ impl Query {
     fn filter(&mut self, d: &Descriptor, actor: &Actor, parameter: &str, value: &str) -> Result<()> {
         if let Some((_, sql)) = d.about.filter_by.iter().find(|(name, _)| *name == parameter) {
             let place = self.bind(value);
-            self.conditions.push(bind(sql).replace("= ?", &format!("= {place}")));
+            self.conditions.push(bind(&sql.replace("= ?", &format!("= {place}"))));
             return Ok(());
         }
         let (name, test) = split(parameter);
@@ -198,7 +199,7 @@ impl Query {
             self.conditions.push(format!("{sql} {operator} {}", form.replace("??", &place)));
             return;
         };
-        let zone = zone(actor);
+        let zone = actor.zone();
         let midnight =
             |date: jiff::civil::Date| zone.to_timestamp(date.at(0, 0, 0, 0)).map(|at| DateTime(at).to_string()).unwrap_or_default();
         let (start, end) = (midnight(day.0), day.0.tomorrow().map(midnight).unwrap_or_default());
@@ -233,7 +234,7 @@ impl Query {
             Kind::Date => {
                 Date::parse(value.trim()).map_or_else(|| wrong("Enter a valid date.".into()), |date| plain(date.to_string().into()))
             }
-            Kind::DateTime => match (Date::parse(value.trim()), DateTime::parse(value, &zone(actor))) {
+            Kind::DateTime => match (Date::parse(value.trim()), DateTime::parse(value, &actor.zone())) {
                 (Some(date), _) => plain(date.to_string().into()),
                 (None, Some(time)) => plain(time.to_string().into()),
                 (None, None) => wrong("Enter a valid date/time.".into()),
@@ -335,10 +336,6 @@ fn boolean(value: &str) -> Option<bool> {
         "false" | "False" | "0" => Some(false),
         _ => None,
     }
-}
-
-fn zone(actor: &Actor) -> TimeZone {
-    actor.business.as_ref().and_then(|business| TimeZone::get(&business.timezone).ok()).unwrap_or(TimeZone::UTC)
 }
 
 /// The words of a search: split at spaces and commas, `"quoted phrases"` kept together.

@@ -59,7 +59,7 @@ pub fn scope(d: &Descriptor, actor: &Actor, reach: Reach, deleted: Deleted) -> S
         Reach::Nothing => sql += " AND FALSE",
     }
     if let Some(branch) = actor.branch_id.filter(|_| matches!(actor.role, Role::Manager | Role::Staff) && d.field("branch").is_some()) {
-        sql += &format!(" AND (t.branch_id = {branch} OR t.branch_id IS NULL)");
+        sql += &format!(" AND t.branch_id = {branch}");
     }
     sql
 }
@@ -314,29 +314,47 @@ fn lines(tx: &mut Writer<'_>, d: &Descriptor, owner: i64, before: Option<&Record
         if old == new {
             continue;
         }
-        let ids: Vec<i64> = old.iter().filter_map(line_id).collect();
-        let kept: Vec<i64> = new.iter().filter_map(line_id).collect();
-        if let Some(foreign) = kept.iter().find(|id| !ids.contains(id)) {
-            return Err(Error::field(field.name, format!("Invalid pk \"{foreign}\" - object does not exist.")));
-        }
-        for id in ids.iter().filter(|id| !kept.contains(id)) {
-            tx.remove(table, *id)?;
+        let stays = |id: i64| new.iter().any(|row| line_id(row) == Some(id));
+        check_line_ids(field.name, &old, &new)?;
+        // Rows that change go and come back under their id: two that change places would stand in each other's way.
+        let kept: Vec<&Json> = new.iter().filter(|row| old.contains(row)).collect();
+        for row in old.iter().filter(|row| !kept.contains(row) || line_id(row).is_some_and(|id| !stays(id))) {
+            if let Some(id) = line_id(row) {
+                tx.remove(table, id)?;
+            }
         }
         for (position, row) in new.iter().enumerate() {
-            let cells = columns.iter().filter(|column| column.name != "id");
-            let mut values: Vec<(&str, Value)> = cells.map(|column| (column.column, column.to_value(row.get(column.name)))).collect();
-            values.push(("position", i64::try_from(position).unwrap_or(i64::MAX).into()));
-            match line_id(row) {
-                Some(id) => drop(tx.update(table, id, values)?),
-                None => {
-                    values.push((&owner_column, owner.into()));
-                    tx.insert(table, values)?;
-                }
+            let position = ("position", i64::try_from(position).unwrap_or(i64::MAX).into());
+            if let (true, Some(id)) = (kept.contains(&row), line_id(row)) {
+                tx.update(table, id, vec![position])?;
+                continue;
             }
+            let mut values: Vec<(&str, Value)> =
+                columns.iter().map(|column| (column.column, column.to_value(row.get(column.name)))).collect();
+            values.extend([position, (&owner_column, owner.into())]);
+            tx.insert(table, values)?;
+        }
+        if before.is_none() {
+            continue;
         }
         let story = |rows: Vec<Json>| Some(Json::Object([(field.name.to_owned(), Json::Array(rows))].into_iter().collect()));
         tx.touch_version(d.about.table, owner)?;
         tx.note(d.about.table, owner, "update", story(old), story(new))?;
+    }
+    Ok(())
+}
+
+/// A line is named by the id it has, and once.
+fn check_line_ids(field: &str, old: &[Json], new: &[Json]) -> Result<()> {
+    let mut seen: Vec<i64> = vec![];
+    for id in new.iter().filter_map(line_id) {
+        if !old.iter().any(|row| line_id(row) == Some(id)) {
+            return Err(Error::field(field, format!("Invalid pk \"{id}\" - object does not exist.")));
+        }
+        if seen.contains(&id) {
+            return Err(Error::field(field, format!("The row {id} is there twice.")));
+        }
+        seen.push(id);
     }
     Ok(())
 }

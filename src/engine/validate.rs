@@ -1,6 +1,5 @@
 //! A record's fields, checked one by one: every problem at once, in DRF's words, and each value brought to its one form.
 
-use jiff::tz::TimeZone;
 use regex::Regex;
 use serde_json::{Number, Value as Json};
 
@@ -119,9 +118,7 @@ impl Context<'_, '_> {
                     .ok_or_else(|| text("Date has wrong format. Use one of these formats instead: YYYY-MM-DD."))
             }
             Kind::DateTime => {
-                let zone =
-                    self.actor.business.as_ref().and_then(|business| TimeZone::get(&business.timezone).ok()).unwrap_or(TimeZone::UTC);
-                let time = value.as_str().and_then(|time| DateTime::parse(time, &zone));
+                let time = value.as_str().and_then(|time| DateTime::parse(time, &self.actor.zone()));
                 let wrong = "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].";
                 time.map(|time| time.to_string().into()).ok_or_else(|| text(wrong))
             }
@@ -143,6 +140,8 @@ impl Context<'_, '_> {
 
     fn text(&self, field: &Field, value: Json) -> Result<Json> {
         let trimmed = match value {
+            // A password counts as it is.
+            Json::String(value) if field.schema.format == Some("password") => value,
             Json::String(value) => value.trim().to_owned(),
             Json::Number(number) => number.to_string(),
             _ => return Err(text("Not a valid string.")),
@@ -172,7 +171,7 @@ impl Context<'_, '_> {
     fn reference(&self, table: &str, value: &Json) -> Result<Json> {
         let sent = match value {
             Json::Number(number) => number.as_i64().map(|id| id.to_string()),
-            Json::String(text) => Some(text.trim().to_owned()),
+            Json::String(text) => Some(dashed(text.trim())),
             _ => None,
         };
         let is_key = |key: &String| key.parse::<i64>().is_ok() || is_uuid(key);
@@ -244,32 +243,37 @@ fn python_type(value: &Json) -> &'static str {
     }
 }
 
+/// A uuid written without dashes gets them.
+fn dashed(text: &str) -> String {
+    match uuid::Uuid::try_parse(text) {
+        Ok(uuid) if text.len() == 32 => uuid.to_string(),
+        _ => text.to_owned(),
+    }
+}
+
 pub fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() })
 }
 
 fn integer(field: &Field, value: &Json) -> Result<Json> {
-    let whole = |float: f64| (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64);
     let parsed = match value {
-        Json::Number(number) => number.as_i64().or_else(|| if number.is_f64() { number.as_f64().and_then(whole) } else { None }),
+        Json::Number(number) if number.is_f64() => number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i128),
+        Json::Number(number) => number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)),
         Json::String(sent) => {
             let sent = sent.trim();
             let digits = sent.split_once('.').filter(|(_, zeros)| zeros.bytes().all(|byte| byte == b'0')).map_or(sent, |(whole, _)| whole);
-            digits.parse().ok()
+            // Longer than any number that fits: its sign is all that counts.
+            let is_number = digits.trim_start_matches(['-', '+']).bytes().all(|byte| byte.is_ascii_digit()) && digits.len() > 30;
+            let huge = if digits.starts_with('-') { i128::MIN } else { i128::MAX };
+            digits.parse().ok().or(is_number.then_some(huge))
         }
         _ => None,
     };
-    let overflows = matches!(value, Json::Number(number) if number.is_u64() && parsed.is_none());
-    if overflows {
-        return Err(text(format!(
-            "Ensure this value is less than or equal to {}.",
-            field.schema.maximum.map_or(i64::MAX, |most| most as i64)
-        )));
-    }
     let parsed = parsed.ok_or_else(|| text("A valid integer is required."))?;
     within(field, parsed as f64)?;
-    Ok(parsed.into())
+    let bound = |side: &str, limit: i64| text(format!("Ensure this value is {side} than or equal to {limit}."));
+    i64::try_from(parsed).map(Json::from).map_err(|_| if parsed > 0 { bound("less", i64::MAX) } else { bound("greater", i64::MIN) })
 }
 
 fn number(field: &Field, value: &Json) -> Result<Json> {
@@ -308,21 +312,20 @@ fn boolean(value: &Json) -> Result<Json> {
     flag.map(Json::Bool).ok_or_else(|| text("Must be a valid boolean."))
 }
 
-/// Money as a text or a number in major units. A number is taken by its shortest text; over 15 digits it may not be what the
-/// client meant, so it is refused.
+/// Money as a text or a number in major units. A number is taken by its shortest text; of more than 15 significant digits it may
+/// not be what the client meant, so it is refused.
 fn money(value: &Json, exponent: u8) -> Result<Json> {
     use crate::kit::BadAmount;
     let sent = match value {
         Json::String(sent) => sent.trim().to_owned(),
-        Json::Number(number) if number.is_f64() => {
-            let sent = format!("{}", number.as_f64().unwrap_or_default());
-            let digits = sent.bytes().filter(u8::is_ascii_digit).count();
-            if digits > 16 {
+        Json::Number(number) => {
+            let sent = number.as_f64().filter(|_| number.is_f64()).map_or_else(|| number.to_string(), |float| float.to_string());
+            let significant = sent.replace(['-', '.'], "");
+            if significant.trim_start_matches('0').len() > 15 {
                 return Err(text("A number this precise must be sent as a string."));
             }
             sent
         }
-        Json::Number(number) => number.to_string(),
         _ => return Err(text("A valid number is required.")),
     };
     Money::parse(&sent, exponent).map(|money| money.to_string().into()).map_err(|bad| match bad {

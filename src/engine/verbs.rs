@@ -78,7 +78,7 @@ pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListReque
     let scans = query.may_scan || reach == Reach::Own || known.is_none();
     let (db, origin) = (caller.db.clone(), caller.origin.clone());
     let work = move |reader: &Reader<'_>| {
-        check_references(reader, &actor, &query)?;
+        check_filters(reader, &actor, &query)?;
         let total = match known {
             Some(total) => total,
             None => store::count(reader, d, &actor, &query, &scope)?,
@@ -90,14 +90,16 @@ pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListReque
     Ok(Reply::bytes(body).with_etag(etag))
 }
 
-fn check_references(reader: &Reader<'_>, actor: &Actor, query: &Query) -> Result<()> {
+/// Refuses the filters that are wrong, all at once.
+fn check_filters(reader: &Reader<'_>, actor: &Actor, query: &Query) -> Result<()> {
+    let mut problems = query.problems.clone();
     for (parameter, table, key) in &query.references {
         let target = descriptor::by_table(table).ok_or_else(|| Error::internal(format_args!("no resource keeps {table}")))?;
         if store::find(reader, target, actor, key)?.is_none() {
-            return Err(Error::field(parameter, "Select a valid choice. That choice is not one of the available choices."));
+            problems.add(parameter, "Select a valid choice. That choice is not one of the available choices.");
         }
     }
-    Ok(())
+    problems.or_ok()
 }
 
 #[expect(clippy::too_many_arguments, reason = "one page is all of these, and they are used nowhere else together")]
@@ -193,7 +195,7 @@ pub fn history<S>(caller: &Caller, d: &'static Descriptor, key: &str, request: &
     let reach = reach(d, actor, READ)?;
     let deleted = if actor.is_manager() { Deleted::With } else { Deleted::Without };
     let query = Query::parse(d, actor, &vec_of_pages(&request.parameters), request.pages)?;
-    caller.db.read(|reader| {
+    caller.db.snapshot(|reader| {
         let id = store::find_in(reader, d, actor, key, reach, deleted)?.ok_or_else(|| missing(d, key))?;
         let scope = [d.about.table.into(), id.into(), actor.business_id().into()];
         let of = "audit_log AS a WHERE a.target_type = ?1 AND a.target_id = ?2 AND (a.business_id = ?3 OR a.business_id IS NULL)";
@@ -276,8 +278,9 @@ fn read_back(tx: &Writer<'_>, d: &Descriptor, id: i64) -> Result<(Vec<u8>, i64)>
 }
 
 /// Creates a record.
-pub async fn create<S>(caller: &Caller, d: &'static Descriptor, input: Record, options: Options) -> Result<Reply<S, 201>> {
+pub async fn create<S>(caller: &Caller, d: &'static Descriptor, input: Result<Record>, options: Options) -> Result<Reply<S, 201>> {
     reach(d, &caller.actor, CREATE)?;
+    let input = input?;
     let stored = caller.write(move |tx| {
         let id = insert_record(tx, d, input.clone(), options)?;
         read_back(tx, d, id)
@@ -290,14 +293,14 @@ pub async fn update<S>(
     caller: &Caller,
     d: &'static Descriptor,
     key: String,
-    input: Record,
+    input: Result<Record>,
     mode: Mode,
     options: Options,
 ) -> Result<Reply<S>> {
     reach(d, &caller.actor, UPDATE)?;
     let stored = caller.write(move |tx| {
         let id = find_record(tx, d, &tx.actor().clone(), &key, UPDATE)?;
-        change_record(tx, d, id, input.clone(), mode, options)?;
+        change_record(tx, d, id, input.clone()?, mode, options)?;
         read_back(tx, d, id)
     });
     stored.await.map(answer)
@@ -419,6 +422,11 @@ fn remove_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64) -> Result<()> {
 }
 
 // ------------------------------------------------------------------------------------------------ for the rooms
+
+/// May the caller do this with any record at all?
+pub fn allowed<R: Resource>(actor: &Actor, verb: Verbs) -> Result<()> {
+    reach(descriptor::of::<R>(), actor, verb).map(drop)
+}
 
 /// The id of the row that a verb is meant for, by id or uuid.
 ///

@@ -74,8 +74,12 @@ impl Resource for Branch {
         ..About::DEFAULT
     };
 
-    fn check(&mut self, _change: &Change<'_, '_, Self>) -> Result<()> {
+    fn check(&mut self, change: &Change<'_, '_, Self>) -> Result<()> {
         let mut problems = Problems::default();
+        let another = "SELECT 1 FROM branches WHERE business_id = ?1 AND is_head_office = 1 AND deleted_at IS NULL AND id IS NOT ?2";
+        if self.is_head_office && change.tx.exists(another, &[change.tx.actor().business_id().into(), change.id.into()])? {
+            problems.add("is_head_office", "There is a head office already.");
+        }
         if self.lat.is_some() != self.lon.is_some() {
             problems.add(if self.lat.is_none() { "lat" } else { "lon" }, "Give both lat and lon, or neither.");
         }

@@ -86,9 +86,9 @@ impl LeadVerbs {
     /// Sets its stage to lost and its status to closed_lost.
     #[oai(path = "/field/leads/:id/lose", method = "post")]
     async fn lose(&self, caller: Caller, id: Path<String>, body: Input<Lose>) -> poem::Result<Reply<Lead>> {
-        let reason = body.0.lost_reason;
         let lose = move |tx: &mut Writer<'_>| {
             let id = verbs::find::<Lead>(tx, tx.actor(), &id.0, UPDATE)?;
+            let reason = body.get()?.lost_reason;
             if verbs::load::<Lead>(tx, id)?.stage.is_closed() {
                 return Err(Error::conflict("invalid_transition", "The lead is won or lost already."));
             }
@@ -128,8 +128,8 @@ impl LeadVerbs {
     /// Moves actions and visits of the others to the one that stays, fills its empty fields from them, and deletes them.
     #[oai(path = "/field/leads/merge", method = "post")]
     async fn merge(&self, caller: Caller, body: Input<Merge>) -> poem::Result<Reply<Lead>> {
-        let wanted = body.0;
-        let id = caller.write(move |tx: &mut Writer<'_>| merge::merge(tx, &wanted)).await?;
+        verbs::allowed::<Lead>(&caller.actor, UPDATE)?;
+        let id = caller.write(move |tx: &mut Writer<'_>| merge::merge(tx, body.get()?)).await?;
         Ok(verbs::written::<Lead>(&caller, id)?)
     }
 }

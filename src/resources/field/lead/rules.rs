@@ -35,8 +35,8 @@ impl Lead {
         if (reopens || hands_on) && !actor.is_manager() {
             return Err(Error::forbidden());
         }
-        if reopens && self.stage.is_closed() {
-            return Err(Error::conflict("invalid_transition", "A closed lead must be reopened first."));
+        if reopens && self.stage != Stage::Prospect {
+            return Err(Error::conflict("invalid_transition", "A closed lead is reopened as a prospect."));
         }
         Ok(())
     }

@@ -76,8 +76,7 @@ impl VisitVerbs {
     /// For its rep. A position far away or long known is marked as such, and refused only where the business enforces the radius.
     #[oai(path = "/field/visits/:id/check-in", method = "post")]
     async fn check_in(&self, caller: Caller, id: Path<String>, body: Input<CheckIn>) -> poem::Result<Reply<Visit>> {
-        let position = body.0;
-        let id = caller.write(move |tx: &mut Writer<'_>| check_in(tx, &id.0, &position)).await?;
+        let id = caller.write(move |tx: &mut Writer<'_>| check_in(tx, &id.0, &body)).await?;
         Ok(verbs::written::<Visit>(&caller, id)?)
     }
 
@@ -86,8 +85,7 @@ impl VisitVerbs {
     /// For its rep. Completes the visit, and makes a lead from it if that was asked for.
     #[oai(path = "/field/visits/:id/check-out", method = "post")]
     async fn check_out(&self, caller: Caller, id: Path<String>, body: Input<CheckOut>) -> poem::Result<Reply<Visit>> {
-        let result = body.0;
-        let id = caller.write(move |tx: &mut Writer<'_>| check_out(tx, &id.0, &result)).await?;
+        let id = caller.write(move |tx: &mut Writer<'_>| check_out(tx, &id.0, &body)).await?;
         Ok(verbs::written::<Visit>(&caller, id)?)
     }
 
@@ -126,9 +124,10 @@ impl VisitVerbs {
     }
 }
 
-fn check_in(tx: &mut Writer<'_>, key: &str, position: &CheckIn) -> Result<i64> {
-    check_position(position.lat, position.lon)?;
+fn check_in(tx: &mut Writer<'_>, key: &str, body: &Input<CheckIn>) -> Result<i64> {
     let (id, visit) = found(tx, key)?;
+    let position = body.get()?;
+    check_position(position.lat, position.lon)?;
     expect(tx, &visit, VisitStatus::Planned, "Only a planned visit can be checked in at.")?;
     close_forgotten(tx)?;
     let args = [tx.actor().business_id().into(), tx.actor().user_id.into()];
@@ -155,9 +154,10 @@ fn check_in(tx: &mut Writer<'_>, key: &str, position: &CheckIn) -> Result<i64> {
     Ok(id)
 }
 
-fn check_out(tx: &mut Writer<'_>, key: &str, result: &CheckOut) -> Result<i64> {
-    check_position(result.lat, result.lon)?;
+fn check_out(tx: &mut Writer<'_>, key: &str, body: &Input<CheckOut>) -> Result<i64> {
     let (id, visit) = found(tx, key)?;
+    let result = body.get()?;
+    check_position(result.lat, result.lon)?;
     expect(tx, &visit, VisitStatus::CheckedIn, "Only a visit that was checked in at can be checked out of.")?;
     tx.act("check_out");
     let Some(Json::Object(sent)) = result.to_json() else { return Err(Error::internal("an object that is none")) };
@@ -170,7 +170,10 @@ fn check_out(tx: &mut Writer<'_>, key: &str, result: &CheckOut) -> Result<i64> {
     let mut changes: Map<_, _> =
         sent.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (column(name), value)).collect();
     changes.insert("status".to_owned(), "completed".into());
-    changes.insert("check_out_at".to_owned(), tx.now().to_string().into());
+    // Who checks out the next day was not there all night.
+    let end = visit.check_in_at.map(|at| DateTime(at.0 + LONGEST)).filter(|end| *end < tx.now());
+    changes.insert("check_out_at".to_owned(), end.unwrap_or(tx.now()).to_string().into());
+    changes.insert("auto_closed".to_owned(), end.is_some().into());
     verbs::change::<Visit>(tx, id, changes, Options { internal: true, ..Options::default() })?;
     Ok(id)
 }

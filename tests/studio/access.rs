@@ -1,0 +1,968 @@
+//! Who may do what: every operation of the OpenAPI document, by everybody who may call, on every kind of row.
+//!
+//! The expectations stand in one table, transcribed from the matrices of the specification; an operation that no line covers fails by
+//! name, and so does a line that covers no operation. Allowed means a 2xx. Refused means 401 for nobody, 403 for a role without the
+//! verb and for a row that may be read but not this, 404 for a row that may not be read; another business's row and no row at all get
+//! the same bytes; what is refused changes nothing. Lists hold exactly the rows that may be read.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeSet, HashMap},
+};
+
+use serde_json::{Value as Json, json};
+use studio::{
+    actor::{Capability, Role},
+    api,
+    db::{Value, Writer},
+    error::Result,
+};
+
+use crate::support::{Answer, Client, Server};
+
+/// For each resource who may do what: List, Read, Create, Update, Delete; with all rows, or those that are their `.own`; in brackets the
+/// only field. Who is not named may nothing. `staff+` is staff with the capability of the module: `hr` or `field`.
+const RESOURCES: [(&str, &str); 12] = [
+    ("accounts/departments", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
+    ("accounts/designations", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
+    ("accounts/branches", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
+    ("accounts/staff-roles", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
+    ("accounts/staff-profiles", "admin LRCUD; manager LRCUD; staff LR U.own(work_phone); staff+ LRCU; agent LR; teacher LR"),
+    ("accounts/customer-profiles", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; customer R.own U.own(referred_by)"),
+    ("accounts/referrals", "admin LRCU; manager LRCU; staff LRC; staff+ LRC; customer R.own"),
+    (
+        "accounts/users-list",
+        "admin LR; manager LR; staff LR; staff+ LR; agent LR; teacher LR; student R.own; customer R.own; citizen R.own",
+    ),
+    ("field/zones", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR"),
+    ("field/leads", "admin LRCUD; manager LRCUD; staff LRCU.own; staff+ LRCU; agent LRCUD.own"),
+    ("field/actions", "admin LRCUD; manager LRCUD; staff LRCUD.own; staff+ LRC UD.own; agent LRCUD.own"),
+    ("field/visits", "admin LRCUD; manager LRCUD; staff LRCU.own; staff+ LR CU.own; agent LRCUD.own"),
+];
+
+/// The same for what can be done besides: `x` is the action itself.
+const ACTIONS: [(&str, &str); 11] = [
+    ("GET accounts/org-chart/", "admin x; manager x; staff x; staff+ x; agent x; teacher x"),
+    ("GET field/leads/hot/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
+    ("GET field/leads/due/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
+    ("GET field/leads/board/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
+    ("POST field/leads/merge/", "admin x; manager x; staff x.own; staff+ x.own; agent x.own"),
+    ("POST field/leads/{id}/lose/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
+    ("POST field/leads/{id}/reopen/", "admin x; manager x"),
+    ("POST field/visits/{id}/check-in/", "admin x.own; manager x.own; staff x.own; staff+ x.own; agent x.own"),
+    ("POST field/visits/{id}/check-out/", "admin x.own; manager x.own; staff x.own; staff+ x.own; agent x.own"),
+    ("POST field/visits/{id}/cancel/", "admin x; manager x; staff x.own; staff+ x.own; agent x.own"),
+    ("POST field/visits/{id}/convert_to_lead/", "admin x; manager x; staff x.own; staff+ x.own; agent x.own"),
+];
+
+/// Signing in, below each of its paths: for anybody, or for whoever is signed in, as what being all the same.
+const SIGN_IN: [&str; 3] = ["auth", "users", "v1/accounts"];
+const SIGN_IN_OPERATIONS: [(&str, &str); 12] = [
+    ("POST register/", "anybody"),
+    ("POST login/", "anybody"),
+    ("POST token/", "anybody"),
+    ("POST token/refresh/", "anybody"),
+    ("POST token/verify/", "anybody"),
+    ("POST token/blacklist/", "anybody"),
+    ("POST logout/", "anybody"),
+    ("GET me/", "somebody"),
+    ("PATCH me/", "somebody"),
+    ("PUT me/", "somebody"),
+    ("GET profile/", "somebody"),
+    ("PATCH profile/", "somebody"),
+];
+
+const MISSING: i64 = 987_654_321;
+
+// ------------------------------------------------------------------------------------------------ the table, read
+
+/// What a line allows somebody with a verb.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Grant {
+    own: bool,
+    only: Option<&'static str>,
+}
+
+fn granted(line: &'static str, who: &str, verb: char) -> Option<Grant> {
+    let parts = line.split(';').filter_map(|part| part.trim().split_once(' '));
+    let words = parts.filter(|(name, _)| *name == who).flat_map(|(_, words)| words.split(' '));
+    let mut grants = words.filter_map(|word| {
+        let (word, only) = word.split_once('(').map_or((word, None), |(word, field)| (word, Some(field.trim_end_matches(')'))));
+        let (letters, own) = word.strip_suffix(".own").map_or((word, false), |letters| (letters, true));
+        letters.contains(verb).then_some(Grant { own, only })
+    });
+    grants.next()
+}
+
+/// An operation of the document, as the table knows it.
+#[derive(Clone, Debug)]
+struct Operation {
+    method: String,
+    /// Below `/api/`.
+    path: String,
+    resource: &'static str,
+    /// L, R, C, U, D; `d` for what concerns deleted rows; `x` for an action.
+    verb: char,
+    line: &'static str,
+}
+
+impl Operation {
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    fn grant(&self, plays: &str) -> Option<Grant> {
+        // Deleted rows are for those who run the business.
+        let runs = ["admin", "manager"].contains(&plays);
+        if self.verb == 'd' { granted(self.line, plays, 'D').filter(|_| runs) } else { granted(self.line, plays, self.verb) }
+    }
+
+    fn is_write(&self) -> bool {
+        self.method != "GET"
+    }
+}
+
+/// The document's operations: method and path below `/api/`.
+fn documented() -> Vec<(String, String)> {
+    let document: Json = serde_json::from_str(&api::openapi_json("studio")).expect("the document is JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    let operations =
+        paths.iter().flat_map(|(path, methods)| methods.as_object().expect("methods").keys().map(move |method| (method, path)));
+    let methods = ["get", "post", "put", "patch", "delete"];
+    let all = operations.filter(|(method, _)| methods.contains(&method.as_str()));
+    all.map(|(method, path)| (method.to_uppercase(), path.trim_start_matches("/api/").to_owned())).collect()
+}
+
+/// The operations that every resource can have, and the verb of each.
+fn standard(method: &str, rest: &str) -> Option<char> {
+    Some(match (method, rest) {
+        ("GET", "" | "minimal/") => 'L',
+        ("GET", "{id}/" | "{id}/history/") => 'R',
+        ("POST", "") => 'C',
+        ("PUT" | "PATCH", "{id}/") => 'U',
+        ("DELETE", "{id}/") => 'D',
+        ("GET", "deleted/") | ("POST", "{id}/restore/") => 'd',
+        _ => return None,
+    })
+}
+
+fn resource_of(path: &str) -> Option<(&'static str, &'static str, &str)> {
+    RESOURCES.iter().find_map(|(name, line)| Some((*name, *line, path.strip_prefix(name)?.strip_prefix('/')?)))
+}
+
+fn operation(method: &str, path: &str) -> Option<Operation> {
+    let made = |resource, verb, line| Some(Operation { method: method.to_owned(), path: path.to_owned(), resource, verb, line });
+    let name = format!("{method} {path}");
+    let resource = resource_of(path);
+    if let Some((_, line)) = ACTIONS.iter().find(|(action, _)| *action == name) {
+        return made(resource.map_or("", |(name, ..)| name), 'x', *line);
+    }
+    let (resource, line, rest) = resource?;
+    made(resource, standard(method, rest)?, line)
+}
+
+/// Who may do an operation of signing in.
+fn sign_in(method: &str, path: &str) -> Option<&'static str> {
+    let rest = SIGN_IN.iter().find_map(|prefix| path.strip_prefix(prefix)?.strip_prefix('/'))?;
+    let name = format!("{method} {rest}");
+    SIGN_IN_OPERATIONS.iter().find(|(known, _)| *known == name).map(|(_, who)| *who)
+}
+
+#[test]
+fn every_operation_has_its_expectation() {
+    let documented = documented();
+    let unexpected: Vec<_> =
+        documented.iter().filter(|(method, path)| operation(method, path).is_none() && sign_in(method, path).is_none()).collect();
+    assert!(unexpected.is_empty(), "operations that the table says nothing of: {unexpected:#?}");
+    let known: BTreeSet<String> = documented.iter().map(|(method, path)| format!("{method} {path}")).collect();
+    let mut expected: Vec<String> = ACTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    for prefix in SIGN_IN {
+        expected.extend(
+            SIGN_IN_OPERATIONS
+                .iter()
+                .filter_map(|(name, _)| name.split_once(' '))
+                .map(|(method, rest)| format!("{method} {prefix}/{rest}")),
+        );
+    }
+    let rests = [
+        ('L', "GET", ""),
+        ('L', "GET", "minimal/"),
+        ('R', "GET", "{id}/"),
+        ('R', "GET", "{id}/history/"),
+        ('C', "POST", ""),
+        ('U', "PUT", "{id}/"),
+        ('U', "PATCH", "{id}/"),
+        ('D', "DELETE", "{id}/"),
+        ('D', "GET", "deleted/"),
+        ('D', "POST", "{id}/restore/"),
+    ];
+    for (resource, line) in RESOURCES {
+        let granted = rests.iter().filter(|(verb, ..)| granted(line, "admin", *verb).is_some());
+        expected.extend(granted.map(|(_, method, rest)| format!("{method} {resource}/{rest}")));
+    }
+    let unserved: Vec<_> = expected.iter().filter(|name| !known.contains(*name)).collect();
+    assert!(unserved.is_empty(), "lines of the table for no operation of the document: {unserved:#?}");
+}
+
+// ------------------------------------------------------------------------------------------------ the world
+
+struct Person {
+    name: &'static str,
+    /// As what the table knows them; nothing for those without a place in a business.
+    plays: &'static str,
+    business: i64,
+    client: Client,
+}
+
+impl Person {
+    fn signed_in(&self) -> bool {
+        self.client.token.is_some()
+    }
+}
+
+/// What a row is to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Own,
+    /// A lead of the caller's that is theirs by who entered it, or by whose zone it is in.
+    OwnByEntry,
+    OwnByZone,
+    /// Somebody else's action on a lead of the caller's: it can be seen, and is not theirs to correct.
+    Shared,
+    /// Of somebody else in the business.
+    Other,
+    /// In another business.
+    Foreign,
+    Missing,
+}
+
+impl Kind {
+    fn is_own(self) -> bool {
+        matches!(self, Self::Own | Self::OwnByEntry | Self::OwnByZone)
+    }
+    /// Somewhere else, or nowhere.
+    fn is_away(self) -> bool {
+        matches!(self, Self::Foreign | Self::Missing)
+    }
+}
+
+fn kinds(resource: &str) -> &'static [Kind] {
+    use Kind::{Foreign, Missing, Other, Own, OwnByEntry, OwnByZone, Shared};
+    match resource {
+        "field/leads" => &[Missing, Foreign, Other, Own, OwnByEntry, OwnByZone],
+        "field/actions" => &[Missing, Foreign, Other, Own, Shared],
+        "field/visits" | "accounts/staff-profiles" | "accounts/customer-profiles" | "accounts/referrals" | "accounts/users-list" => {
+            &[Missing, Foreign, Other, Own]
+        }
+        _ => &[Missing, Foreign, Other],
+    }
+}
+
+/// A resource's table, and which of its rows are somebody's (`?2`) own.
+fn table(resource: &str) -> (&'static str, &'static str) {
+    match resource {
+        "accounts/departments" => ("departments", "FALSE"),
+        "accounts/designations" => ("designations", "FALSE"),
+        "accounts/branches" => ("branches", "FALSE"),
+        "accounts/staff-roles" => ("staff_roles", "FALSE"),
+        "accounts/staff-profiles" => ("staff_profiles", "user_id = ?2"),
+        "accounts/customer-profiles" => ("customer_profiles", "user_id = ?2"),
+        "accounts/referrals" => ("referrals", "referrer_id = ?2"),
+        "accounts/users-list" => ("users", "id = ?2"),
+        "field/zones" => ("zones", "FALSE"),
+        "field/leads" => ("leads", OWN_LEAD),
+        "field/actions" => ("lead_actions", OWN_ACTION),
+        "field/visits" => ("visits", "rep_id = ?2"),
+        other => panic!("no table for {other}"),
+    }
+}
+
+const OWN_LEAD: &str = "(assigned_rep_id = ?2 OR created_by = ?2 OR zone_id IN (SELECT id FROM zones WHERE manager_id = ?2))";
+const OWN_ACTION: &str = "lead_id IN (SELECT id FROM leads WHERE assigned_rep_id = ?2 OR created_by = ?2 OR zone_id IN (SELECT id FROM zones WHERE manager_id = ?2))";
+
+/// How a row stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum State {
+    Fresh,
+    Deleted,
+    Lost,
+    CheckedIn,
+    Completed,
+}
+
+struct World {
+    server: Server,
+    people: Vec<Person>,
+    /// A business and somebody in it whose rows are nobody else's.
+    home: (i64, i64),
+    abroad: (i64, i64),
+    count: Cell<u32>,
+    rows: RefCell<HashMap<(&'static str, i64, i64, Kind, State), i64>>,
+}
+
+/// What a row is made from.
+#[derive(Clone)]
+struct Making {
+    resource: &'static str,
+    business: i64,
+    owner: i64,
+    /// Somebody else of the business.
+    other: i64,
+    kind: Kind,
+    state: State,
+    name: String,
+}
+
+impl World {
+    fn new(capability: Capability) -> Self {
+        let server = Server::start();
+        let abroad = server.business("Abroad");
+        let mut people: Vec<Person> = vec![];
+        let mut add = |name, plays, business, client| people.push(Person { name, plays, business, client });
+        // What nobody in particular sends is refused unread, after which the server may close the connection.
+        add("anonymous", "", 1, server.client().with("connection", "close"));
+        for role in [Role::Citizen, Role::Student, Role::Customer, Role::Teacher, Role::Agent, Role::Staff, Role::Manager, Role::Admin] {
+            add(role.name(), role.name(), 1, server.member(role.name(), role));
+        }
+        add("staff with the capability", "staff+", 1, server.staff("capable", &[capability]));
+        add("superuser", "admin", 1, server.superuser("root"));
+        add("admin of another business", "admin", abroad, server.member_with("stranger", Role::Admin, abroad, &[]));
+        for status in ["suspended", "ended"] {
+            let client = server.member(status, Role::Admin);
+            let id = client.id;
+            server.write(move |tx| {
+                let membership: i64 = tx.one("SELECT id FROM memberships WHERE user_id = ?1", &[id.into()])?.expect("a membership");
+                tx.update("memberships", membership, vec![("status", status.into())])
+            });
+            add(status, "", 1, client);
+        }
+        let home = (1, server.member("bystander", Role::Agent).id);
+        let abroad = (abroad, server.member_with("foreigner", Role::Agent, abroad, &[]).id);
+        Self { server, people, home, abroad, count: Cell::new(0), rows: RefCell::default() }
+    }
+
+    fn person(&self, name: &str) -> &Person {
+        self.people.iter().find(|person| person.name == name).unwrap_or_else(|| panic!("nobody is called {name}"))
+    }
+
+    fn unique(&self) -> String {
+        self.count.set(self.count.get() + 1);
+        format!("n{}", self.count.get())
+    }
+
+    fn bystander(&self, business: i64) -> i64 {
+        if business == self.home.0 { self.home.1 } else { self.abroad.1 }
+    }
+
+    /// The id of a row that is this to the person; made when there is none, or when it must be a new one.
+    fn row(&self, person: &Person, resource: &'static str, kind: Kind, state: State, new: bool) -> i64 {
+        let there = if person.business == self.home.0 { self.abroad.0 } else { self.home.0 };
+        let business = if kind == Kind::Foreign { there } else { person.business };
+        let other = self.bystander(business);
+        let owner = if kind.is_own() || kind == Kind::Shared { person.client.id } else { other };
+        match (kind, resource) {
+            (Kind::Missing, _) => return MISSING,
+            (_, "accounts/users-list") => return owner,
+            _ => {}
+        }
+        let key = (resource, business, owner, kind, state);
+        let known = self.rows.borrow().get(&key).copied();
+        if let Some(id) = known.filter(|_| !new) {
+            return id;
+        }
+        let making = Making { resource, business, owner, other, kind, state, name: self.unique() };
+        let id = self.server.write(move |tx| make(tx, &making));
+        // Somebody has one profile at a time: a new one takes the place of those that are known.
+        let is_profile = resource.ends_with("-profiles");
+        if is_profile {
+            self.rows.borrow_mut().retain(|known, _| (known.0, known.2) != (resource, owner) || kind != known.3);
+        }
+        if known.is_none() || is_profile {
+            self.rows.borrow_mut().insert(key, id);
+        }
+        id
+    }
+
+    fn ids(&self, sql: &str, args: &[Value]) -> BTreeSet<i64> {
+        let ids = self.server.app.db.read(|reader| reader.rows(sql, args, |row| row.get::<i64>(0)));
+        ids.expect("a query of the test").into_iter().collect()
+    }
+
+    /// The rows that a list must hold, asked of the database by other words than the program's.
+    fn listed(&self, person: &Person, resource: &str, own: bool, deleted: bool) -> BTreeSet<i64> {
+        let (table, predicate) = table(resource);
+        let within = match table {
+            "users" => "id IN (SELECT user_id FROM memberships WHERE business_id = ?1 AND status <> 'ended')",
+            _ => "business_id = ?1",
+        };
+        let mark = match (table, deleted) {
+            ("referrals", _) => "",
+            (_, true) => " AND deleted_at IS NOT NULL",
+            (_, false) => " AND deleted_at IS NULL",
+        };
+        let mine = if own { format!(" AND {predicate}") } else { String::new() };
+        self.ids(&format!("SELECT id FROM {table} WHERE {within}{mark}{mine}"), &[person.business.into(), person.client.id.into()])
+    }
+
+    /// Enough of a row to see whether anything happened to it.
+    fn trace(&self, resource: &str, id: i64) -> Option<(i64, Option<String>)> {
+        let sql = format!("SELECT version, deleted_at FROM {}", table(resource).0)
+            .replace(", deleted_at FROM referrals", ", NULL FROM referrals");
+        let found = self
+            .server
+            .app
+            .db
+            .read(|reader| reader.row(&format!("{sql} WHERE id = ?1"), &[id.into()], |row| Ok((row.get(0)?, row.get(1)?))));
+        found.expect("a query of the test")
+    }
+}
+
+fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
+    let Making { business, owner, other, kind, state, .. } = *making;
+    let name = || Value::from(making.name.as_str());
+    let lead = |tx: &mut Writer<'_>, owner: i64, kind: Kind| -> Result<i64> {
+        let mut values: Vec<(&str, Value)> = vec![
+            ("business_id", business.into()),
+            ("business_name", name()),
+            ("contact_phone", "0700".into()),
+            ("currency", "USD".into()),
+            // Hot and due, unless it is closed.
+            ("priority", "high".into()),
+            ("follow_up_date", "2026-02-01".into()),
+        ];
+        match kind {
+            Kind::OwnByEntry => values.push(("created_by", owner.into())),
+            Kind::OwnByZone => {
+                let zone = vec![("business_id", business.into()), ("name", name()), ("manager_id", owner.into())];
+                values.push(("zone_id", tx.insert("zones", zone)?.into()));
+            }
+            _ => values.push(("assigned_rep_id", owner.into())),
+        }
+        if state == State::Lost {
+            values.extend([("stage", "lost".into()), ("status", "closed_lost".into()), ("lost_reason", "price".into())]);
+        }
+        tx.insert("leads", values)
+    };
+    let within = ("business_id", Value::from(business));
+    let table = table(making.resource).0;
+    let id = match table {
+        "staff_roles" => tx.insert(table, vec![within, ("title", name())])?,
+        "referrals" => tx.insert(table, vec![within, ("code", name()), ("referrer_id", owner.into())])?,
+        "staff_profiles" if !kind.is_own() => tx.insert(table, vec![within, ("name", name())])?,
+        "staff_profiles" | "customer_profiles" => {
+            let user = if kind.is_own() { owner } else { newcomer(tx, business, &making.name)? };
+            let sql = format!("SELECT id FROM {table} WHERE business_id = ?1 AND user_id = ?2 AND deleted_at IS NULL");
+            for id in tx.rows(&sql, &[business.into(), user.into()], |row| row.get::<i64>(0))? {
+                tx.delete(table, id)?;
+            }
+            tx.insert(table, vec![within, ("user_id", user.into())])?
+        }
+        "leads" => lead(tx, owner, kind)?,
+        "lead_actions" => {
+            let by = if kind == Kind::Shared { other } else { owner };
+            let lead = lead(tx, owner, Kind::Own)?;
+            let date = tx.now().to_string().into();
+            tx.insert(table, vec![within, ("lead_id", lead.into()), ("type", "call".into()), ("date", date), ("created_by", by.into())])?
+        }
+        "visits" => {
+            // A rep is checked in at one visit at a time.
+            for id in
+                tx.rows("SELECT id FROM visits WHERE rep_id = ?1 AND status = 'checked_in'", &[owner.into()], |row| row.get::<i64>(0))?
+            {
+                tx.update(table, id, vec![("status", "cancelled".into())])?;
+            }
+            let mut values = vec![
+                within,
+                ("business_name", name()),
+                ("contact_phone", "0700".into()),
+                ("rep_id", owner.into()),
+                ("date_time", "2026-03-20T09:00:00.000Z".into()),
+            ];
+            match state {
+                State::CheckedIn => values.extend([("status", "checked_in".into()), ("check_in_at", tx.now().to_string().into())]),
+                State::Completed => values.extend([("status", "completed".into()), ("visit_outcome", "interested".into())]),
+                _ => values.push(("status", "planned".into())),
+            }
+            tx.insert(table, values)?
+        }
+        _ => tx.insert(table, vec![within, ("name", name())])?,
+    };
+    if state == State::Deleted {
+        tx.delete(table, id)?;
+    }
+    Ok(id)
+}
+
+/// A customer who has not been seen before.
+fn newcomer(tx: &mut Writer<'_>, business: i64, name: &str) -> Result<i64> {
+    let user = tx.insert("users", vec![("username", format!("newcomer-{name}").into())])?;
+    tx.insert("memberships", vec![("business_id", business.into()), ("user_id", user.into()), ("role", "customer".into())])?;
+    Ok(user)
+}
+
+// ------------------------------------------------------------------------------------------------ the matrix
+
+/// All that was answered otherwise than expected.
+#[derive(Default)]
+struct Verdict {
+    wrong: Vec<String>,
+    asked: usize,
+}
+
+impl Verdict {
+    fn expect(&mut self, holds: bool, say: impl FnOnce() -> String) {
+        self.asked += 1;
+        if !holds {
+            self.wrong.push(say());
+        }
+    }
+
+    fn status(&mut self, who: &str, what: &str, answer: &Answer, wanted: u16) {
+        let code = match wanted {
+            401 => Some("not_authenticated"),
+            403 => Some("permission_denied"),
+            404 => Some("not_found"),
+            _ => None,
+        };
+        let fits = answer.status == wanted && code.is_none_or(|code| answer.json()["code"] == code);
+        self.expect(fits, || format!("{who}, {what}: {} instead of {wanted}: {} {}", answer.status, answer.call, answer.text));
+    }
+
+    fn done(self) {
+        let shown = self.wrong.iter().take(60).cloned().collect::<Vec<_>>().join("\n");
+        assert!(self.wrong.is_empty(), "{} of {} answers are wrong:\n{shown}", self.wrong.len(), self.asked);
+    }
+}
+
+/// The answer that the table demands for a row.
+fn wanted(operation: &Operation, person: &Person, kind: Kind) -> u16 {
+    if !person.signed_in() {
+        return 401;
+    }
+    let line = RESOURCES.iter().find(|(name, _)| *name == operation.resource).map_or("", |(_, line)| line);
+    let reads = granted(line, person.plays, 'R');
+    let sees = |kind: Kind| !kind.is_away() && reads.is_some_and(|grant| !grant.own || kind != Kind::Other);
+    match operation.grant(person.plays) {
+        // Whoever may change rows of this kind, but not do this to any, is told so of those they see.
+        None if operation.verb == 'x' && granted(line, person.plays, 'U').is_some() => {
+            if sees(kind) {
+                403
+            } else {
+                404
+            }
+        }
+        None => 403,
+        Some(_) if kind.is_away() => 404,
+        Some(grant) if !grant.own || kind.is_own() => 200,
+        Some(_) if kind == Kind::Shared && ['L', 'R'].contains(&operation.verb) => 200,
+        Some(_) => {
+            if sees(kind) {
+                403
+            } else {
+                404
+            }
+        }
+    }
+}
+
+/// A body that changes a row, or makes one.
+fn body(world: &World, operation: &Operation, person: &Person, id: i64) -> Json {
+    let name = world.unique();
+    let column = |column: &str| {
+        let sql = format!("SELECT {column} FROM {} WHERE id = ?1", table(operation.resource).0);
+        world.ids(&sql, &[id.into()]).pop_first().unwrap_or(MISSING)
+    };
+    // What a new record points to must be the caller's own, if only such may be made.
+    let mine = if operation.grant(person.plays).is_some_and(|grant| grant.own) { Kind::Own } else { Kind::Other };
+    let creates = operation.verb == 'C';
+    match operation.resource {
+        "accounts/staff-roles" => json!({"title": name}),
+        "accounts/staff-profiles" if creates => json!({"name": name}),
+        "accounts/staff-profiles" => json!({"work_phone": name}),
+        "accounts/customer-profiles" => {
+            let business = person.business;
+            let user = if creates { world.server.write(move |tx| newcomer(tx, business, &name)) } else { column("user_id") };
+            json!({"user": user, "referred_by": world.row(person, "accounts/referrals", Kind::Other, State::Fresh, true)})
+        }
+        "accounts/referrals" => json!({"code": name}),
+        "field/leads" => json!({"business_name": name, "contact_phone": "0701"}),
+        "field/actions" => {
+            let lead = if creates { world.row(person, "field/leads", mine, State::Fresh, true) } else { column("lead_id") };
+            json!({"lead": lead, "type": "demo", "notes": name})
+        }
+        "field/visits" => json!({"business_name": name}),
+        _ => json!({"name": name}),
+    }
+}
+
+/// Sends an operation for a row, or for none, and a body that fits.
+fn send(world: &World, operation: &Operation, person: &Person, key: &str, id: i64) -> Answer {
+    let client = &person.client;
+    let path = format!("/api/{}", operation.path.replace("{id}", key));
+    let action = operation.path.rsplit('/').nth(1).filter(|_| operation.verb == 'x');
+    match (operation.method.as_str(), action) {
+        ("GET", _) => client.get(&path),
+        ("DELETE", _) => client.delete(&path),
+        (_, Some("lose")) => client.post(&path, json!({"lost_reason": "price"})),
+        (_, Some("check-in")) => client.post(&path, json!({"lat": 0, "lon": 0, "accuracy_m": 5})),
+        (_, Some("check-out")) => client.post(&path, json!({"visit_outcome": "interested"})),
+        (_, Some("merge")) => {
+            // The other lead is the caller's own; which of the two stays is changed about.
+            let mine =
+                if person.signed_in() { world.row(person, "field/leads", Kind::Own, State::Fresh, true).to_string() } else { "1".into() };
+            let swaps = world.count.get() % 2 == 0;
+            client.post(&path, if swaps { json!({"into": key, "from": [mine]}) } else { json!({"into": mine, "from": [key]}) })
+        }
+        // Nobody reads the end of a body that is not asked for, after which the server may close the connection.
+        ("POST", Some(_)) => client.with("connection", "close").send("POST", &path, None),
+        ("POST", None) if operation.verb == 'd' => client.with("connection", "close").send("POST", &path, None),
+        (method, _) => {
+            let body = body(world, operation, person, id);
+            client.send(method, &path, Some(("application/json", body.to_string().into_bytes())))
+        }
+    }
+}
+
+fn success(operation: &Operation) -> u16 {
+    match operation.verb {
+        'C' => 201,
+        'D' => 204,
+        _ => 200,
+    }
+}
+
+/// The state that a row must be in for an operation to go through.
+fn state(operation: &Operation) -> State {
+    match operation.path.rsplit('/').nth(1) {
+        Some("restore") => State::Deleted,
+        Some("reopen") => State::Lost,
+        Some("check-out") => State::CheckedIn,
+        Some("convert_to_lead") => State::Completed,
+        _ => State::Fresh,
+    }
+}
+
+fn check_row(world: &World, verdict: &mut Verdict, operation: &Operation, person: &Person) {
+    let mut nothing = None;
+    for kind in kinds(operation.resource).iter().copied().filter(|kind| person.signed_in() || !kind.is_own() && *kind != Kind::Shared) {
+        let wanted = wanted(operation, person, kind);
+        let allowed = wanted == 200;
+        let id = world.row(person, operation.resource, kind, state(operation), allowed && operation.is_write());
+        let before = world.trace(operation.resource, id);
+        let answer = send(world, operation, person, &id.to_string(), id);
+        let what = format!("{kind:?} row");
+        verdict.status(person.name, &what, &answer, if allowed { success(operation) } else { wanted });
+        if allowed && operation.verb == 'D' {
+            world.rows.borrow_mut().retain(|_, known| *known != id);
+        }
+        if !allowed {
+            verdict.expect(world.trace(operation.resource, id) == before, || {
+                format!("{}, {what}: refused, but changed: {}", person.name, answer.call)
+            });
+        }
+        // Foreign and unreadable rows look like rows that are not there.
+        match kind {
+            Kind::Missing => nothing = Some(answer.text),
+            _ if wanted == 404 => {
+                let same = nothing.as_ref() == Some(&answer.text);
+                verdict.expect(same, || format!("{}, {what}: {} tells {}, no row {nothing:?}", person.name, answer.call, answer.text));
+            }
+            _ => {}
+        }
+        if kind == Kind::Foreign && operation.verb == 'R' {
+            let sql = format!("SELECT uuid FROM {} WHERE id = ?1", table(operation.resource).0);
+            let uuid: Option<String> = world.server.app.db.read(|reader| reader.one(&sql, &[id.into()])).expect("a uuid");
+            let answer = send(world, operation, person, &uuid.expect("a row"), id);
+            verdict.status(person.name, "foreign row by uuid", &answer, wanted);
+        }
+        if let Some(only) = operation.grant(person.plays).and_then(|grant| grant.only).filter(|_| allowed) {
+            // Only one's own, and of that only the field.
+            let stranger = world.bystander(person.business);
+            let other = if only == "work_phone" { json!({"employee_no": world.unique()}) } else { json!({"user": stranger}) };
+            let answer = person.client.send(
+                &operation.method,
+                &answer.call[operation.method.len() + 1..],
+                Some(("application/json", other.to_string().into())),
+            );
+            verdict.status(person.name, "another field of their own row", &answer, 403);
+        }
+    }
+}
+
+/// The ids of every page of a list.
+fn pages(client: &Client, path: &str, first: &Answer) -> BTreeSet<i64> {
+    let mut ids = BTreeSet::new();
+    let (mut page, mut body) = (1, first.json());
+    loop {
+        let rows = body["results"].as_array().or(body.as_array()).cloned().unwrap_or_default();
+        ids.extend(rows.iter().filter_map(|row| row["id"].as_i64()));
+        if body["next"].is_null() {
+            return ids;
+        }
+        page += 1;
+        body = client.get(&format!("{path}?page_size=100&page={page}")).expect(200);
+    }
+}
+
+fn check_list(world: &World, verdict: &mut Verdict, operation: &Operation, person: &Person) {
+    let path = format!("/api/{}", operation.path);
+    let answer = person.client.get(&format!("{path}?page_size=100"));
+    let grant = operation.grant(person.plays);
+    let wanted = match (person.signed_in(), grant) {
+        (false, _) => 401,
+        (true, None) => 403,
+        (true, Some(_)) => 200,
+    };
+    verdict.status(person.name, "list", &answer, wanted);
+    let Some(grant) = grant.filter(|_| answer.status == 200) else { return };
+    let expected = world.listed(person, operation.resource, grant.own, operation.verb == 'd');
+    let others = world.listed(person, operation.resource, false, operation.verb == 'd');
+    assert!(
+        !expected.is_empty() && (!grant.own || expected.len() < others.len()),
+        "{} {}: the test has too few rows",
+        person.name,
+        operation.name()
+    );
+    if operation.path.ends_with("board/") {
+        let counted: i64 = answer.json().as_array().into_iter().flatten().filter_map(|stage| stage["count"].as_i64()).sum();
+        verdict.expect(counted == i64::try_from(expected.len()).expect("few"), || {
+            format!("{}: the board counts {counted} of {expected:?}", person.name)
+        });
+        return;
+    }
+    let found = pages(&person.client, &path, &answer);
+    let closed =
+        if operation.verb == 'x' { world.ids("SELECT id FROM leads WHERE stage IN ('won', 'lost')", &[]) } else { BTreeSet::new() };
+    let expected: BTreeSet<i64> = expected.difference(&closed).copied().collect();
+    verdict.expect(found == expected, || {
+        let (more, fewer) = (found.difference(&expected), expected.difference(&found));
+        format!(
+            "{}: {} has too many {:?}, too few {:?}",
+            person.name,
+            operation.name(),
+            more.collect::<Vec<_>>(),
+            fewer.collect::<Vec<_>>()
+        )
+    });
+}
+
+fn check_create(world: &World, verdict: &mut Verdict, operation: &Operation, person: &Person) {
+    let answer = send(world, operation, person, "", MISSING);
+    let grant = operation.grant(person.plays);
+    let wanted = match (person.signed_in(), grant) {
+        (false, _) => 401,
+        (true, None) => 403,
+        (true, Some(_)) => 201,
+    };
+    verdict.status(person.name, "a new row", &answer, wanted);
+    if answer.status == 201 {
+        // It is in their business, and theirs to see.
+        let again = person.client.get(&format!("/api/{}{}/", operation.path, answer.json()["id"]));
+        verdict.status(person.name, "the row they made", &again, 200);
+    }
+}
+
+fn check_chart(world: &World, verdict: &mut Verdict, operation: &Operation, person: &Person) {
+    let answer = person.client.get(&format!("/api/{}", operation.path));
+    let wanted = match (person.signed_in(), operation.grant(person.plays)) {
+        (false, _) => 401,
+        (true, None) => 403,
+        (true, Some(_)) => 200,
+    };
+    verdict.status(person.name, "the chart", &answer, wanted);
+    if answer.status == 200 {
+        let shown: BTreeSet<i64> =
+            answer.json()["departments"].as_array().into_iter().flatten().filter_map(|one| one["id"].as_i64()).collect();
+        let expected = world.listed(person, "accounts/departments", false, false);
+        verdict.expect(shown == expected, || format!("{}: the chart shows {shown:?} of {expected:?}", person.name));
+    }
+}
+
+/// The matrix of one module.
+fn matrix(module: &str, capability: Capability) {
+    let world = World::new(capability);
+    let mut verdict = Verdict::default();
+    let all: Vec<Operation> =
+        documented().iter().filter_map(|(method, path)| operation(method, path)).filter(|one| one.path.starts_with(module)).collect();
+    let resources = RESOURCES.iter().map(|(name, _)| *name).filter(|name| name.starts_with(module));
+    for resource in resources.filter(|name| *name != "accounts/users-list") {
+        for person in world.people.iter().filter(|person| person.signed_in()) {
+            for kind in kinds(resource) {
+                world.row(person, resource, *kind, State::Fresh, false);
+            }
+            if table(resource).0 != "referrals" {
+                world.row(person, resource, Kind::Other, State::Deleted, false);
+            }
+        }
+    }
+    // Lists first, as long as the rows are known.
+    let is_list = |one: &&Operation| one.method == "GET" && !one.path.contains("{id}") && one.path != "accounts/org-chart/";
+    for operation in all.iter().filter(is_list).chain(all.iter().filter(|one| !is_list(one))) {
+        for person in &world.people {
+            match operation.verb {
+                'C' => check_create(&world, &mut verdict, operation, person),
+                _ if is_list(&operation) => check_list(&world, &mut verdict, operation, person),
+                _ if operation.path == "accounts/org-chart/" => check_chart(&world, &mut verdict, operation, person),
+                _ => check_row(&world, &mut verdict, operation, person),
+            }
+        }
+    }
+    assert!(verdict.asked > 1000, "only {} answers were looked at", verdict.asked);
+    verdict.done();
+}
+
+#[test]
+fn people() {
+    matrix("accounts/", Capability::Hr);
+}
+
+#[test]
+fn field_sales() {
+    matrix("field/", Capability::Field);
+}
+
+// ------------------------------------------------------------------------------------------------ signing in
+
+#[test]
+fn signing_in_is_for_anybody_and_ones_profile_for_whoever_is_signed_in() {
+    let world = World::new(Capability::Hr);
+    let mut verdict = Verdict::default();
+    for (method, path) in documented() {
+        let Some(who) = sign_in(&method, &path) else { continue };
+        for person in &world.people {
+            let username = person.client.get("/api/auth/me/").json()["username"].clone();
+            let body = match (method.as_str(), who) {
+                ("GET", _) => None,
+                ("PUT", _) => Some(json!({"username": username})),
+                (_, "somebody") => Some(json!({"bio": "x"})),
+                _ => Some(json!({})),
+            };
+            // Signing out with nothing but an access token ends the session: somebody else's turn.
+            let public = world.server.client();
+            let client = if path.ends_with("logout/") { &public } else { &person.client };
+            let answer =
+                client.send(&method, &format!("/api/{path}"), body.map(|body| ("application/json", body.to_string().into_bytes())));
+            let fits = match (who, person.signed_in()) {
+                ("anybody", _) => [200, 205, 400].contains(&answer.status),
+                (_, true) => answer.status == 200 && answer.json()["id"] == person.client.id,
+                (_, false) => answer.status == 401,
+            };
+            verdict.expect(fits, || format!("{}: {} answered {} {}", person.name, answer.call, answer.status, answer.text));
+        }
+    }
+    verdict.done();
+}
+
+// ------------------------------------------------------------------------------------------------ the fine print
+
+/// Rights that end with the state of a row, and what may be put into one: who, what, and the answer.
+#[test]
+fn rights_that_depend_on_the_row() {
+    let world = World::new(Capability::Field);
+    let mut verdict = Verdict::default();
+    let bystander = world.home.1;
+    let change = |table: &'static str, id: i64, values: &[(&'static str, Value)]| {
+        let values = values.to_vec();
+        world.server.write(move |tx| tx.update(table, id, values.clone()));
+    };
+
+    // Agents delete their leads while they are prospects and their visits while they are planned.
+    let agent = world.person("agent");
+    let stages =
+        [("prospect", "new", 204), ("qualified", "interested", 403), ("negotiation", "new", 403), ("won", "closed_subscribed", 403)];
+    for (stage, status, wanted) in stages {
+        let id = world.row(agent, "field/leads", Kind::Own, State::Fresh, true);
+        change("leads", id, &[("stage", stage.into()), ("status", status.into())]);
+        verdict.status("agent", stage, &agent.client.delete(&format!("/api/field/leads/{id}/")), wanted);
+    }
+    for (state, status, wanted) in [
+        (State::Fresh, "planned", 204),
+        (State::CheckedIn, "checked_in", 403),
+        (State::Completed, "completed", 403),
+        (State::Fresh, "cancelled", 403),
+    ] {
+        let id = world.row(agent, "field/visits", Kind::Own, state, true);
+        change("visits", id, &[("status", status.into())]);
+        verdict.status("agent", status, &agent.client.delete(&format!("/api/field/visits/{id}/")), wanted);
+    }
+
+    // What was done about a lead is corrected within 24 hours, and later by managers. The clock stands at 9:00 on 2 March.
+    for (at, who, wanted) in [
+        ("2026-03-01T09:00:01.000Z", "agent", 200),
+        ("2026-03-01T08:59:59.000Z", "agent", 403),
+        ("2026-03-01T09:00:01.000Z", "staff", 200),
+        ("2026-03-01T08:59:59.000Z", "staff", 403),
+        ("2026-03-01T08:59:59.000Z", "staff with the capability", 403),
+        ("2026-03-01T08:59:59.000Z", "manager", 200),
+        ("2026-03-01T08:59:59.000Z", "admin", 200),
+    ] {
+        let person = world.person(who);
+        let id = world.row(person, "field/actions", Kind::Own, State::Fresh, true);
+        change("lead_actions", id, &[("created_at", at.into())]);
+        let path = format!("/api/field/actions/{id}/");
+        verdict.status(who, at, &person.client.patch(&path, json!({"notes": "x"})), wanted);
+        verdict.status(who, at, &person.client.delete(&path), if wanted == 200 { 204 } else { wanted });
+    }
+
+    // A lead is handed on by who has it and by managers; a visit is made for somebody else by managers only.
+    for (who, kind, wanted) in [
+        ("agent", Kind::Own, 200),
+        ("staff", Kind::Own, 200),
+        ("staff with the capability", Kind::Other, 403),
+        ("manager", Kind::Other, 200),
+        ("admin", Kind::Other, 200),
+    ] {
+        let person = world.person(who);
+        let id = world.row(person, "field/leads", kind, State::Fresh, true);
+        let to = if kind == Kind::Own { bystander } else { world.person("agent").client.id };
+        verdict.status(
+            who,
+            "handing a lead on",
+            &person.client.patch(&format!("/api/field/leads/{id}/"), json!({"assigned_rep": to})),
+            wanted,
+        );
+        let wanted = if ["manager", "admin"].contains(&who) { 201 } else { 403 };
+        verdict.status(
+            who,
+            "a visit for another",
+            &person.client.post("/api/field/visits/", json!({"business_name": "x", "rep": bystander})),
+            wanted,
+        );
+    }
+
+    // To those who see only their own leads, another's does not exist, whatever they write about it.
+    for who in ["agent", "staff"] {
+        let person = world.person(who);
+        let lead = world.row(person, "field/leads", Kind::Other, State::Fresh, true);
+        for (path, mut body) in [("field/actions", json!({"type": "call"})), ("field/visits", json!({"business_name": "x"}))] {
+            body["lead"] = lead.into();
+            let answer = person.client.post(&format!("/api/{path}/"), body);
+            let wanted = json!({"lead": [format!("Invalid pk \"{lead}\" - object does not exist.")]});
+            verdict.expect((answer.status, answer.json()) == (400, wanted), || format!("{who}: {} {}", answer.call, answer.text));
+        }
+    }
+    verdict.done();
+}
+
+/// Who may not do something is told so, whatever the body: permission comes before parsing.
+#[test]
+fn permission_comes_before_the_body() {
+    let world = World::new(Capability::Field);
+    let mut verdict = Verdict::default();
+    let all: Vec<Operation> = documented().iter().filter_map(|(method, path)| operation(method, path)).collect();
+    for operation in all.iter().filter(|one| ["POST", "PUT", "PATCH"].contains(&one.method.as_str())) {
+        let path = format!("/api/{}", operation.path.replace("{id}", "1"));
+        for (name, wanted) in [("anonymous", 401), ("student", 403), ("suspended", 403)] {
+            for (what, media, body) in [
+                ("an empty body", "application/json", "{}"),
+                ("a broken body", "application/json", "{"),
+                ("another medium", "text/plain", "x"),
+            ] {
+                let client = world.person(name).client.with("connection", "close");
+                let answer = client.send(&operation.method, &path, Some((media, body.into())));
+                verdict.status(name, what, &answer, wanted);
+            }
+        }
+    }
+    verdict.done();
+}

@@ -1,0 +1,320 @@
+//! For each resource that can be written: the least body that it takes, a full one, and a change. What a body refers to is made
+//! first, through the API. A resource without a sample fails a test in `contract`.
+
+use std::cell::{Cell, RefCell};
+
+use serde_json::{Value, json};
+use studio::{actor::Role, engine::Descriptor, resources};
+
+use crate::support::{Client, Server};
+
+/// A business with an administrator in it, in which samples are made.
+pub struct World<'s> {
+    pub server: &'s Server,
+    pub admin: Client,
+    business: i64,
+    count: Cell<u32>,
+    has_head_office: Cell<bool>,
+    kept: RefCell<Vec<(&'static str, i64)>>,
+}
+
+/// The bodies of a resource. Two calls of one give bodies that may both be stored.
+pub struct Sample {
+    pub path: &'static str,
+    pub least: fn(&World) -> Value,
+    pub full: fn(&World) -> Value,
+    pub patch: fn(&World) -> Value,
+    /// Optional fields that are filled in when they are left out.
+    pub filled_in: &'static [&'static str],
+}
+
+pub const SAMPLES: &[Sample] = &[
+    Sample {
+        path: "accounts/departments",
+        least: |world| json!({"name": world.name("Department")}),
+        full: |world| {
+            let parent = world.kept("accounts/departments");
+            json!({"name": world.name("Division"), "manager": world.person(Role::Manager), "parent": parent})
+        },
+        patch: |world| json!({"name": world.name("Renamed department")}),
+        filled_in: &[],
+    },
+    Sample {
+        path: "accounts/designations",
+        least: |world| json!({"name": world.name("Designation")}),
+        full: |world| json!({"name": world.name("Director"), "rank": 200 - world.next()}),
+        patch: |world| json!({"rank": 300 + world.next()}),
+        filled_in: &[],
+    },
+    Sample {
+        path: "accounts/branches",
+        least: |world| json!({"name": world.name("Branch")}),
+        full: |world| {
+            json!({
+                "name": world.name("Office"),
+                "is_head_office": !world.has_head_office.replace(true),
+                "phone": "+256 700 000001",
+                "address": "1 Kampala Road",
+                "lat": 0.3476,
+                "lon": 32.5825,
+                "opening_hours": [
+                    {"weekday": 1, "opens": "08:00", "closes": "12:30"},
+                    {"weekday": 1, "opens": "13:30", "closes": "17:00"},
+                    {"weekday": 6, "opens": "09:00", "closes": "12:00"},
+                ],
+            })
+        },
+        patch: |world| json!({"address": world.name("Jinja Road")}),
+        filled_in: &[],
+    },
+    Sample {
+        path: "accounts/staff-roles",
+        least: |world| json!({"title": world.name("Clerk")}),
+        full: |world| {
+            json!({
+                "title": world.name("Bookkeeper"),
+                "description": world.name("Keeps the books"),
+                "dashboard_url": "/finance",
+                "tags": ["money", "office"],
+                "grants": ["hr"],
+            })
+        },
+        patch: |world| json!({"description": world.name("Tidies up")}),
+        filled_in: &[],
+    },
+    Sample {
+        path: "accounts/staff-profiles",
+        least: |world| json!({"name": world.name("Helper")}),
+        full: |world| {
+            let day = world.next() % 28 + 1;
+            json!({
+                "user": world.person(Role::Staff),
+                "name": world.name("Nickname"),
+                "employee_no": format!("E-{:04}", world.next()),
+                "department": world.kept("accounts/departments"),
+                "designation": world.kept("accounts/designations"),
+                "branch": world.kept("accounts/branches"),
+                "role": world.kept("accounts/staff-roles"),
+                "assigned_to": world.person(Role::Manager),
+                "status": "on_leave",
+                "hired_on": format!("2025-01-{day:02}"),
+                "left_on": "2027-01-31",
+                "work_phone": "+256 700 000002",
+                "notes": "Prefers mornings.",
+            })
+        },
+        patch: |world| json!({"work_phone": format!("0700 {:06}", world.next())}),
+        filled_in: &[],
+    },
+    Sample {
+        path: "accounts/customer-profiles",
+        least: |world| json!({"user": world.person(Role::Student)}),
+        full: |world| {
+            let referral = world.new("accounts/referrals");
+            json!({"user": world.person(Role::Student), "referred_by": referral, "notes": "Pays late."})
+        },
+        patch: |world| json!({"notes": world.name("Calls on Mondays")}),
+        filled_in: &[],
+    },
+    Sample {
+        path: "accounts/referrals",
+        least: |world| json!({"code": world.name("CODE")}),
+        full: |world| json!({"code": world.name("FRIEND"), "referrer": world.person(Role::Student)}),
+        patch: |world| json!({"code": world.name("OTHER")}),
+        filled_in: &[],
+    },
+    Sample {
+        path: "field/zones",
+        least: |world| json!({"name": world.name("Zone")}),
+        full: |world| {
+            json!({
+                "name": world.name("Territory"),
+                "region": world.name("Region"),
+                "manager": world.person(Role::Manager),
+                "lat": 0,
+                "lon": -0.5,
+                "radius_m": 250,
+                "color": "#10ff20",
+            })
+        },
+        patch: |world| json!({"region": world.name("Border")}),
+        filled_in: &[],
+    },
+    Sample {
+        path: "field/leads",
+        least: |world| json!({"business_name": world.name("Shop"), "contact_phone": format!("0701 {:06}", world.next())}),
+        full: full_lead,
+        patch: |world| json!({"notes": world.name("Called back")}),
+        filled_in: &["currency"],
+    },
+    Sample {
+        path: "field/actions",
+        least: |world| json!({"lead": world.kept("field/leads"), "type": "call"}),
+        full: |world| {
+            let day = world.next() % 28 + 1;
+            json!({
+                "lead": world.new("field/leads"),
+                "type": "meeting",
+                "date": format!("2026-02-{day:02}T08:30:00.250Z"),
+                "notes": world.name("Talked about prices"),
+                "outcome": world.name("Wants an offer"),
+                "next_follow_up": format!("2026-04-{day:02}"),
+            })
+        },
+        patch: |world| json!({"outcome": world.name("Thinks about it")}),
+        filled_in: &["date"],
+    },
+    Sample {
+        path: "field/visits",
+        least: |world| json!({"business_name": world.name("Kiosk")}),
+        full: |world| {
+            let n = world.next();
+            json!({
+                "rep": world.person(Role::Agent),
+                "zone": world.new("field/zones"),
+                "lead": world.new("field/leads"),
+                "location": world.name("Market street"),
+                "date_time": format!("{}-05-{:02}T10:15:00.000Z", if n % 2 == 0 { 2025 } else { 2027 }, n % 28 + 1),
+                "business_name": world.name("Bakery"),
+                "contact_name": world.name("Ruth"),
+                "contact_phone": format!("0702 {:06}", world.next()),
+                "contact_email": "ruth@example.org",
+                "products_discussed": ["bread", "cake"],
+                "visit_outcome": "interested",
+                "feedback_notes": "Liked the bread.",
+                "next_step_agreed": "Send prices.",
+                "follow_up_type": "demo",
+                "follow_up_date": "2027-06-01",
+                "prompt_given": true,
+                "customer_agreed_contact": false,
+                "add_as_lead": n % 2 == 1,
+                "code_verified": true,
+                "client_ref": format!("visit-{n}"),
+            })
+        },
+        patch: |world| json!({"feedback_notes": world.name("Liked the cake")}),
+        filled_in: &["rep", "date_time"],
+    },
+];
+
+/// By turns lost, and open and hot.
+fn full_lead(world: &World) -> Value {
+    let n = world.next();
+    let (stage, status, reason) = match n % 2 {
+        0 => ("lost", "closed_lost", json!("no_budget")),
+        _ => ("negotiation", "quote_sent", Value::Null),
+    };
+    json!({
+        "business_name": world.name("Hotel"),
+        "contact_name": world.name("Grace"),
+        "contact_phone": format!("0703 {:06}", world.next()),
+        "contact_email": format!("hotel{n}@example.org"),
+        "stage": stage,
+        "status": status,
+        "source": "referral",
+        "priority": if n % 2 == 0 { "low" } else { "urgent" },
+        "zone": world.new("field/zones"),
+        "assigned_rep": world.person(Role::Agent),
+        "products_discussed": ["rooms"],
+        "tags": ["vip", format!("tag{n}")],
+        "notes": "Asks for a discount.",
+        "location": world.name("Lake view"),
+        "lat": -1.25,
+        "lon": 36.75,
+        "expected_value": format!("{}.50", 1000 + n),
+        "currency": "EUR",
+        "follow_up_type": "meeting",
+        "follow_up_date": format!("2026-03-{:02}", n % 28 + 1),
+        "lost_reason": reason,
+        "client_ref": format!("lead-{n}"),
+    })
+}
+
+impl<'s> World<'s> {
+    pub fn new_in(server: &'s Server) -> Self {
+        Self::of_business(server, 1)
+    }
+
+    pub fn of_business(server: &'s Server, business: i64) -> Self {
+        let admin = server.member_with(&format!("admin{business}"), Role::Admin, business, &[]);
+        Self { server, admin, business, count: Cell::new(10), has_head_office: Cell::new(false), kept: RefCell::default() }
+    }
+
+    /// A number that was not given before.
+    pub fn next(&self) -> u32 {
+        self.count.set(self.count.get() + 1);
+        self.count.get()
+    }
+
+    /// A name that was not given before.
+    pub fn name(&self, what: &str) -> String {
+        format!("{what} {:04}", self.next())
+    }
+
+    /// The id of a new member; name, e-mail address and user name have nothing in common.
+    pub fn person(&self, role: Role) -> i64 {
+        let n = self.next();
+        let id = self.server.member_with(&format!("login{}x{n}", self.business), role, self.business, &[]).id;
+        let (business, seen) = (self.business, format!("2026-02-01T00:00:{:02}.000Z", n % 60));
+        self.server.write(move |tx| {
+            let values = vec![
+                ("email", format!("mail{business}x{n}@example.org").into()),
+                ("full_name", format!("Ada{n} Person{n}").into()),
+                ("phone", format!("+15550{business}{n:05}").into()),
+                ("last_seen_at", seen.as_str().into()),
+            ];
+            tx.update("users", id, values)
+        });
+        id
+    }
+
+    /// The id of a new record with the least body.
+    pub fn new(&self, path: &str) -> i64 {
+        let body = (sample(path).least)(self);
+        self.admin.create(&format!("/api/{path}/"), body)["id"].as_i64().expect("an id")
+    }
+
+    /// The id of a record that is made once.
+    pub fn kept(&self, path: &'static str) -> i64 {
+        let known = self.kept.borrow().iter().find(|(known, _)| *known == path).map(|(_, id)| *id);
+        known.unwrap_or_else(|| {
+            let id = self.new(path);
+            self.kept.borrow_mut().push((path, id));
+            id
+        })
+    }
+
+    /// The id of some row of a table.
+    pub fn row_of(&self, table: &str) -> i64 {
+        if table == "users" {
+            return self.person(Role::Staff);
+        }
+        let target = resources::all().iter().find(|d| d.about.table == table).unwrap_or_else(|| panic!("no resource keeps {table}"));
+        self.new(target.about.path)
+    }
+}
+
+pub fn sample(path: &str) -> &'static Sample {
+    SAMPLES.iter().find(|sample| sample.path == path).unwrap_or_else(|| panic!("{path} has no sample"))
+}
+
+/// The resources that can be written.
+pub fn writable() -> Vec<&'static Descriptor> {
+    resources::all().iter().filter(|d| !d.about.read_only).collect()
+}
+
+/// Does the same with each resource in a world of one server, and tells of all that failed.
+pub fn for_each(all: &[&'static Descriptor], test: impl Fn(&World, &'static Descriptor)) {
+    // The clock goes on for weeks.
+    let server = Server::start_with(|config| config.auth.access_seconds = 10_000_000);
+    let world = World::new_in(&server);
+    let mut failed = vec![];
+    for d in all {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&world, d)));
+        if let Err(panic) = outcome {
+            let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            failed.push(format!("{}: {}", d.about.path, text.unwrap_or_default()));
+        }
+    }
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+}

@@ -1,0 +1,719 @@
+//! One business knows nothing of another: no reference leads there, by the API or by the database itself; nothing that is stored
+//! there appears in an answer; switching needs a membership; and a change of rights holds from the very next request.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use serde_json::{Value as Json, json};
+use studio::{
+    actor::Role,
+    api,
+    auth::{account, session::Opening},
+    db::{Value, Writer},
+    engine::field::Kind,
+    error::Result,
+    resources,
+};
+
+use crate::support::{Client, Server};
+
+/// What is stored in every text of the other business, and found nowhere in the answers to this one.
+const CANARY: &str = "zqcanary";
+const MISSING: i64 = 987_654_321;
+
+/// The ids of one row of each table, by table.
+type Rows = BTreeMap<&'static str, i64>;
+
+/// Fills a business: one row in each table, `text` in each of its texts, all pointing to one another and to `user`.
+fn fill(server: &Server, business: i64, user: i64, text: &'static str) -> Rows {
+    server.write(move |tx| {
+        let mut rows = Rows::from([("users", user), ("memberships", user)]);
+        let list = || Value::from(json!([text]).to_string());
+        let email = || Value::from(format!("{text}@example.com"));
+        let mut add = |tx: &mut Writer<'_>, table: &'static str, values: Vec<(&'static str, Value)>| -> Result<()> {
+            let mut values = values;
+            values.push(("business_id", business.into()));
+            values.push(("created_by", user.into()));
+            rows.insert(table, tx.insert(table, values)?);
+            Ok(())
+        };
+        let name = || ("name", Value::from(text));
+        add(tx, "designations", vec![name()])?;
+        add(tx, "branches", vec![name(), ("phone", text.into()), ("address", text.into())])?;
+        add(tx, "departments", vec![name(), ("manager_id", user.into())])?;
+        add(
+            tx,
+            "staff_roles",
+            vec![
+                ("title", text.into()),
+                ("description", text.into()),
+                ("dashboard_url", text.into()),
+                ("tags", list()),
+                ("grants", list()),
+            ],
+        )?;
+        add(tx, "referrals", vec![("code", text.into()), ("referrer_id", user.into())])?;
+        add(tx, "customer_profiles", vec![("user_id", user.into()), ("notes", text.into())])?;
+        add(
+            tx,
+            "staff_profiles",
+            vec![("user_id", user.into()), name(), ("employee_no", text.into()), ("work_phone", text.into()), ("notes", text.into())],
+        )?;
+        add(tx, "zones", vec![name(), ("region", text.into()), ("color", text.into()), ("manager_id", user.into())])?;
+        let contact = || {
+            vec![("business_name", text.into()), ("contact_name", text.into()), ("contact_phone", text.into()), ("contact_email", email())]
+        };
+        let mut lead: Vec<(&'static str, Value)> = contact();
+        lead.extend([
+            ("phone_norm", text.into()),
+            ("email_norm", email()),
+            ("products_discussed", list()),
+            ("tags", list()),
+            ("notes", text.into()),
+        ]);
+        lead.extend([("location", text.into()), ("client_ref", text.into()), ("currency", "USD".into()), ("priority", "urgent".into())]);
+        lead.extend([("assigned_rep_id", user.into()), ("follow_up_date", "2026-02-01".into())]);
+        add(tx, "leads", lead)?;
+        Ok(rows)
+    })
+}
+
+/// The rest of it, which points to what `fill` made.
+fn fill_rest(server: &Server, business: i64, user: i64, text: &'static str, rows: &mut Rows) {
+    let lead = rows["leads"];
+    let (action, visit) = server.write(move |tx| {
+        let now = || Value::from(tx.now().to_string());
+        let within = || vec![("business_id", Value::from(business)), ("created_by", user.into()), ("lead_id", lead.into())];
+        let (mut action, mut visit) = (within(), within());
+        action.extend([("type", "call".into()), ("date", now()), ("notes", text.into()), ("outcome", text.into())]);
+        visit.extend([("rep_id", user.into()), ("date_time", now()), ("status", "planned".into()), ("business_name", text.into())]);
+        visit.extend([
+            ("location", text.into()),
+            ("contact_name", text.into()),
+            ("contact_phone", text.into()),
+            ("client_ref", text.into()),
+        ]);
+        visit.extend([("contact_email", format!("{text}@example.com").into()), ("products_discussed", json!([text]).to_string().into())]);
+        visit.extend([("feedback_notes", text.into()), ("next_step_agreed", text.into())]);
+        Ok((tx.insert("lead_actions", action)?, tx.insert("visits", visit)?))
+    });
+    rows.extend([("lead_actions", action), ("visits", visit)]);
+}
+
+fn filled(server: &Server, business: i64, user: i64, text: &'static str) -> Rows {
+    let mut rows = fill(server, business, user, text);
+    fill_rest(server, business, user, text, &mut rows);
+    rows
+}
+
+fn uuid(server: &Server, table: &str, id: i64) -> String {
+    let sql = format!("SELECT uuid FROM {table} WHERE id = ?1");
+    server.app.db.read(|reader| reader.one(&sql, &[id.into()])).expect("a query of the test").expect("a row")
+}
+
+/// Makes somebody a member of one more business.
+fn join(server: &Server, user: i64, business: i64, role: Role) {
+    server.write(move |tx| account::join(tx, user, business, role));
+}
+
+fn set(server: &Server, table: &'static str, id: i64, column: &'static str, value: impl Into<Value>) {
+    let value = value.into();
+    server.write(move |tx| tx.update(table, id, vec![(column, value.clone())]));
+}
+
+fn membership(server: &Server, user: i64, business: i64) -> i64 {
+    let sql = "SELECT id FROM memberships WHERE user_id = ?1 AND business_id = ?2";
+    server.app.db.read(|reader| reader.one(sql, &[user.into(), business.into()])).expect("a query of the test").expect("a membership")
+}
+
+/// A client with a session of another kind, or of a person without a membership.
+fn session(server: &Server, user: i64, how: Opening) -> (Client, String) {
+    let sessions = server.app.sessions.clone();
+    let pair = server.write(move |tx| sessions.open(tx, user, how));
+    let mut client = server.client().with_token(&pair.access);
+    client.id = user;
+    (client, pair.refresh.expect("a refresh token"))
+}
+
+fn names(client: &Client, path: &str) -> Vec<String> {
+    let body = client.get(path).expect(200);
+    let rows = body["results"].as_array().or(body.as_array()).cloned().unwrap_or_default();
+    let name = |row: &Json| row["name"].as_str().unwrap_or_default().to_owned();
+    rows.iter().map(name).collect()
+}
+
+// ------------------------------------------------------------------------------------------------ references
+
+/// A body that makes a record, `n` telling it from others.
+fn body(server: &Server, path: &str, rows: &Rows, n: usize) -> Json {
+    match path {
+        "accounts/staff-roles" => json!({"title": format!("t{n}")}),
+        "accounts/customer-profiles" => json!({"user": server.member(&format!("customer{n}"), Role::Agent).id}),
+        "accounts/referrals" => json!({"code": format!("c{n}")}),
+        "field/leads" => json!({"business_name": format!("b{n}"), "contact_phone": "0700"}),
+        "field/actions" => json!({"lead": rows["leads"], "type": "call"}),
+        "field/visits" => json!({"business_name": format!("b{n}")}),
+        _ => json!({"name": format!("n{n}")}),
+    }
+}
+
+#[test]
+fn no_reference_leads_into_another_business() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    let abroad = server.business("Abroad");
+    let foreigner = server.member_with("foreigner", Role::Admin, abroad, &[]);
+    let (here, there) = (filled(&server, 1, admin.id, "here"), filled(&server, abroad, foreigner.id, "there"));
+    let (mut wrong, mut n) = (vec![], 0);
+    for d in resources::all().iter().filter(|d| !d.about.read_only) {
+        let path = format!("/api/{}/", d.about.path);
+        let references =
+            d.fields.iter().filter_map(|field| if let Kind::Reference(table) = field.kind { Some((field, table)) } else { None });
+        for (field, table) in references.filter(|(field, _)| !field.server_set && !field.hidden) {
+            n += 1;
+            let mut attempt = body(&server, d.about.path, &here, n);
+            let own = admin.create(&path, attempt.clone());
+            let one = format!("{path}{}/", own["id"]);
+            for key in [json!(there[table]), json!(there[table].to_string()), json!(uuid(&server, table, there[table]))] {
+                attempt[field.name] = key.clone();
+                let text = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+                let refusal = json!({field.name: [format!("Invalid pk \"{text}\" - object does not exist.")]});
+                let part = json!({field.name: key});
+                for answer in [admin.post(&path, attempt.clone()), admin.put(&one, attempt.clone()), admin.patch(&one, part)] {
+                    if (answer.status, answer.json()) != (400, refusal.clone()) {
+                        wrong.push(format!("{} with {} = {text}: {} {}", answer.call, field.name, answer.status, answer.text));
+                    }
+                }
+            }
+            // To make sure that it was refused for where it leads: one's own business is fine.
+            let answer = admin.patch(&one, json!({field.name: here[table]}));
+            if answer.status == 400 && answer.text.contains("does not exist") {
+                wrong.push(format!("{} with {}'s own {}: {}", answer.call, field.name, here[table], answer.text));
+            }
+            // As a filter it is like one that does not exist.
+            if d.about.filter.contains(&field.name) {
+                for key in [there[table], MISSING] {
+                    let answer = admin.get(&format!("{path}?{}={key}", field.name));
+                    let refusal = json!({field.name: ["Select a valid choice. That choice is not one of the available choices."]});
+                    if (answer.status, answer.json()) != (400, refusal) {
+                        wrong.push(format!("{}: {} {}", answer.call, answer.status, answer.text));
+                    }
+                }
+            }
+        }
+    }
+    assert!(n >= 17, "only {n} references were tried");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Actions that name rows.
+    for (into, from) in [(here["leads"], there["leads"]), (there["leads"], here["leads"])] {
+        let answer = admin.post("/api/field/leads/merge/", json!({"into": into.to_string(), "from": [from.to_string()]}));
+        assert_eq!(answer.status, 404, "{}: {}", answer.call, answer.text);
+    }
+}
+
+/// Whatever the code forgets, the database refuses.
+#[test]
+fn the_database_itself_refuses_references_into_another_business() {
+    let server = Server::start();
+    let (admin, abroad) = (server.member("admin", Role::Admin).id, server.business("Abroad"));
+    let foreigner = server.member_with("foreigner", Role::Admin, abroad, &[]).id;
+    let (here, there) = (filled(&server, 1, admin, "here"), filled(&server, abroad, foreigner, "there"));
+    let columns =
+        "SELECT t.name, c.name, coalesce((SELECT k.\"table\" FROM pragma_foreign_key_list(t.name) AS k WHERE k.\"from\" = c.name AND EXISTS
+                       (SELECT 1 FROM pragma_foreign_key_list(t.name) AS b WHERE b.id = k.id AND b.\"from\" = 'business_id')), '')
+                   FROM pragma_table_list AS t JOIN pragma_table_info(t.name) AS c
+                   WHERE t.schema = 'main' AND c.name LIKE '%\\_id' ESCAPE '\\' AND c.name <> 'business_id'
+                     AND EXISTS (SELECT 1 FROM pragma_table_info(t.name) AS b WHERE b.name = 'business_id')";
+    let found = server
+        .app
+        .db
+        .read(|reader| reader.rows(columns, &[], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<String>(2)?))));
+    // Who did something is told by user alone, as are sessions; the log has no keys; a membership is what makes a user belong.
+    let free = [
+        ("memberships", "user_id"),
+        ("memberships", "invited_by_id"),
+        ("refresh_tokens", "user_id"),
+        ("lead_stage_events", "by_id"),
+        ("audit_log", "actor_id"),
+        ("audit_log", "target_id"),
+        ("audit_log", "request_id"),
+    ];
+    let mut tried = 0;
+    for (table, column, target) in found.expect("the keys") {
+        if free.contains(&(table.as_str(), column.as_str())) {
+            continue;
+        }
+        assert!(!target.is_empty(), "{table}.{column} has no key that holds it within its business");
+        let of = |rows: &Rows| *rows.get(target.as_str()).unwrap_or_else(|| panic!("the test makes no row of {target}"));
+        let (own, foreign) = (of(&here), of(&there));
+        for (business, id, fits) in [(1, own, true), (1, foreign, false), (abroad, own, false), (abroad, foreign, true)] {
+            tried += 1;
+            let rows = if business == 1 { here.clone() } else { there.clone() };
+            let user = if business == 1 { admin } else { foreigner };
+            let (table_name, column_name) = (table.clone(), column.clone());
+            let outcome = server.app.db.write_blocking(server.app.system(), move |tx| {
+                let user =
+                    if column_name == "user_id" { user } else { tx.insert("users", vec![("username", format!("extra{tried}").into())])? };
+                insert(tx, &table_name, &column_name, business, id, user, &rows, tried)
+            });
+            assert_eq!(outcome.is_ok(), fits, "{table}.{column} = {id} ({target}) in business {business}: {outcome:?}");
+            if let Err(error) = outcome {
+                assert!(
+                    error.to_string().to_lowercase().contains("exist") || format!("{error:?}").to_lowercase().contains("foreign"),
+                    "{table}.{column}: {error:?}"
+                );
+            }
+        }
+    }
+    assert!(tried >= 80, "only {tried} rows were tried");
+}
+
+/// Inserts a row of a table with a reference that is put to the test, and everything else as it must be.
+#[expect(clippy::too_many_arguments, reason = "what a row consists of")]
+fn insert(tx: &mut Writer<'_>, table: &str, column: &str, business: i64, id: i64, user: i64, rows: &Rows, n: usize) -> Result<i64> {
+    let column: &'static str = column.to_owned().leak();
+    let table: &'static str = table.to_owned().leak();
+    let name = Value::from(format!("n{n}"));
+    let now = Value::from(tx.now().to_string());
+    let mut values: Vec<(&str, Value)> = match table {
+        "staff_roles" => vec![("title", name)],
+        "referrals" => vec![("code", name)],
+        "memberships" => vec![("user_id", user.into())],
+        // Somebody has one profile at a time.
+        "customer_profiles" | "staff_profiles" => {
+            tx.update(table, rows[table], vec![("deleted_at", now.clone())])?;
+            let member = tx.insert("users", vec![("username", format!("member{n}").into())])?;
+            tx.insert("memberships", vec![("business_id", business.into()), ("user_id", member.into())])?;
+            vec![("user_id", member.into())]
+        }
+        "leads" => vec![("business_name", name), ("contact_phone", "1".into()), ("currency", "USD".into())],
+        "lead_actions" => vec![("lead_id", rows["leads"].into()), ("type", "call".into()), ("date", now)],
+        "lead_stage_events" => vec![("lead_id", rows["leads"].into()), ("to_stage", "won".into()), ("at", now)],
+        "visits" => vec![("business_name", name), ("rep_id", rows["users"].into()), ("date_time", now), ("status", "planned".into())],
+        "branch_hours" => {
+            let branch = tx.insert("branches", vec![("business_id", business.into()), ("name", name)])?;
+            let opens = format!("{:02}:{:02}", n / 60, n % 60);
+            vec![
+                ("branch_id", branch.into()),
+                ("position", 0.into()),
+                ("weekday", 1.into()),
+                ("opens", opens.into()),
+                ("closes", "23:59".into()),
+            ]
+        }
+        _ => vec![("name", name)],
+    };
+    values.retain(|(known, _)| *known != column);
+    values.extend([("business_id", Value::from(business)), (column, id.into())]);
+    tx.insert(table, values)
+}
+
+// ------------------------------------------------------------------------------------------------ switching
+
+#[test]
+fn a_header_switches_to_a_business_with_a_membership() {
+    let server = Server::start();
+    let abroad = server.business("Abroad");
+    let (closed, gone, apart) = (server.business("Closed"), server.business("Gone"), server.business("Apart"));
+    set(&server, "businesses", closed, "is_active", false);
+    server.write(move |tx| tx.delete("businesses", gone));
+    for (business, name) in [(1, "home"), (abroad, "abroad"), (apart, "apart")] {
+        server.write(move |tx| tx.insert("departments", vec![("business_id", business.into()), ("name", name.into())]));
+    }
+    let both = server.member("both", Role::Agent);
+    join(&server, both.id, abroad, Role::Admin);
+    join(&server, both.id, closed, Role::Admin);
+    join(&server, both.id, gone, Role::Admin);
+    let departments = "/api/accounts/departments/";
+
+    assert_eq!(names(&both, departments), ["home"], "the first business is the default");
+    both.post(departments, json!({"name": "x"})).expect(403);
+    let key = uuid(&server, "businesses", abroad);
+    for key in [abroad.to_string(), format!(" {abroad} "), key.clone(), key.to_uppercase()] {
+        let switched = both.with("x-business-id", &key);
+        assert_eq!(names(&switched, departments), ["abroad"], "X-Business-Id: {key}");
+        let me = switched.get("/api/users/me/").expect(200);
+        assert_eq!((&me["role"], &me["business"]["id"]), (&json!("admin"), &json!(abroad)), "X-Business-Id: {key}");
+    }
+    // What is written then is written there, and only there.
+    let made = both.with("x-business-id", &key).create(departments, json!({"name": "made"}));
+    let business: Option<i64> = server
+        .app
+        .db
+        .read(|reader| reader.one("SELECT business_id FROM departments WHERE id = ?1", &[made["id"].as_i64().into()]))
+        .expect("a row");
+    assert_eq!(business, Some(abroad));
+    both.get(&format!("{departments}{}/", made["id"])).expect(404);
+
+    let unknown = "01890000-0000-7000-8000-000000000000".to_owned();
+    let mut refused =
+        vec![apart.to_string(), closed.to_string(), gone.to_string(), MISSING.to_string(), uuid(&server, "businesses", apart), unknown];
+    refused.extend(["abc", "", "0", "-1", "1 OR 1=1", "1,2", "9223372036854775808"].map(str::to_owned));
+    for key in refused {
+        for path in [departments, "/api/users/me/"] {
+            let answer = both.with("x-business-id", &key).get(path);
+            assert_eq!(
+                (answer.status, &answer.json()["code"]),
+                (403, &json!("permission_denied")),
+                "X-Business-Id: {key}: {} {}",
+                answer.call,
+                answer.text
+            );
+        }
+    }
+    assert_eq!(server.client().with("x-business-id", "1").get(departments).status, 401, "a header proves nothing");
+
+    // A membership that is suspended, ended or only offered is none.
+    for status in ["suspended", "ended", "invited"] {
+        set(&server, "memberships", membership(&server, both.id, abroad), "status", status);
+        assert_eq!(both.with("x-business-id", &abroad.to_string()).get(departments).status, 403, "a membership that is {status}");
+    }
+}
+
+/// A header that is no text is garbage, not no header.
+#[test]
+fn a_header_that_is_no_text_is_refused() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).expect("a connection");
+    let token = admin.token.as_deref().expect("a token");
+    let head = format!(
+        "GET /api/accounts/departments/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nX-Business-Id: "
+    );
+    stream.write_all(&[head.as_bytes(), b"\xe9", b"\r\n\r\n"].concat()).expect("sent");
+    let mut answer = vec![];
+    stream.read_to_end(&mut answer).expect("an answer");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+}
+
+#[test]
+fn a_superuser_may_switch_to_any_business_and_nobody_without_a_business_sees_any() {
+    let server = Server::start();
+    let abroad = server.business("Abroad");
+    let closed = server.business("Closed");
+    set(&server, "businesses", closed, "is_active", false);
+    for (business, name) in [(1, "home"), (abroad, "abroad"), (closed, "closed")] {
+        server.write(move |tx| tx.insert("departments", vec![("business_id", business.into()), ("name", name.into())]));
+    }
+    let departments = "/api/accounts/departments/";
+    let user = |name: &'static str, superuser: bool| {
+        server.write(move |tx| tx.insert("users", vec![("username", name.into()), ("is_superuser", superuser.into())]))
+    };
+    let (root, _) = session(&server, user("root", true), Opening::default());
+    assert_eq!(names(&root, departments), ["home"]);
+    let switched = root.with("x-business-id", &abroad.to_string());
+    assert_eq!(names(&switched, departments), ["abroad"]);
+    switched.create(departments, json!({"name": "made"}));
+    assert_eq!(names(&root.with("x-business-id", &uuid(&server, "businesses", abroad)), departments), ["abroad", "made"]);
+    for key in [closed, MISSING] {
+        assert_eq!(root.with("x-business-id", &key.to_string()).get(departments).status, 403, "business {key}");
+    }
+    set(&server, "users", root.id, "is_superuser", false);
+    assert_eq!(switched.get(departments).status, 403, "no longer a superuser");
+
+    // No business is not all businesses.
+    let (nobody, _) = session(&server, user("nobody", false), Opening::default());
+    assert_eq!(nobody.get("/api/users/me/").expect(200)["business"], Json::Null);
+    for (method, path) in operations().into_iter().filter(|(method, path)| {
+        !path.contains("{id}") && (method == "GET" || resources::all().iter().any(|d| *path == format!("/api/{}/", d.about.path)))
+    }) {
+        if ["/api/auth/", "/api/users/", "/api/v1/"].iter().any(|prefix| path.starts_with(prefix)) {
+            continue;
+        }
+        for client in [&nobody, &root] {
+            let body = (method == "POST").then(|| ("application/json", b"{}".to_vec()));
+            assert_eq!(client.send(&method, &path, body).status, 403, "{method} {path}");
+        }
+    }
+    nobody.get(&format!("/api/accounts/users-list/{}/", nobody.id)).expect(403);
+}
+
+/// The document's operations.
+fn operations() -> Vec<(String, String)> {
+    let document: Json = serde_json::from_str(&api::openapi_json("studio")).expect("the document is JSON");
+    let mut all = vec![];
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        let methods = methods.as_object().expect("methods").keys();
+        all.extend(
+            methods
+                .filter(|method| ["get", "post", "put", "patch", "delete"].contains(&method.as_str()))
+                .map(|method| (method.to_uppercase(), path.clone())),
+        );
+    }
+    all
+}
+
+// ------------------------------------------------------------------------------------------------ branches
+
+#[test]
+fn managers_and_staff_of_a_branch_see_its_staff_only() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    let branch = |name: &str| admin.create("/api/accounts/branches/", json!({"name": name}))["id"].as_i64().expect("an id");
+    let (here, there) = (branch("here"), branch("there"));
+    let profile = |name: &str, branch: Option<i64>| {
+        admin.create("/api/accounts/staff-profiles/", json!({"name": name, "branch": branch}))["id"].clone()
+    };
+    let (near, far, none) = (profile("near", Some(here)), profile("far", Some(there)), profile("none", None));
+    let (near_gone, far_gone) = (profile("near gone", Some(here)), profile("far gone", Some(there)));
+    for gone in [&near_gone, &far_gone] {
+        assert_eq!(admin.delete(&format!("/api/accounts/staff-profiles/{gone}/")).status, 204);
+    }
+    let path = "/api/accounts/staff-profiles/";
+    let mut wrong = vec![];
+    for role in [Role::Manager, Role::Staff] {
+        let limited = server.member(role.name(), role);
+        set(&server, "memberships", membership(&server, limited.id, 1), "branch_id", here);
+        let mut expect = |what: &str, found: Json, expected: Json| {
+            if found != expected {
+                wrong.push(format!("{}, {what}: {found} instead of {expected}", role.name()));
+            }
+        };
+        expect("list", json!(names(&limited, path)), json!(["near"]));
+        expect("count", limited.get(path).expect(200)["count"].clone(), json!(1));
+        expect("search", json!(names(&limited, &format!("{path}?search=far"))), json!([]));
+        expect("filter", limited.get(&format!("{path}?branch={there}")).json()["count"].clone(), json!(0));
+        let minimal = limited.get(&format!("{path}minimal/")).expect(200);
+        expect(
+            "minimal",
+            json!(minimal["results"].as_array().into_iter().flatten().map(|row| &row["label"]).collect::<Vec<_>>()),
+            json!(["near"]),
+        );
+        let chart = limited.get("/api/accounts/org-chart/").expect(200);
+        expect(
+            "chart",
+            json!(chart["staff"].as_array().into_iter().flatten().map(|row| &row["name"]).collect::<Vec<_>>()),
+            json!(["near"]),
+        );
+        for (id, status) in [(&near, 200), (&far, 404), (&none, 404)] {
+            expect("one", json!(limited.get(&format!("{path}{id}/")).status), json!(status));
+            expect("history", json!(limited.get(&format!("{path}{id}/history/")).status), json!(status));
+        }
+        if role == Role::Manager {
+            expect("deleted", json!(names(&limited, &format!("{path}deleted/"))), json!(["near gone"]));
+            expect(
+                "with the deleted",
+                json!(names(&limited, &format!("{path}?include_deleted=true&ordering=name"))),
+                json!(["near", "near gone"]),
+            );
+            expect("change", json!(limited.patch(&format!("{path}{far}/"), json!({"work_phone": "1"})).status), json!(404));
+            expect("delete", json!(limited.delete(&format!("{path}{far}/")).status), json!(404));
+            expect("restore", json!(limited.send("POST", &format!("{path}{far_gone}/restore/"), None).status), json!(404));
+        }
+    }
+    // Others with a branch are not limited by it.
+    let agent = server.member("agent", Role::Agent);
+    set(&server, "memberships", membership(&server, agent.id, 1), "branch_id", here);
+    assert_eq!(names(&agent, &format!("{path}?ordering=name")), ["far", "near", "none"]);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+// ------------------------------------------------------------------------------------------------ rights
+
+#[test]
+fn a_one_time_code_gives_a_citizens_rights_whatever_the_account_may_do() {
+    let server = Server::start();
+    let abroad = server.business("Abroad");
+    let how = Opening { citizen: true, rotates: true, ..Opening::default() };
+    for full in [server.member("admin", Role::Admin), server.superuser("root")] {
+        full.get("/api/field/leads/").expect(200);
+        let (citizen, refresh) = session(&server, full.id, how);
+        let renewed = server.client().post("/api/auth/token/refresh/", json!({"refresh": refresh})).expect(200);
+        let renewed = citizen.with_token(renewed["access"].as_str().expect("a token"));
+        for client in [&citizen, &renewed, &citizen.with("x-business-id", "1")] {
+            let me = client.get("/api/auth/me/").expect(200);
+            assert_eq!((&me["role"], &me["is_staff"]), (&json!("citizen"), &json!(false)), "{me}");
+            for path in [
+                "field/leads/",
+                "field/leads/hot/",
+                "accounts/departments/",
+                "accounts/users-list/",
+                "accounts/org-chart/",
+                "accounts/departments/deleted/",
+            ] {
+                assert_eq!(client.get(&format!("/api/{path}")).status, 403, "{path}");
+            }
+            assert_eq!(client.post("/api/accounts/departments/", json!({"name": "x"})).status, 403);
+            client.get(&format!("/api/accounts/users-list/{}/", full.id)).expect(200);
+        }
+        // Without a membership there is nothing to switch to, for a citizen.
+        let answer = citizen.with("x-business-id", &abroad.to_string()).get("/api/auth/me/");
+        assert_eq!(answer.status, 403, "{}", answer.text);
+    }
+}
+
+#[test]
+fn a_change_of_rights_holds_from_the_next_request() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    admin.create("/api/accounts/departments/", json!({"name": "x"}));
+    let leads = "/api/field/leads/";
+    let own = |client: &Client| membership(&server, client.id, 1);
+
+    // Roles, down and up; what a client has kept is not said to be still good.
+    let person = server.member("person", Role::Agent);
+    admin.create(leads, json!({"business_name": "b", "contact_phone": "1"}));
+    let first = person.get(leads);
+    assert_eq!(first.expect(200)["count"], 0);
+    set(&server, "memberships", own(&person), "role", "manager");
+    let again = person.with("if-none-match", first.header("etag").expect("an ETag")).get(leads);
+    assert_eq!(again.expect(200)["count"], 1);
+    assert_eq!(person.get("/api/users/me/").expect(200)["role"], "manager");
+    set(&server, "memberships", own(&person), "role", "customer");
+    for answer in [person.get(leads), person.with("if-none-match", again.header("etag").expect("an ETag")).get(leads)] {
+        assert_eq!((answer.status, &answer.json()["code"]), (403, &json!("permission_denied")));
+    }
+
+    // Capabilities.
+    let staff = server.member("staff", Role::Staff);
+    let make = |name: &str| staff.post("/api/accounts/departments/", json!({"name": name})).status;
+    assert_eq!(make("one"), 403);
+    set(&server, "memberships", own(&staff), "capabilities", "[\"hr\"]");
+    assert_eq!(make("two"), 201);
+    set(&server, "memberships", own(&staff), "capabilities", "[]");
+    assert_eq!(make("three"), 403);
+
+    // Memberships, and the business.
+    for status in ["suspended", "ended"] {
+        let client = server.member(status, Role::Admin);
+        client.get(leads).expect(200);
+        set(&server, "memberships", own(&client), "status", status);
+        assert_eq!(client.get(leads).status, 403, "{status}");
+        assert_eq!(client.post(leads, json!({"business_name": "b", "contact_phone": "1"})).status, 403, "{status}");
+        set(&server, "memberships", own(&client), "status", "active");
+        client.get(leads).expect(200);
+    }
+
+    // The account.
+    for (name, column, value, code) in [
+        ("inactive", "is_active", Value::from(false), "user_inactive"),
+        ("removed", "deleted_at", "2026-03-02T09:00:00.000Z".into(), "user_not_found"),
+    ] {
+        let client = server.member(name, Role::Admin);
+        client.get(leads).expect(200);
+        set(&server, "users", client.id, column, value);
+        for answer in [client.get(leads), client.get("/api/users/me/"), client.post(leads, json!({}))] {
+            assert_eq!((answer.status, &answer.json()["code"]), (401, &json!(code)), "{name}: {}", answer.call);
+        }
+    }
+    let client = server.member("forgetful", Role::Admin);
+    let (other, refresh) = session(&server, client.id, Opening { rotates: true, ..Opening::default() });
+    let id = client.id;
+    server.write(move |tx| account::set_password(tx, id, "*"));
+    for one in [&client, &other] {
+        let answer = one.get(leads);
+        assert_eq!((answer.status, &answer.json()["code"]), (401, &json!("password_changed")));
+    }
+    assert_eq!(
+        server.client().post("/api/auth/token/refresh/", json!({"refresh": refresh})).status,
+        401,
+        "a refresh token outlives its password"
+    );
+
+    set(&server, "businesses", 1, "is_active", false);
+    assert_eq!(admin.get(leads).status, 403, "the business is closed");
+}
+
+// ------------------------------------------------------------------------------------------------ the canary
+
+#[test]
+fn nothing_of_another_business_appears_in_any_answer() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    let root = server.superuser("root");
+    let abroad = server.business("Abroad");
+    // Somebody who belongs to both, and somebody who belongs to the other alone.
+    let both = server.member("both", Role::Agent);
+    join(&server, both.id, abroad, Role::Admin);
+    let foreigner = server.member_with("zqcanary", Role::Admin, abroad, &[]);
+    let here = filled(&server, 1, admin.id, "here");
+    let there = filled(&server, abroad, foreigner.id, CANARY);
+    let shared = filled_for_both(&server, abroad, both.id);
+    for (table, id) in shared {
+        server.write(move |tx| tx.delete(table, id));
+    }
+    // Every text of the other business is the canary: a new field is not forgotten.
+    for d in resources::all().iter().filter(|d| !d.about.read_only) {
+        for field in d.fields.iter().filter(|field| matches!(field.kind, Kind::Text | Kind::Email | Kind::Texts)) {
+            let sql = format!("SELECT {} FROM {} WHERE id = ?1", field.column, d.about.table);
+            let stored: Option<Option<String>> =
+                server.app.db.read(|reader| reader.one(&sql, &[there[d.about.table].into()])).expect("a query of the test");
+            assert!(stored.flatten().is_some_and(|text| text.contains(CANARY)), "{}.{} has no canary", d.about.table, field.name);
+        }
+    }
+    let document: Json = serde_json::from_str(&api::openapi_json("studio")).expect("the document is JSON");
+    let (mut asked, mut wrong) = (0, vec![]);
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        let Some(operation) = methods.get("get") else { continue };
+        let d = resources::all().iter().find(|d| path.starts_with(&format!("/api/{}/", d.about.path)));
+        let mut calls = vec![];
+        match d {
+            Some(d) if path.contains("{id}") => {
+                let (own, foreign) = (here[d.about.table], there[d.about.table]);
+                calls.extend(
+                    [own.to_string(), foreign.to_string(), uuid(&server, d.about.table, foreign)].map(|key| path.replace("{id}", &key)),
+                );
+            }
+            _ => {
+                calls.extend([path.clone(), format!("{path}?include_deleted=true&page_size=100")]);
+                let parameters = operation["parameters"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter(|one| one["in"] == "query")
+                    .filter_map(|one| one["name"].as_str());
+                for name in parameters {
+                    // By every number that a row there has, by its texts, and by what holds for everything.
+                    let mut values: Vec<String> = there.values().map(i64::to_string).collect();
+                    values.extend(
+                        [CANARY, "zqcan", "true", "false", "2026-03-02", "admin", "open", "planned", "prospect"].map(str::to_owned),
+                    );
+                    calls.extend(values.iter().map(|value| format!("{path}?page_size=100&{name}={value}")));
+                }
+            }
+        }
+        for call in calls {
+            for client in [&admin, &root] {
+                let answer = client.get(&call);
+                asked += 1;
+                // A refusal may repeat what was asked for.
+                let leaks = answer.text.contains(CANARY) && answer.status != 400;
+                if leaks || answer.status >= 500 {
+                    wrong.push(format!("{call}: {} {}", answer.status, answer.text));
+                }
+                if (call.contains(CANARY) || call.contains("zqcan")) && call.contains("search=") && answer.json()["count"] != 0 {
+                    wrong.push(format!("{call} counts: {}", answer.text));
+                }
+            }
+        }
+    }
+    assert!(asked > 500, "only {asked} answers were looked at");
+    assert!(wrong.is_empty(), "{} of {asked}:\n{}", wrong.len(), wrong.into_iter().take(20).collect::<Vec<_>>().join("\n"));
+    // The canary does sing, where it lives.
+    for path in ["accounts/departments/", "field/leads/", "accounts/users-list/"] {
+        assert!(foreigner.get(&format!("/api/{path}")).text.contains(CANARY), "{path}");
+    }
+}
+
+/// A profile there of somebody who belongs to both, and a zone they manage there.
+fn filled_for_both(server: &Server, business: i64, user: i64) -> Rows {
+    server.write(move |tx| {
+        let within = || vec![("business_id", Value::from(business)), ("created_by", user.into())];
+        let (mut profile, mut zone, mut lead) = (within(), within(), within());
+        profile.extend([("user_id", user.into()), ("name", "zqcanary two".into()), ("employee_no", "zqcanary2".into())]);
+        zone.extend([("name", "zqcanary two".into()), ("manager_id", user.into())]);
+        tx.insert("staff_profiles", profile)?;
+        tx.insert("zones", zone)?;
+        lead.extend([
+            ("business_name", "zqcanary two".into()),
+            ("contact_phone", "1".into()),
+            ("currency", "USD".into()),
+            ("assigned_rep_id", user.into()),
+        ]);
+        Ok(Rows::from([("leads", tx.insert("leads", lead)?)]))
+    })
+}
