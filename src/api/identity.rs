@@ -530,7 +530,8 @@ impl Identity {
         if let Some(preferences) = sent.get("preferences").filter(|preferences| preferences.is_object()) {
             values.push(("preferences", preferences.to_string().into()));
         }
-        let parts = (sent.get("first_name").and_then(Json::as_str), sent.get("last_name").and_then(Json::as_str));
+        let part = |name: &str| sent.get(name).map(|part| part.as_str().unwrap_or_default().to_owned());
+        let (first, last) = (part("first_name"), part("last_name"));
         let full_name = sent.get("full_name").map(|name| name.as_str().map(str::to_owned));
         let work = move |tx: &mut Writer<'_>| {
             let mut values = values.clone();
@@ -539,7 +540,7 @@ impl Identity {
             }
             tx.update("users", user, values).map(drop)
         };
-        let work = join_names(work, user, parts.0.map(str::to_owned), parts.1.map(str::to_owned));
+        let work = join_names(work, user, first, last);
         caller.write(work).await?;
         Ok(Reply::json(&describe(&caller)?))
     }

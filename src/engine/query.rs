@@ -84,8 +84,10 @@ impl Query {
         query.search(d, parameter(parameters, "search").unwrap_or_default())?;
         for (at, (name, value)) in parameters.iter().enumerate() {
             // Of a parameter that comes twice, the last counts.
-            let again = parameters[at + 1..].iter().any(|(later, _)| later == name);
-            if let (false, Err(error)) = (again, query.filter(d, actor, name, value)) {
+            if parameters[at + 1..].iter().any(|(later, _)| later == name) {
+                continue;
+            }
+            if let Err(error) = query.filter(d, actor, name, value) {
                 query.problems.add(name, error.detail());
             }
         }

@@ -255,16 +255,16 @@ fn scores_and_follow_ups_are_worked_out_by_the_book() {
     let due: Vec<i64> = made.iter().filter(|(_, _, _, shown)| by(shown)).map(|(id, ..)| *id).collect();
     assert_eq!(ids(&agent.get(&format!("{LEADS}due/")).expect(200)), due);
 
-    // Stale: 14 days without activity, to the second, and only while open.
+    // Stale: more than 14 days without activity, counted by the day, and only while open.
     let (quiet, won) = (made[0].0, made[12].0);
     later(&server, 14 * DAY, [&mut agent]);
     assert_eq!(agent.get(&format!("{LEADS}{quiet}/")).expect(200)["is_stale"], false, "14 days");
-    later(&server, 1, [&mut agent]);
-    assert_eq!(agent.get(&format!("{LEADS}{quiet}/")).expect(200)["is_stale"], true, "14 days and a second");
+    later(&server, DAY, [&mut agent]);
+    assert_eq!(agent.get(&format!("{LEADS}{quiet}/")).expect(200)["is_stale"], true, "15 days");
     assert_eq!(agent.get(&format!("{LEADS}{won}/")).expect(200)["is_stale"], false, "a closed lead is not stale");
     agent.create(ACTIONS, json!({"lead": quiet, "type": "call"}));
     let shown = agent.get(&format!("{LEADS}{quiet}/")).expect(200);
-    is(&shown, json!({"is_stale": false, "lead_score": 15, "last_activity_at": "2026-03-16T09:00:01.000Z"}), "after an action");
+    is(&shown, json!({"is_stale": false, "lead_score": 15, "last_activity_at": "2026-03-17T09:00:00.000Z"}), "after an action");
     assert_eq!(shown["actions"][0]["type"], "call", "{shown}");
 }
 
