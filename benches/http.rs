@@ -361,7 +361,7 @@ fn boss(app: &App) -> studio::error::Result<Actor> {
     app.db.read(|reader| {
         actor.user_id = reader.one("SELECT id FROM users WHERE username = 'boss'", &[])?;
         actor.business = reader.row("SELECT id, currency, timezone, country FROM businesses ORDER BY id", &[], |row| {
-            Ok(Business { id: row.get(0)?, currency: row.get(1)?, timezone: row.get(2)?, country: row.get(3)? })
+            Ok(Arc::new(Business::new(row.get(0)?, row.get(1)?, &row.get::<String>(2)?, row.get(3)?)))
         })?;
         Ok(())
     })?;

@@ -101,16 +101,14 @@ CREATE INDEX leads_created_at_idx   ON leads (business_id, created_at DESC, id D
 CREATE INDEX leads_stage_idx        ON leads (business_id, stage, created_at DESC, id DESC)           WHERE deleted_at IS NULL;
 CREATE INDEX leads_status_idx       ON leads (business_id, status, created_at DESC, id DESC)          WHERE deleted_at IS NULL;
 CREATE INDEX leads_priority_idx     ON leads (business_id, priority, created_at DESC, id DESC)        WHERE deleted_at IS NULL;
-CREATE INDEX leads_zone_idx         ON leads (business_id, zone_id, created_at DESC, id DESC)         WHERE deleted_at IS NULL;
-CREATE INDEX leads_assigned_rep_idx ON leads (business_id, assigned_rep_id, created_at DESC, id DESC) WHERE deleted_at IS NULL;
+CREATE INDEX leads_zone_idx         ON leads (business_id, zone_id, created_at DESC, id DESC)         WHERE deleted_at IS NULL AND zone_id IS NOT NULL;
+CREATE INDEX leads_assigned_rep_idx ON leads (business_id, assigned_rep_id, created_at DESC, id DESC) WHERE deleted_at IS NULL AND assigned_rep_id IS NOT NULL;
 CREATE INDEX leads_created_by_idx   ON leads (business_id, created_by, created_at DESC, id DESC)      WHERE deleted_at IS NULL;
 
 -- Other orders, and the search for duplicates.
-CREATE INDEX leads_follow_up_date_idx   ON leads (business_id, follow_up_date, id)   WHERE deleted_at IS NULL;
-CREATE INDEX leads_expected_value_idx   ON leads (business_id, expected_value, id)   WHERE deleted_at IS NULL;
-CREATE INDEX leads_last_activity_at_idx ON leads (business_id, last_activity_at, id) WHERE deleted_at IS NULL;
-CREATE INDEX leads_phone_norm_idx       ON leads (business_id, phone_norm)           WHERE deleted_at IS NULL;
-CREATE INDEX leads_email_norm_idx       ON leads (business_id, email_norm)           WHERE deleted_at IS NULL;
+CREATE INDEX leads_follow_up_date_idx   ON leads (business_id, follow_up_date, id)   WHERE deleted_at IS NULL AND follow_up_date IS NOT NULL;
+CREATE INDEX leads_phone_norm_idx       ON leads (business_id, phone_norm)           WHERE deleted_at IS NULL AND phone_norm IS NOT NULL;
+CREATE INDEX leads_email_norm_idx       ON leads (business_id, email_norm)           WHERE deleted_at IS NULL AND email_norm IS NOT NULL;
 
 -- Written by the server, never changed; the one composite key that cascades, since an event is part of its lead.
 CREATE TABLE lead_stage_events (

@@ -30,6 +30,7 @@ pub fn run(place: &Place) -> Outcome {
     let folder = &loaded.config.data.folder;
     let pending = migrate::look(folder).map(|all| migrate::pending(&all));
     match pending {
+        _ if folder.exists() && !folder.is_dir() => lines.push(wrong("database", format!("{} is no folder", folder.display()))),
         _ if !db::file_in(folder).exists() => {
             lines.push(ok(format!("database: none yet in {}; `studio serve` makes it", folder.display())))
         }
@@ -54,7 +55,8 @@ pub fn run(place: &Place) -> Outcome {
 /// What there is to check about an opened database.
 pub fn database(app: &App) -> Result<Vec<String>> {
     app.db.read(|reader| {
-        let catalog = app.db.catalog();
+        // Not the server's, which is of its start.
+        let catalog = &Catalog::of(reader)?;
         let mut lines = vec![ok("migrations: all have run")];
         lines.extend(report("schema", "tables and resources agree", &drift(reader, catalog)));
         let damage: Vec<String> = reader.rows("PRAGMA quick_check", &[], |row| row.get(0))?;

@@ -1,6 +1,6 @@
 //! Forward-only migrations: the files of `sql/`, embedded, each run once, in one transaction, in the order of their names.
 
-use std::path::Path;
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
 
 use include_dir::{Dir, include_dir};
 use rusqlite::Connection;
@@ -93,7 +93,7 @@ pub fn run(connection: &mut Connection, folder: &Path, clock: &Clock) -> Result<
     }
     for migration in &pending {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(explain)?;
-        let failed = |error| Error::Internal(format!("migration {} failed: {error}", migration.name));
+        let failed = |error| Error::Internal(format!("migration {} failed: {}", migration.name, explain(error)));
         transaction.execute_batch(migration.sql).map_err(failed)?;
         let remember = "INSERT INTO migrations (name, hash, applied_at) VALUES (?1, ?2, ?3)";
         transaction.execute(remember, [migration.name, &migration.hash(), &now]).map_err(failed)?;
@@ -108,6 +108,8 @@ fn copy(connection: &Connection, folder: &Path, name: &str) -> Result<()> {
     let backups = folder.join("backups");
     super::create_folder(&backups)?;
     let target = backups.join(name);
+    // It takes an empty file, and leaves its mode.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target).map_err(Error::internal)?;
     connection.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map_err(explain)?;
     // SQLite does not sync the copy itself.
     std::fs::File::open(&target).and_then(|file| file.sync_all()).map_err(Error::internal)?;

@@ -23,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+use hyper::body::Bytes;
 use moka::sync::Cache;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
@@ -52,6 +53,9 @@ pub struct Settings {
     pub cache_mib: u32,
 }
 
+/// How much of what was answered is kept, in bytes.
+const PAGES_BYTES: u64 = 16 << 20;
+
 /// The open database. Cheap to clone.
 #[derive(Clone)]
 pub struct Db(Arc<Inner>);
@@ -66,6 +70,7 @@ struct Inner {
     statement_time: Duration,
     shared: Arc<Shared>,
     totals: Cache<String, i64>,
+    pages: Cache<String, Bytes>,
     boot: u64,
     /// Dropped last: the file stays ours until everything is closed.
     _lock: File,
@@ -87,8 +92,8 @@ struct Table {
 }
 
 impl Catalog {
-    fn of(connection: &Connection) -> Result<Self> {
-        let reader = Reader::new(connection);
+    /// As the database is now.
+    pub fn of(reader: &Reader<'_>) -> Result<Self> {
         let mut tables = HashMap::new();
         let sql = "SELECT t.name, c.name FROM pragma_table_list AS t JOIN pragma_table_info(t.name) AS c WHERE t.schema = 'main' AND t.type = 'table'";
         reader.each(sql, &[], |row| {
@@ -151,7 +156,7 @@ impl Db {
         let path = file_in(folder);
         let mut connection = sqlite::open_writer(&path, settings.cache_mib)?;
         migrate::run(&mut connection, folder, &clock)?;
-        let shared = Arc::new(Shared { catalog: Catalog::of(&connection)?, clock });
+        let shared = Arc::new(Shared { catalog: Catalog::of(&Reader::new(&connection))?, clock });
         let scanners = sqlite::scan_pool(&path, settings)?;
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         Ok(Self(Arc::new(Inner {
@@ -163,6 +168,10 @@ impl Db {
             statement_time: settings.statement_time,
             shared,
             totals: Cache::new(10_000),
+            pages: Cache::builder()
+                .max_capacity(PAGES_BYTES)
+                .weigher(|_, page: &Bytes| u32::try_from(page.len()).unwrap_or(u32::MAX))
+                .build(),
             boot: boot(),
             _lock: lock,
         })))
@@ -242,6 +251,11 @@ impl Db {
     /// How many rows lists have, kept under the stamp of the tables they depend on: exact until the next commit, unused after.
     pub fn totals(&self) -> &Cache<String, i64> {
         &self.0.totals
+    }
+
+    /// Pages as they were answered, kept in the same way.
+    pub fn pages(&self) -> &Cache<String, Bytes> {
+        &self.0.pages
     }
 
     /// A number of this start: generations begin anew with it.

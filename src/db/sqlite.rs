@@ -31,6 +31,8 @@ const APPLICATION_ID: i32 = 0x7374_7564;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// The checkpoint empties the WAL when it has grown over this.
 const WAL_LIMIT_BYTES: u64 = 64 << 20;
+/// How often the statistics that plans are made from are looked at.
+const OPTIMIZE: Duration = Duration::from_secs(600);
 /// File systems on which SQLite's locks and shared memory do not hold.
 const REMOTE_FILE_SYSTEMS: [&str; 7] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse"];
 
@@ -255,35 +257,43 @@ struct Loop {
 struct Group {
     jobs: Vec<Box<dyn Job>>,
     effects: Effects,
+    /// Each request has a savepoint of its own.
+    careful: bool,
 }
 
 impl Loop {
     fn run(self, requests: &Receiver<Box<dyn Job>>) {
+        let mut optimized = Instant::now();
         loop {
             match requests.recv_timeout(Duration::from_secs(30)) {
                 Ok(first) => self.group(first, requests),
                 Err(RecvTimeoutError::Timeout) => self.rest(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            // Tables grow; plans made for small ones must not outlive that.
+            if optimized.elapsed() > OPTIMIZE {
+                optimized = Instant::now();
+                let _ = self.connection.execute_batch("PRAGMA analysis_limit = 1000; PRAGMA optimize;");
+            }
         }
         let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
     }
 
-    /// Runs `first` and whatever else waits in one transaction.
+    /// Runs `first` and whatever else waits in one transaction, and answers once it is on disk.
     fn group(&self, first: Box<dyn Job>, requests: &Receiver<Box<dyn Job>>) {
         let start = Instant::now();
         let mut group = Group::default();
-        let begun = execute(&self.connection, "BEGIN IMMEDIATE");
+        let mut state = execute(&self.connection, "BEGIN IMMEDIATE");
         let mut next = Some(first);
-        while let Some(mut job) = next {
-            if begun.is_ok() {
-                self.one(job.as_mut(), &mut group);
-            }
+        while let Some(job) = next {
             group.jobs.push(job);
+            if state.is_ok() {
+                state = self.latest(&mut group);
+            }
             let room = group.jobs.len() < self.batch && start.elapsed() < self.batch_time;
             next = room.then(|| requests.try_recv().ok()).flatten();
         }
-        let committed = begun.and_then(|()| execute(&self.connection, "COMMIT"));
+        let committed = state.and_then(|()| execute(&self.connection, "COMMIT"));
         if let Err(error) = &committed {
             tracing::error!(%error, requests = group.jobs.len(), "a group of writes was not committed");
             let _ = self.connection.execute_batch("ROLLBACK");
@@ -294,21 +304,48 @@ impl Loop {
         group.jobs.into_iter().for_each(|job| job.answer(committed.clone().map_err(|_| Error::Unavailable(1))));
     }
 
-    fn one(&self, job: &mut dyn Job, group: &mut Group) {
-        if execute(&self.connection, "SAVEPOINT request").is_err() {
-            return;
+    /// Runs the request that came last.
+    ///
+    /// Savepoints cost a copy of every page that is changed, and most requests succeed or fail before they have changed
+    /// anything. So a group goes without, until a request fails half-way: then all of the group is taken back and run again,
+    /// each request in a savepoint. Closures may run again; that is their contract.
+    fn latest(&self, group: &mut Group) -> Result<()> {
+        let last = group.jobs.len() - 1;
+        if self.one(last, group)? {
+            return Ok(());
         }
+        execute(&self.connection, "ROLLBACK")?;
+        execute(&self.connection, "BEGIN IMMEDIATE")?;
+        group.effects = Effects::default();
+        group.careful = true;
+        for index in 0..group.jobs.len() {
+            self.one(index, group)?;
+        }
+        Ok(())
+    }
+
+    /// Runs one request of a group. `false`: it failed and left changes behind.
+    fn one(&self, index: usize, group: &mut Group) -> Result<bool> {
+        if group.careful {
+            execute(&self.connection, "SAVEPOINT request")?;
+        }
+        let changes = self.connection.total_changes();
+        let job = &mut group.jobs[index];
         let mut writer = Writer::new(&self.connection, job.actor(), &self.shared.catalog);
         let done = job.run(&mut writer);
         let effects = writer.into_effects();
-        if !done {
-            let _ = execute(&self.connection, "ROLLBACK TO request");
+        let left_behind = !done && self.connection.total_changes() != changes;
+        if group.careful {
+            if left_behind {
+                execute(&self.connection, "ROLLBACK TO request")?;
+            }
+            execute(&self.connection, "RELEASE request")?;
         }
-        let _ = execute(&self.connection, "RELEASE request");
         if done {
             group.effects.touched.extend(effects.touched);
             group.effects.after.extend(effects.after);
         }
+        Ok(group.careful || !left_behind)
     }
 
     /// Idle work: fold a WAL that has grown large back into the database.
@@ -325,6 +362,11 @@ impl Loop {
 
 /// What an error of SQLite means. Constraints become problems of a field in DRF's words.
 pub fn explain(error: rusqlite::Error) -> Error {
+    // Its own words repeat the statement, which may be pages long.
+    if let rusqlite::Error::SqlInputError { msg, sql, .. } = error {
+        tracing::debug!(sql, "cannot be prepared");
+        return Error::Internal(msg);
+    }
     let rusqlite::Error::SqliteFailure(code, message) = &error else { return Error::internal(error) };
     let message = message.as_deref().unwrap_or_default();
     match (code.code, code.extended_code) {

@@ -158,9 +158,11 @@ impl<'a> Writer<'a> {
         }
         let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
         let marks: Vec<String> = (1..=values.len()).map(|index| format!("?{index}")).collect();
-        let sql = format!("INSERT INTO \"{table}\" ({}) VALUES ({}) RETURNING id", names.join(", "), marks.join(", "));
+        let sql = format!("INSERT INTO \"{table}\" ({}) VALUES ({})", names.join(", "), marks.join(", "));
         let args: Vec<Value> = values.iter().map(|(_, value)| value.clone()).collect();
-        let id = self.reader.one(&sql, &args)?.ok_or_else(|| Error::internal("an insert answered no id"))?;
+        self.reader.each(&sql, &args, |_| Ok(()))?;
+        // Not `RETURNING id`, for which SQLite keeps a journal of the statement.
+        let id = self.reader.connection.last_insert_rowid();
         self.effects.touched.push(table);
         self.audit(table, id, "create", None, Some(&values))?;
         Ok(id)

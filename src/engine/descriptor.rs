@@ -201,12 +201,12 @@ impl Descriptor {
     }
 
     fn shape_of(&self, form: Form, masked: bool) -> Shape {
-        let currency = self.fields.iter().filter(|field| field.stored()).position(|field| field.kind == Kind::Currency);
+        let currency = self.visible().filter(|field| field.stored()).position(|field| field.kind == Kind::Currency);
         let mut columns: Vec<(&'static str, String, Write)> = vec![];
         let mixin = self.mixin();
         columns.extend(mixin.iter().take(2).map(|(name, sql, write)| (*name, (*sql).to_owned(), *write)));
         // Stored fields come right after `id` and `uuid`, so the currency's place among them is known.
-        for field in self.fields.iter().filter(|field| field.stored()) {
+        for field in self.visible().filter(|field| field.stored()) {
             let private = masked && self.about.private.iter().any(|(name, _)| *name == field.name);
             let sql = if private { "NULL".to_owned() } else { format!("t.{}", field.column) };
             let write = match field.kind {
@@ -217,7 +217,7 @@ impl Descriptor {
             };
             columns.push((field.name, sql, write));
         }
-        for field in &self.fields {
+        for field in self.visible() {
             if let Kind::Lines(table, lines) = &field.kind {
                 columns.push((field.name, lines_sql(self.about.table, table, lines), Write::Raw));
             }
@@ -231,23 +231,16 @@ impl Descriptor {
             columns.push((computed.name, bind(computed.sql), write));
         }
         columns.extend(mixin.iter().skip(2).map(|(name, sql, write)| (*name, (*sql).to_owned(), *write)));
-        if form != Form::Written {
-            self.expand(&mut columns);
-        }
+        let joins = if form == Form::Written { String::new() } else { self.expand(&mut columns) };
         let list: Vec<&str> = columns.iter().map(|(_, sql, _)| sql.as_str()).collect();
-        let select = format!("SELECT {} FROM \"{}\" AS t", list.join(", "), self.about.table);
-        let hidden = |name: &str| self.field(name).is_some_and(|field| field.hidden);
-        let column = |(name, _, write): (&'static str, String, Write)| Column {
-            name,
-            // A hidden field has no key, and is not written.
-            key: if hidden(name) { vec![] } else { format!("\"{name}\":").into_bytes() },
-            write,
-        };
+        let select = format!("SELECT {} FROM \"{}\" AS t{joins}", list.join(", "), self.about.table);
+        let column = |(name, _, write): (&'static str, String, Write)| Column { name, key: format!("\"{name}\":").into_bytes(), write };
         Shape { select, columns: columns.into_iter().map(column).collect() }
     }
 
-    /// Shows references as the read form does, with the id beside them.
-    fn expand(&self, columns: &mut Vec<(&'static str, String, Write)>) {
+    /// Shows references as the read form does, with the id beside them; answers the joins that this takes.
+    fn expand(&self, columns: &mut Vec<(&'static str, String, Write)>) -> String {
+        let mut joins = vec![];
         for (name, how) in self.about.expand {
             let Some(table) = self.target(name) else { continue };
             let Some((_, sql, write)) = columns.iter_mut().find(|(column, ..)| column == name) else { continue };
@@ -259,12 +252,20 @@ impl Descriptor {
                     (format!("json_object({})", members.join(", ")), Write::Raw)
                 }
             };
-            *sql = format!("(SELECT {value} FROM \"{table}\" AS x WHERE x.id = {id})");
+            // A join, not a subquery: its cursor is opened once for a whole page.
+            let alias = format!("x_{name}");
+            let value = value.replace("x.", &format!("{alias}."));
+            *sql = match how {
+                Write::Raw => format!("CASE WHEN {alias}.id IS NOT NULL THEN {value} END"),
+                _ => value,
+            };
             *write = how;
+            joins.push(format!(" LEFT JOIN \"{table}\" AS {alias} ON {alias}.id = {id}"));
             let key: &'static str = format!("{name}_id").leak();
             // The version stays last.
             columns.insert(columns.len() - 1, (key, id, Write::Plain));
         }
+        joins.concat()
     }
 
     /// The table that a reference points to: a field's, or that of the people who created and changed the record.
@@ -314,6 +315,12 @@ impl Descriptor {
                 self.fields.iter().filter_map(|field| if let Kind::Reference(table) = field.kind { Some(table) } else { None });
             words.into_iter().chain(references).filter(|word| !catalog.columns(word).is_empty()).map(str::to_owned).collect()
         })
+    }
+
+    /// Does what is shown depend on who asks?
+    pub fn knows_caller(&self) -> bool {
+        self.about.computed.iter().any(|computed| computed.sql.contains(":me"))
+            || self.about.filter_by.iter().any(|(_, sql)| sql.contains(":me"))
     }
 
     /// All SQL that reading the resource may run, to find the tables that its answers depend on.

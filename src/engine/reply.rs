@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, marker::PhantomData};
 
+use hyper::body::Bytes;
 use poem::{IntoResponse, Response, http::StatusCode};
 use poem_openapi::{
     ApiResponse,
@@ -12,7 +13,7 @@ use serde_json::Value as Json;
 
 /// An answer whose JSON is written already; `S` is its schema. `STATUS` is 200 unless it says otherwise.
 pub struct Reply<S, const STATUS: u16 = 200> {
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// The `ETag` of the answer (RFC 9110, 8.8.3), quotes included.
     pub etag: Option<String>,
     /// Further headers.
@@ -23,8 +24,8 @@ pub struct Reply<S, const STATUS: u16 = 200> {
 }
 
 impl<S, const STATUS: u16> Reply<S, STATUS> {
-    pub fn bytes(body: Vec<u8>) -> Self {
-        Self { body, etag: None, headers: vec![], status: None, schema: PhantomData }
+    pub fn bytes(body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), etag: None, headers: vec![], status: None, schema: PhantomData }
     }
 
     pub fn json(body: &Json) -> Self {

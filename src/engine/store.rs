@@ -177,9 +177,6 @@ fn write_rows(reader: &Reader<'_>, shape: &Shape, sql: &str, args: &[Value], out
 fn write_row(out: &mut Vec<u8>, shape: &Shape, row: &Row<'_>) -> Result<()> {
     let mut separator = b'{';
     for (index, column) in shape.columns.iter().enumerate() {
-        if column.key.is_empty() {
-            continue;
-        }
         out.push(separator);
         separator = b',';
         out.extend_from_slice(&column.key);
@@ -208,7 +205,7 @@ fn write_column(out: &mut Vec<u8>, column: &Column, row: &Row<'_>, index: usize)
 fn write_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
     match cell {
         Cell::Null => out.extend_from_slice(b"null"),
-        Cell::Int(number) => drop(write!(out, "{number}")),
+        Cell::Int(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
         Cell::Real(number) => write_real(out, number),
         Cell::Text(text) => write_text(out, text),
     }

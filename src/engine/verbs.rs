@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use hyper::body::Bytes;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -66,6 +67,10 @@ pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListReque
     if matches(request.if_none_match.as_deref(), &etag) {
         return Ok(Reply::unchanged(etag));
     }
+    let page_key = page_key(caller, d, &request, listing, reach, stamp);
+    if let Some(page) = caller.db.pages().get(&page_key) {
+        return Ok(Reply::bytes(page).with_etag(etag));
+    }
     let query = Query::parse(d, &actor, &request.parameters, request.pages)?;
     let deleted = match listing {
         Listing::Deleted => Deleted::Only,
@@ -86,7 +91,8 @@ pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListReque
         db.totals().insert(total_key, total);
         page(reader, d, &actor, &query, &scope, listing, total.unsigned_abs(), &format!("{origin}{}", request.path), &request.parameters)
     };
-    let body = if scans { caller.scan(work).await? } else { caller.read(work)? };
+    let body = Bytes::from(if scans { caller.scan(work).await? } else { caller.read(work)? });
+    caller.db.pages().insert(page_key, body.clone());
     Ok(Reply::bytes(body).with_etag(etag))
 }
 
@@ -122,7 +128,7 @@ fn page(
     if number > pages {
         return Err(invalid_page());
     }
-    let mut out = Vec::with_capacity(16 * 1024);
+    let mut out = Vec::with_capacity(32 * 1024);
     open_page(&mut out, total, number, pages, url, parameters);
     let offset = (number - 1) * query.size;
     match listing {
@@ -145,6 +151,14 @@ fn total_key(d: &Descriptor, actor: &Actor, reach: Reach, scope: &str, query: &Q
     let who = if reach == Reach::Own { actor.user_id } else { None };
     let when = if query.conditions.is_empty() { String::new() } else { actor.today().to_string() };
     format!("{}|{scope}|{:?}|{who:?}|{when}|{:?}|{:?}|{stamp}", d.about.table, actor.business_id(), query.conditions, query.args)
+}
+
+/// Everything that a page depends on. Not its hash, as in the `ETag`: two that met would show one business's rows to another.
+fn page_key(caller: &Caller, d: &Descriptor, request: &ListRequest, listing: Listing, reach: Reach, stamp: u64) -> String {
+    let actor = &caller.actor;
+    let who = (reach == Reach::Own || d.knows_caller()).then_some(actor.user_id);
+    let rights = (actor.business_id(), actor.role.name(), actor.rights(), actor.branch_id, who);
+    format!("{}|{listing:?}|{stamp}|{rights:?}|{}|{}|{:?}", d.about.path, actor.today(), caller.origin, request.parameters)
 }
 
 /// The validator of a list: changes with every commit to a table it depends on, and with whatever shapes the answer.

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod cli;
 mod contract;
 mod crash;
 mod field;

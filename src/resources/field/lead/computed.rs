@@ -58,8 +58,10 @@ macro_rules! score {
             "max(0, min(100, ",
             "CASE t.stage WHEN 'prospect' THEN 10 WHEN 'qualified' THEN 40 WHEN 'negotiation' THEN 70 WHEN 'won' THEN 100 ELSE 0 END",
             " + CASE WHEN t.source IN ('referral', 'inbound') THEN 10 ELSE 0 END",
-            " + min(15, 5 * (SELECT count(*) FROM lead_actions AS a WHERE a.lead_id = t.id AND a.deleted_at IS NULL",
-            " AND a.date >= date(:today, '-14 days') AND a.date < date(:today, '+1 day')))",
+            // The last activity is never older than an action: most leads need no counting.
+            " + CASE WHEN t.last_activity_at >= (SELECT date(:today, '-14 days')) THEN",
+            " min(15, 5 * (SELECT count(*) FROM lead_actions AS a WHERE a.lead_id = t.id AND a.deleted_at IS NULL",
+            " AND a.date >= (SELECT date(:today, '-14 days')) AND a.date < (SELECT date(:today, '+1 day')))) ELSE 0 END",
             " + CASE t.priority WHEN 'high' THEN 5 WHEN 'urgent' THEN 10 ELSE 0 END",
             " - CASE WHEN ",
             is_overdue!(),
@@ -68,8 +70,10 @@ macro_rules! score {
     };
 }
 
-/// The priority comes first, so that the actions of such leads need not be counted.
-pub const IS_HOT: &str = concat!("(", is_open!(), " AND (t.priority IN ('high', 'urgent') OR ", score!(), " >= 80))");
+/// The priority comes first, so that the actions of such leads need not be counted; neither need those of an early stage, which
+/// reaches 75 at most.
+pub const IS_HOT: &str =
+    concat!("(", is_open!(), " AND (t.priority IN ('high', 'urgent') OR t.stage = 'negotiation' AND ", score!(), " >= 80))");
 pub const HOTTEST_FIRST: &str = concat!(score!(), " DESC, t.id DESC");
 pub const IS_DUE: &str = concat!(is_open!(), " AND t.follow_up_date <= :today");
 
@@ -77,20 +81,24 @@ const STATUS_DISPLAY: &str = "CASE t.status WHEN 'new' THEN 'New' WHEN 'interest
      WHEN 'quote_sent' THEN 'Quote Sent' WHEN 'closed_subscribed' THEN 'Closed – Subscribed' WHEN 'closed_lost' THEN 'Closed – Lost' \
      WHEN 'on_hold' THEN 'On Hold' END";
 
+/// Most leads of a list have none: that is found out first, which is much cheaper than making an empty list.
 const ACTIONS: &str = concat!(
+    "CASE WHEN EXISTS (SELECT 1 FROM lead_actions WHERE lead_id = t.id AND deleted_at IS NULL) THEN ",
     "(SELECT json_group_array(json_object('id', a.id, 'uuid', a.uuid, 'lead', a.lead_id, 'type', a.type, 'date', a.date, ",
     "'notes', a.notes, 'outcome', a.outcome, 'next_follow_up', a.next_follow_up, 'created_by', json(",
     person!("a.created_by"),
     "), 'created_at', a.created_at, 'updated_at', a.updated_at, 'created_by_id', a.created_by, 'updated_by', a.updated_by, ",
     "'deleted_at', a.deleted_at, 'is_deleted', json('false'), 'version', a.version)) ",
-    "FROM (SELECT * FROM lead_actions WHERE lead_id = t.id AND deleted_at IS NULL ORDER BY date DESC, id DESC) AS a)"
+    "FROM (SELECT * FROM lead_actions WHERE lead_id = t.id AND deleted_at IS NULL ORDER BY date DESC, id DESC) AS a) ELSE '[]' END"
 );
 
-/// Not `OR`, for which SQLite would walk all leads of the business.
-const DUPLICATES: &str = "(SELECT json_group_array(json_object('id', d.id, 'uuid', d.uuid, 'business_name', d.business_name)) \
-     FROM leads AS d WHERE d.id <> t.id AND d.id IN (\
-     SELECT id FROM leads WHERE business_id = :business AND deleted_at IS NULL AND phone_norm = t.phone_norm UNION \
-     SELECT id FROM leads WHERE business_id = :business AND deleted_at IS NULL AND email_norm = t.email_norm))";
+/// Not `OR`, for which SQLite would walk all leads of the business, nor `UNION`, for which it would make a table.
+const DUPLICATES: &str = "(SELECT json_group_array(json_object('id', d.id, 'uuid', d.uuid, 'business_name', d.business_name)) FROM (\
+     SELECT id, uuid, business_name FROM leads \
+     WHERE business_id = :business AND deleted_at IS NULL AND phone_norm = t.phone_norm AND id <> t.id UNION ALL \
+     SELECT id, uuid, business_name FROM leads \
+     WHERE business_id = :business AND deleted_at IS NULL AND email_norm = t.email_norm AND phone_norm IS NOT t.phone_norm AND id <> t.id \
+     LIMIT 10) AS d)";
 
 pub const ALL: &[Computed] = &[
     Computed::text("status_display", STATUS_DISPLAY, "The status in words."),
@@ -105,7 +113,7 @@ pub const ALL: &[Computed] = &[
     Computed::bool("follow_up_overdue", is_overdue!(), "Is open, and the day of the follow-up has passed."),
     Computed::bool(
         "is_stale",
-        concat!("(", is_open!(), " AND coalesce(t.last_activity_at, t.created_at) < date(:today, '-14 days'))"),
+        concat!("(", is_open!(), " AND coalesce(t.last_activity_at, t.created_at) < (SELECT date(:today, '-14 days')))"),
         "Is open, and nobody was in touch for 14 days.",
     ),
     Computed::new("actions", Output::Json(|| schema::list_of("LeadActionRead")), ACTIONS, "What was done about the lead, newest first."),
