@@ -470,12 +470,13 @@ fn same_path(documented: &str, routed: &str) -> bool {
 }
 
 fn tag(path: &str) -> Option<&str> {
-    path.split('/').find(|part| !part.is_empty() && *part != "v1")
+    path.split('/').find(|part| !part.is_empty())
 }
 
 fn tag_doc(tag: &str) -> Option<&'static str> {
     Some(match tag {
         "auth" | "users" => "Signing in and out, and one's own profile.",
+        "v1" => "Signing in and out, as the music institute's front end does.",
         "accounts" => "People and how the business is organised.",
         "field" => "Leads, visits and zones of field sales.",
         _ => return None,

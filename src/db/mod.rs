@@ -82,11 +82,16 @@ struct Shared {
     clock: Clock,
 }
 
+/// Columns that the writer fills itself where a table has them.
+const MIXIN: [&str; 7] = ["uuid", "created_at", "updated_at", "version", "business_id", "created_by", "updated_by"];
+
 /// The tables and their columns, as the migrated database has them.
 pub struct Catalog(HashMap<String, Table>);
 
 struct Table {
     columns: Vec<String>,
+    /// Those of `MIXIN` that it has.
+    mixin: Vec<&'static str>,
     /// How many commits have touched the table since the start.
     generation: AtomicU64,
 }
@@ -97,8 +102,11 @@ impl Catalog {
         let mut tables = HashMap::new();
         let sql = "SELECT t.name, c.name FROM pragma_table_list AS t JOIN pragma_table_info(t.name) AS c WHERE t.schema = 'main' AND t.type = 'table'";
         reader.each(sql, &[], |row| {
-            let table: &mut Table = tables.entry(row.get(0)?).or_insert_with(|| Table { columns: vec![], generation: AtomicU64::new(0) });
-            table.columns.push(row.get(1)?);
+            let none = || Table { columns: vec![], mixin: vec![], generation: AtomicU64::new(0) };
+            let table: &mut Table = tables.entry(row.get(0)?).or_insert_with(none);
+            let column: String = row.get(1)?;
+            table.mixin.extend(MIXIN.iter().find(|name| **name == column));
+            table.columns.push(column);
             Ok(())
         })?;
         Ok(Self(tables))
@@ -111,6 +119,11 @@ impl Catalog {
     /// The columns of a table; none when there is no such table.
     pub fn columns(&self, table: &str) -> &[String] {
         self.0.get(table).map_or(&[], |table| &table.columns)
+    }
+
+    /// The columns that the writer fills itself.
+    pub fn mixin(&self, table: &str) -> &[&'static str] {
+        self.0.get(table).map_or(&[], |table| &table.mixin)
     }
 
     fn touch(&self, table: &str) {

@@ -34,10 +34,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Calls `visit` with each row. Arguments are bound to `?1`, `?2`, ...; those the statement does not use are left out.
-    pub fn each(&self, sql: &str, args: &[Value], mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+    pub fn each(&self, sql: &str, args: &[Value], visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        self.bound(sql, args.iter(), visit)
+    }
+
+    fn bound<'v>(&self, sql: &str, args: impl Iterator<Item = &'v Value>, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         let mut statement = self.connection.prepare_cached(sql).map_err(explain)?;
         let used = statement.parameter_count();
-        for (index, value) in args.iter().enumerate().take(used) {
+        for (index, value) in args.enumerate().take(used) {
             statement.raw_bind_parameter(index + 1, value).map_err(explain)?;
         }
         let mut rows = statement.raw_query();
@@ -139,33 +143,40 @@ impl<'a> Writer<'a> {
     /// Adds a row and answers its id. The mixin columns (`uuid`, `created_at`, `business_id`, ...) are filled where the table has
     /// them and `values` does not.
     pub fn insert(&mut self, table: &'static str, mut values: Columns<'_>) -> Result<i64> {
-        let now = self.now().to_string();
-        let seconds = self.actor.now.as_second().unsigned_abs();
-        let uuid = || Uuid::new_v7(UuidTime::from_unix(NoContext, seconds, self.actor.now.subsec_nanosecond().unsigned_abs())).to_string();
-        let mixin: [(&str, Value); 7] = [
-            ("uuid", uuid().into()),
-            ("created_at", now.clone().into()),
-            ("updated_at", now.into()),
-            ("version", 1.into()),
-            ("business_id", self.actor.business_id().into()),
-            ("created_by", self.actor.user_id.into()),
-            ("updated_by", self.actor.user_id.into()),
-        ];
-        for (name, value) in mixin {
-            if self.catalog.has(table, name) && !values.iter().any(|(given, _)| *given == name) {
-                values.push((name, value));
+        for name in self.catalog.mixin(table) {
+            if values.iter().any(|(given, _)| given == name) {
+                continue;
             }
+            let value = match *name {
+                "uuid" => self.uuid().into(),
+                "created_at" | "updated_at" => self.now().to_string().into(),
+                "business_id" => self.actor.business_id().into(),
+                "version" => 1.into(),
+                _ => self.actor.user_id.into(),
+            };
+            values.push((name, value));
         }
-        let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
-        let marks: Vec<String> = (1..=values.len()).map(|index| format!("?{index}")).collect();
-        let sql = format!("INSERT INTO \"{table}\" ({}) VALUES ({})", names.join(", "), marks.join(", "));
-        let args: Vec<Value> = values.iter().map(|(_, value)| value.clone()).collect();
-        self.reader.each(&sql, &args, |_| Ok(()))?;
+        let mut sql = format!("INSERT INTO \"{table}\" (");
+        for (index, (name, _)) in values.iter().enumerate() {
+            sql.push_str(if index == 0 { "" } else { ", " });
+            sql.push_str(name);
+        }
+        sql.push_str(") VALUES (?");
+        sql.extend(std::iter::repeat_n(", ?", values.len() - 1));
+        sql.push(')');
+        self.reader.bound(&sql, values.iter().map(|(_, value)| value), |_| Ok(()))?;
         // Not `RETURNING id`, for which SQLite keeps a journal of the statement.
         let id = self.reader.connection.last_insert_rowid();
         self.effects.touched.push(table);
         self.audit(table, id, "create", None, Some(&values))?;
         Ok(id)
+    }
+
+    /// A universal id (version 7) of the request's time.
+    fn uuid(&self) -> String {
+        let now = self.actor.now;
+        let time = UuidTime::from_unix(NoContext, now.as_second().unsigned_abs(), now.subsec_nanosecond().unsigned_abs());
+        Uuid::new_v7(time).to_string()
     }
 
     /// Changes columns of a row and answers whether anything was different. Counts `version` up and stamps `updated_at` and

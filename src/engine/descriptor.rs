@@ -33,7 +33,6 @@ pub struct Descriptor {
     pub schema: MetaSchema,
     pub register: fn(&mut Registry),
     pub check: Check,
-    pub after: After,
     pub deleting: Deleting,
     shapes: Vec<Shape>,
     /// SQL for own rows.
@@ -43,8 +42,9 @@ pub struct Descriptor {
     tables: OnceLock<Vec<String>>,
 }
 
-type Check = fn(&Writer<'_>, Option<i64>, Option<&Record>, Record, Options) -> Result<Record>;
-type After = fn(i64, Option<&Record>, &Record, &mut Writer<'_>) -> Result<()>;
+/// Checks a record by its resource's rules and answers it as it is to be stored, with what follows once it is.
+type Check = fn(&Writer<'_>, Option<i64>, Option<&Record>, Record, Options) -> Result<(Record, After)>;
+pub type After = Box<dyn FnOnce(i64, &mut Writer<'_>) -> Result<()>>;
 type Deleting = fn(i64, Record, &mut Writer<'_>) -> Result<()>;
 
 /// Which JSON of a record is meant.
@@ -128,11 +128,8 @@ impl Descriptor {
                 let before = before.map(|record| parse::<R>(record.clone())).transpose()?;
                 let mut record = parse::<R>(after)?;
                 record.check(&Change { tx, id, before: before.as_ref(), options })?;
-                Ok(record_of(&record))
-            },
-            after: |id, before, after, tx| {
-                let before = before.map(|record| parse::<R>(record.clone())).transpose()?;
-                parse::<R>(after.clone())?.after(id, before.as_ref(), tx)
+                let stored = record_of(&record);
+                Ok((stored, Box::new(move |id, tx| record.after(id, before.as_ref(), tx))))
             },
             deleting: |id, record, tx| parse::<R>(record)?.deleting(id, tx),
             shapes: vec![],

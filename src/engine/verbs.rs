@@ -287,19 +287,19 @@ fn answer<S, const STATUS: u16>((body, version): (Vec<u8>, i64)) -> Reply<S, STA
     Reply::bytes(body).with_etag(etag)
 }
 
-fn read_back(tx: &Writer<'_>, d: &Descriptor, id: i64) -> Result<(Vec<u8>, i64)> {
-    store::read(tx, d, tx.actor(), &id.to_string(), Reach::All, Form::Written, Deleted::With)?.ok_or_else(|| d.missing())
+/// A record that was just written. Read after the commit, by whoever asked: the writer has others to serve.
+fn read_back<S, const STATUS: u16>(caller: &Caller, d: &Descriptor, id: i64) -> Result<Reply<S, STATUS>> {
+    let found =
+        caller.db.read(|reader| store::read(reader, d, &caller.actor, &id.to_string(), Reach::All, Form::Written, Deleted::With))?;
+    found.map(answer).ok_or_else(|| d.missing())
 }
 
 /// Creates a record.
 pub async fn create<S>(caller: &Caller, d: &'static Descriptor, input: Result<Record>, options: Options) -> Result<Reply<S, 201>> {
     reach(d, &caller.actor, CREATE)?;
     let input = input?;
-    let stored = caller.write(move |tx| {
-        let id = insert_record(tx, d, input.clone(), options)?;
-        read_back(tx, d, id)
-    });
-    stored.await.map(answer)
+    let id = caller.write(move |tx| insert_record(tx, d, input.clone(), options)).await?;
+    read_back(caller, d, id)
 }
 
 /// Changes a record: all of its required fields must be there for `Mode::Whole`.
@@ -312,12 +312,12 @@ pub async fn update<S>(
     options: Options,
 ) -> Result<Reply<S>> {
     reach(d, &caller.actor, UPDATE)?;
-    let stored = caller.write(move |tx| {
+    let id = caller.write(move |tx| {
         let id = find_record(tx, d, &tx.actor().clone(), &key, UPDATE)?;
         change_record(tx, d, id, input.clone()?, mode, options)?;
-        read_back(tx, d, id)
+        Ok(id)
     });
-    stored.await.map(answer)
+    read_back(caller, d, id.await?)
 }
 
 /// Deletes a record.
@@ -334,13 +334,13 @@ pub async fn delete(caller: &Caller, d: &'static Descriptor, key: String, option
 /// Brings a deleted record back.
 pub async fn restore<S>(caller: &Caller, d: &'static Descriptor, key: String) -> Result<Reply<S>> {
     deleted_reach(d, &caller.actor)?;
-    let stored = caller.write(move |tx| {
+    let id = caller.write(move |tx| {
         let reach = deleted_reach(d, tx.actor())?;
         let id = store::find_in(tx, d, tx.actor(), &key, reach, Deleted::Only)?.ok_or_else(|| missing(d, &key))?;
         tx.restore(d.about.table, id)?;
-        read_back(tx, d, id)
+        Ok(id)
     });
-    stored.await.map(answer)
+    read_back(caller, d, id.await?)
 }
 
 /// The row that a verb is meant for. A row that the caller may read but not do this to is forbidden; all others are not found.
@@ -360,9 +360,9 @@ fn insert_record(tx: &mut Writer<'_>, d: &Descriptor, input: Record, options: Op
     let actor = tx.actor().clone();
     let mut record = validate::resource(tx, d, &actor, input, None, Mode::Whole, options)?;
     default_currency(d, &actor, &mut record);
-    let record = (d.check)(tx, None, None, record, options)?;
+    let (record, after) = (d.check)(tx, None, None, record, options)?;
     let id = store::insert(tx, d, &record)?;
-    (d.after)(id, None, &record, tx)?;
+    after(id, tx)?;
     Ok(id)
 }
 
@@ -385,9 +385,9 @@ fn change_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64, input: Record, mo
     check_self_service(d, &actor, &before, &changes, options)?;
     let mut record = before.clone();
     record.extend(changes);
-    let record = (d.check)(tx, Some(id), Some(&before), record, options)?;
+    let (record, after) = (d.check)(tx, Some(id), Some(&before), record, options)?;
     store::update(tx, d, id, &before, &record)?;
-    (d.after)(id, Some(&before), &record, tx)
+    after(id, tx)
 }
 
 /// A change of currency alone keeps the amounts as they read: they are checked again against the new currency's decimals.
@@ -472,10 +472,7 @@ pub fn remove<R: Resource>(tx: &mut Writer<'_>, id: i64) -> Result<()> {
 
 /// A record that was just written, as the answer to that.
 pub fn written<R: Resource>(caller: &Caller, id: i64) -> Result<Reply<R>> {
-    let d = descriptor::of::<R>();
-    let found =
-        caller.db.read(|reader| store::read(reader, d, &caller.actor, &id.to_string(), Reach::All, Form::Written, Deleted::With))?;
-    found.map(answer).ok_or_else(|| d.missing())
+    read_back(caller, descriptor::of::<R>(), id)
 }
 
 /// The records that fulfil a condition and that the caller may list, as a bare JSON list.
