@@ -71,18 +71,34 @@ impl OpenApi for Description {
 
 /// The OpenAPI document as JSON.
 pub fn openapi_json(title: &str) -> String {
-    let document = shared_answers(&document(title).spec());
-    serde_json::to_string_pretty(&document).unwrap_or_default()
+    serde_json::to_string_pretty(&described(title)).unwrap_or_default()
 }
 
 /// The OpenAPI document as YAML.
 pub fn openapi_yaml(title: &str) -> String {
-    serde_yaml::to_string(&shared_answers(&document(title).spec())).unwrap_or_default()
+    serde_yaml::to_string(&described(title)).unwrap_or_default()
+}
+
+/// The document as poem-openapi writes it, and what that leaves out.
+fn described(title: &str) -> Json {
+    let mut document: Json = serde_json::from_str(&document(title).spec()).unwrap_or_default();
+    document["servers"] = json!([{"url": "/"}]);
+    share_answers(&mut document);
+    admit_nulls(&mut document["components"]["schemas"]);
+    // The least that signs somebody in: what "Try it out" starts from.
+    document["components"]["schemas"]["Login"]["example"] = json!({"username": "user@example.com", "password": "password"});
+    document["components"]["schemas"]["NullEnum"] = json!({"enum": [null], "description": "Nothing."});
+    let operations =
+        document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Json::as_object_mut).flat_map(Map::values_mut);
+    for operation in operations.filter_map(Json::as_object_mut) {
+        // No token is needed; a validator wants that said.
+        operation.entry("security").or_insert_with(|| json!([{}]));
+    }
+    document
 }
 
 /// Names each answer that is the same for many operations, a refusal, once under `components`; poem-openapi repeats it in full.
-fn shared_answers(document: &str) -> Json {
-    let mut document: Json = serde_json::from_str(document).unwrap_or_default();
+fn share_answers(document: &mut Json) {
     let mut shared = Map::new();
     let operations =
         document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Json::as_object_mut).flat_map(Map::values_mut);
@@ -97,7 +113,26 @@ fn shared_answers(document: &str) -> Json {
         shared.insert(name, std::mem::replace(answer, reference));
     }
     document["components"]["responses"] = Json::Object(shared);
-    document
+}
+
+/// `nullable` beside a reference admits no null in OpenAPI 3.0; a choice between the two does.
+fn admit_nulls(schema: &mut Json) {
+    match schema {
+        Json::Array(items) => items.iter_mut().for_each(admit_nulls),
+        Json::Object(members) => {
+            members.values_mut().for_each(admit_nulls);
+            let reference = members.get("allOf").and_then(|all| all.get(0)).filter(|first| first.get("$ref").is_some()).cloned();
+            let Some(reference) = reference.filter(|_| members.get("type").is_none()) else { return };
+            // What stands beside the reference is said by the schema itself.
+            members.shift_remove("allOf");
+            if members.shift_remove("nullable") == Some(Json::Bool(true)) {
+                members.insert("oneOf".into(), json!([reference, {"$ref": "#/components/schemas/NullEnum"}]));
+            } else {
+                members.insert("allOf".into(), json!([reference]));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Every operation: method, path and operationId.

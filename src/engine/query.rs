@@ -1,7 +1,5 @@
 //! A list's query parameters: search, filters, ordering and pages, turned into SQL.
 
-use serde_json::Value as Json;
-
 use super::{
     about::Output,
     descriptor::{Descriptor, bind},
@@ -172,13 +170,13 @@ impl Query {
                 self.conditions.push(format!("{sql} IS {}NULL", if yes { "" } else { "NOT " }));
             }
             Test::In => {
-                let values = value.split(',').filter_map(|part| self.operand(&kind, actor, parameter, part.trim(), &sql).ok().flatten());
+                let values = value.split(',').filter_map(|part| Self::operand(&kind, actor, part.trim()).ok().flatten());
                 let values: Vec<(String, Value)> = values.collect();
                 let places: Vec<String> = values.into_iter().map(|(form, value)| form.replace("??", &self.bind(value))).collect();
                 self.conditions.push(if places.is_empty() { "FALSE".into() } else { format!("{sql} IN ({})", places.join(", ")) });
             }
             Test::Is(operator) => {
-                let Some((form, value)) = self.operand(&kind, actor, parameter, value, &sql)? else { return Ok(()) };
+                let Some((form, value)) = Self::operand(&kind, actor, value)? else { return Ok(()) };
                 if let (Kind::Reference(table), Value::Text(key)) = (&kind, &value) {
                     self.references.push((parameter.to_owned(), table, key.clone()));
                 }
@@ -216,7 +214,7 @@ impl Query {
     }
 
     /// The value of a filter, and how it is written (`??` standing for its place). `None`: the value is ignored.
-    fn operand(&self, kind: &Kind, actor: &Actor, _parameter: &str, value: &str, _sql: &str) -> Result<Option<(String, Value)>> {
+    fn operand(kind: &Kind, actor: &Actor, value: &str) -> Result<Option<(String, Value)>> {
         let plain = |value: Value| Ok(Some(("??".to_owned(), value)));
         let wrong = |words: String| Err(Error::Malformed(words));
         if value.contains('\0') {
@@ -395,9 +393,4 @@ fn encode(out: &mut String, text: &str) {
             byte => out.push_str(&format!("%{byte:02X}")),
         }
     }
-}
-
-/// Is this a JSON value that counts as "nothing was said"?
-pub fn is_blank(value: &Json) -> bool {
-    value.is_null() || value.as_str() == Some("")
 }

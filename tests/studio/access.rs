@@ -280,6 +280,9 @@ fn table(resource: &str) -> (&'static str, &'static str) {
 const OWN_LEAD: &str = "(assigned_rep_id = ?2 OR created_by = ?2 OR zone_id IN (SELECT id FROM zones WHERE manager_id = ?2))";
 const OWN_ACTION: &str = "lead_id IN (SELECT id FROM leads WHERE assigned_rep_id = ?2 OR created_by = ?2 OR zone_id IN (SELECT id FROM zones WHERE manager_id = ?2))";
 
+/// A row that was made: resource, business, whose, which and how it stands.
+type RowKey = (&'static str, i64, i64, Kind, State);
+
 /// How a row stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
@@ -297,7 +300,7 @@ struct World {
     home: (i64, i64),
     abroad: (i64, i64),
     count: Cell<u32>,
-    rows: RefCell<HashMap<(&'static str, i64, i64, Kind, State), i64>>,
+    rows: RefCell<HashMap<RowKey, i64>>,
 }
 
 /// What a row is made from.
@@ -610,7 +613,7 @@ fn send(world: &World, operation: &Operation, person: &Person, key: &str, id: i6
             // The other lead is the caller's own; which of the two stays is changed about.
             let mine =
                 if person.signed_in() { world.row(person, "field/leads", Kind::Own, State::Fresh, true).to_string() } else { "1".into() };
-            let swaps = world.count.get() % 2 == 0;
+            let swaps = world.count.get().is_multiple_of(2);
             client.post(&path, if swaps { json!({"into": key, "from": [mine]}) } else { json!({"into": mine, "from": [key]}) })
         }
         // Nobody reads the end of a body that is not asked for, after which the server may close the connection.

@@ -105,7 +105,7 @@ fn some(world: &World, d: &Descriptor) -> Vec<Value> {
         }
     } else {
         for _ in 0..3 {
-            world.new("accounts/customer-profiles");
+            world.another("accounts/customer-profiles");
             let profile = (sample("accounts/staff-profiles").full)(world);
             world.admin.create("/api/accounts/staff-profiles/", profile);
         }
@@ -554,7 +554,7 @@ fn at_most_a_hundred_records_come_at_once() {
     let server = Server::start();
     let world = World::new_in(&server);
     for _ in 0..101 {
-        world.new("accounts/referrals");
+        world.another("accounts/referrals");
     }
     for (asked, wanted) in [("1000", 100), ("101", 100), ("100", 100), ("99", 99), ("0", 10), ("-1", 10), ("x", 10)] {
         let page = world.admin.get(&format!("/api/accounts/referrals/?page_size={asked}")).expect(200);

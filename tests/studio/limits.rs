@@ -169,12 +169,15 @@ fn pipelined(address: &str) {
     assert!(answer(&mut stream).1.contains("ready"));
 }
 
+/// What is proved, and how against a server at an address.
+type Case = (&'static str, fn(&str));
+
 #[test]
 fn everybody_has_a_limit() {
     let server = start();
     let address = server.url.trim_start_matches("http://");
     thread::scope(|scope| {
-        let cases: [(&str, fn(&str)); 9] = [
+        let cases: [Case; 9] = [
             ("silent", silent),
             ("half a header", half_a_header),
             ("a trickle of header", a_trickle_of_header),

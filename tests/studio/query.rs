@@ -39,7 +39,7 @@ fn leads(client: &Client, server: &Server) -> Vec<Lead> {
     let lead = |n: usize| {
         let name = format!("{} {} {n:02}", FIRST[n % FIRST.len()], SECOND[n % SECOND.len()]);
         let (stage, priority) = (STAGES[n % 7 % 4], PRIORITIES[n / 3 % 4]);
-        let day = (n % 4 != 0).then(|| format!("2026-03-{:02}", n % 11 + 1));
+        let day = (!n.is_multiple_of(4)).then(|| format!("2026-03-{:02}", n % 11 + 1));
         let body = json!({"business_name": name, "contact_phone": format!("555{n:04}"), "stage": stage, "priority": priority, "follow_up_date": day});
         let id = client.create(LEADS, body)["id"].as_i64().expect("an id");
         server.clock.advance(1);

@@ -110,7 +110,7 @@ pub const SAMPLES: &[Sample] = &[
         path: "accounts/customer-profiles",
         least: |world| json!({"user": world.person(Role::Student)}),
         full: |world| {
-            let referral = world.new("accounts/referrals");
+            let referral = world.another("accounts/referrals");
             json!({"user": world.person(Role::Student), "referred_by": referral, "notes": "Pays late."})
         },
         patch: |world| json!({"notes": world.name("Calls on Mondays")}),
@@ -153,7 +153,7 @@ pub const SAMPLES: &[Sample] = &[
         full: |world| {
             let day = world.next() % 28 + 1;
             json!({
-                "lead": world.new("field/leads"),
+                "lead": world.another("field/leads"),
                 "type": "meeting",
                 "date": format!("2026-02-{day:02}T08:30:00.250Z"),
                 "notes": world.name("Talked about prices"),
@@ -171,10 +171,10 @@ pub const SAMPLES: &[Sample] = &[
             let n = world.next();
             json!({
                 "rep": world.person(Role::Agent),
-                "zone": world.new("field/zones"),
-                "lead": world.new("field/leads"),
+                "zone": world.another("field/zones"),
+                "lead": world.another("field/leads"),
                 "location": world.name("Market street"),
-                "date_time": format!("{}-05-{:02}T10:15:00.000Z", if n % 2 == 0 { 2025 } else { 2027 }, n % 28 + 1),
+                "date_time": format!("{}-05-{:02}T10:15:00.000Z", if n.is_multiple_of(2) { 2025 } else { 2027 }, n % 28 + 1),
                 "business_name": world.name("Bakery"),
                 "contact_name": world.name("Ruth"),
                 "contact_phone": format!("0702 {:06}", world.next()),
@@ -212,8 +212,8 @@ fn full_lead(world: &World) -> Value {
         "stage": stage,
         "status": status,
         "source": "referral",
-        "priority": if n % 2 == 0 { "low" } else { "urgent" },
-        "zone": world.new("field/zones"),
+        "priority": if n.is_multiple_of(2) { "low" } else { "urgent" },
+        "zone": world.another("field/zones"),
         "assigned_rep": world.person(Role::Agent),
         "products_discussed": ["rooms"],
         "tags": ["vip", format!("tag{n}")],
@@ -269,7 +269,7 @@ impl<'s> World<'s> {
     }
 
     /// The id of a new record with the least body.
-    pub fn new(&self, path: &str) -> i64 {
+    pub fn another(&self, path: &str) -> i64 {
         let body = (sample(path).least)(self);
         self.admin.create(&format!("/api/{path}/"), body)["id"].as_i64().expect("an id")
     }
@@ -278,7 +278,7 @@ impl<'s> World<'s> {
     pub fn kept(&self, path: &'static str) -> i64 {
         let known = self.kept.borrow().iter().find(|(known, _)| *known == path).map(|(_, id)| *id);
         known.unwrap_or_else(|| {
-            let id = self.new(path);
+            let id = self.another(path);
             self.kept.borrow_mut().push((path, id));
             id
         })
@@ -290,7 +290,7 @@ impl<'s> World<'s> {
             return self.person(Role::Staff);
         }
         let target = resources::all().iter().find(|d| d.about.table == table).unwrap_or_else(|| panic!("no resource keeps {table}"));
-        self.new(target.about.path)
+        self.another(target.about.path)
     }
 }
 

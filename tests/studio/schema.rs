@@ -348,7 +348,12 @@ fn connections_are_set_up() {
         let mode = reader.one::<String>("PRAGMA journal_mode", &[]).expect("a pragma");
         assert_eq!(mode.as_deref(), Some("wal"), "{who}");
     };
-    app.db.read(|reader| Ok(check("readers", reader, &[("query_only", 1)]))).expect("a read");
+    app.db
+        .read(|reader| {
+            check("readers", reader, &[("query_only", 1)]);
+            Ok(())
+        })
+        .expect("a read");
     let writes = app.db.write_blocking(app.system(), move |tx| {
         check("the writer", tx, &[("synchronous", 2), ("query_only", 0)]);
         Ok(())

@@ -1,28 +1,27 @@
-//! The accept loop. poem's own server has no deadlines, so a handful of slow clients could hold it for ever.
+//! One connection: what happens on it, and when it has lasted too long.
 //!
 //! hyper reads and writes HTTP/1.1. What happens on a connection is noted in its `State`, and one lazy timer for each connection
 //! (`Watch`) compares that with the limits: a request costs neither a timer nor a lock, and no allocation unless it has a body.
 
 use std::{
     any::Any,
-    collections::HashMap,
     convert::Infallible,
     future::{Future, poll_fn},
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use futures_util::{FutureExt, Stream};
+use futures_util::FutureExt;
 use hyper::{
-    body::{Body, Bytes, Frame, Incoming, SizeHint},
+    body::{Body, Frame, Incoming, SizeHint},
     server::conn::http1,
     service::service_fn,
 };
@@ -30,177 +29,34 @@ use hyper_util::rt::TokioIo;
 use poem::{
     Addr, Endpoint, IntoResponse, Request, RequestParts, Response,
     http::{HeaderValue, header::CONNECTION, uri::Scheme},
-    web::{LocalAddr, RemoteAddr},
+    web::RemoteAddr,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-    time::{Instant, Sleep, sleep, sleep_until, timeout},
+    net::TcpStream,
+    sync::OwnedSemaphorePermit,
+    time::{Instant, Sleep, sleep},
 };
 
+use super::{
+    Limits, Place, Server,
+    body::{FINISHED, Inbound, UNFINISHED},
+};
 use crate::error::Error;
 
 /// Request line and headers together; over it hyper answers 431. Their number is hyper's default of 100: setting it would cost an
 /// allocation for each request.
 const HEAD_BYTES: usize = 32 * 1024;
-/// How long accepting rests when the system refuses, mostly for want of file descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
 /// How long an unread rest of a body is swallowed, so that the refusal arrives and not a reset.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long a body that is still arriving may hold a shutdown.
-const HALF_SENT: Duration = Duration::from_secs(2);
-
-/// What one client, and all of them together, may take.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Connections at once; more wait in the system's queue.
-    pub connections: usize,
-    /// Connections at once from one IPv4 address or IPv6 /64; 0 for no cap, as behind a proxy.
-    pub per_address: usize,
-    /// From accepting to the first byte.
-    pub first_byte: Duration,
-    /// From the first byte of a request to the end of its headers.
-    pub header: Duration,
-    /// From the end of the headers to the end of the body.
-    pub body: Duration,
-    /// Between requests, and for a client that does not take its response.
-    pub idle: Duration,
-    pub body_bytes: usize,
-    /// For what is in flight when the server stops.
-    pub shutdown: Duration,
-}
-
-/// Serves `endpoint` until `stop` resolves, then lets what is in flight finish. Make `listener` with `TcpSocket::listen` and a long
-/// queue: with the short one of `TcpListener::bind`, a burst of clients loses SYNs and waits a second for each.
-pub async fn serve<E: Endpoint + 'static>(
-    listener: TcpListener,
-    endpoint: E,
-    limits: Limits,
-    stop: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let local = LocalAddr(Addr::SocketAddr(listener.local_addr()?));
-    let slots = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-    let places = Arc::new(Places::default());
-    let server = Arc::new(Server { endpoint, limits, local, stop: Arc::default() });
-    let mut connections = JoinSet::new();
-    let mut logged = None;
-    let mut stop = pin!(stop);
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut stop => break,
-            Some(_) = connections.join_next() => {}
-            (stream, peer, slot) = accept(&listener, &slots, &mut logged) => {
-                if let Some(place) = Places::take(&places, peer.ip(), server.limits.per_address) {
-                    connections.spawn(connection(server.clone(), stream, peer, (slot, place)));
-                }
-            }
-        }
-    }
-    drop(listener);
-    server.stop.start();
-    let drained = timeout(server.limits.shutdown, async { while connections.join_next().await.is_some() {} }).await;
-    if drained.is_err() {
-        tracing::warn!(connections = connections.len(), "connections cut off at the end of the shutdown time");
-        connections.shutdown().await;
-    }
-    Ok(())
-}
-
-/// The next connection. The slot comes first: without one, nothing is accepted. `logged` keeps a shortage from filling the log as well.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-    logged: &mut Option<Instant>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    let Ok(slot) = slots.clone().acquire_owned().await else { std::future::pending().await };
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let _ = stream.set_nodelay(true);
-                return (stream, peer, slot);
-            }
-            // The client has gone already.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
-            Err(error) => {
-                if logged.is_none_or(|last| last.elapsed() >= Duration::from_secs(1)) {
-                    *logged = Some(Instant::now());
-                    tracing::error!(%error, "cannot accept connections");
-                }
-                sleep(PAUSE).await;
-            }
-        }
-    }
-}
-
-/// What all connections share.
-struct Server<E> {
-    endpoint: E,
-    limits: Limits,
-    local: LocalAddr,
-    stop: Arc<Stop>,
-}
-
-/// The server is stopping, and since when.
-#[derive(Default)]
-struct Stop {
-    since: OnceLock<Instant>,
-    notify: Notify,
-}
-
-impl Stop {
-    fn start(&self) {
-        let _ = self.since.set(Instant::now());
-        self.notify.notify_waiters();
-    }
-}
-
-/// How many connections each network has.
-#[derive(Default)]
-struct Places(Mutex<HashMap<IpAddr, usize>>);
-
-/// One connection of a network; counted until dropped. `None` where there is no cap.
-struct Place(Option<(Arc<Places>, IpAddr)>);
-
-impl Places {
-    /// `None` when the network has all its connections.
-    fn take(places: &Arc<Self>, ip: IpAddr, cap: usize) -> Option<Place> {
-        if cap == 0 {
-            return Some(Place(None));
-        }
-        let network = network(ip);
-        let mut counts = places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(network).or_default();
-        (*count < cap).then(|| {
-            *count += 1;
-            Place(Some((places.clone(), network)))
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let Some((places, network)) = &self.0 else { return };
-        let mut counts = places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(network) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(counts.remove(network)),
-        }
-    }
-}
-
-/// An IPv6 customer has a /64, so that is what counts as one address.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
-        v4 => v4,
-    }
-}
 
 /// One connection, from the first byte to the last. `_held` is given back when it ends, however it ends.
-async fn connection<E: Endpoint>(server: Arc<Server<E>>, stream: TcpStream, peer: SocketAddr, _held: (OwnedSemaphorePermit, Place)) {
+pub(super) async fn connection<E: Endpoint>(
+    server: Arc<Server<E>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    _held: (OwnedSemaphorePermit, Place),
+) {
     let state = Arc::new(State::default());
     let remote = RemoteAddr(Addr::SocketAddr(peer));
     let service = service_fn(|request| {
@@ -248,21 +104,12 @@ async fn connection<E: Endpoint>(server: Arc<Server<E>>, stream: TcpStream, peer
 /// The endpoint's response.
 async fn respond<E: Endpoint>(server: &Server<E>, state: &State, remote: RemoteAddr, request: hyper::Request<Incoming>) -> Response {
     let (parts, body) = request.into_parts();
-    let length = body.size_hint();
     let parts = RequestParts::from((parts, server.local.clone(), remote, Scheme::HTTP));
-    if length.exact() == Some(0) {
+    if body.size_hint().exact() == Some(0) {
         return call(&server.endpoint, Request::from_parts(parts, poem::Body::empty())).await;
     }
     let outcome = Arc::new(AtomicU8::new(UNFINISHED));
-    let body = Inbound {
-        body,
-        left: server.limits.body_bytes,
-        announced: length.lower() > server.limits.body_bytes as u64,
-        due: Instant::now() + server.limits.body,
-        alarm: None,
-        outcome: outcome.clone(),
-        stop: server.stop.clone(),
-    };
+    let body = Inbound::new(body, &server.limits, outcome.clone(), server.stop.clone());
     let mut response = call(&server.endpoint, Request::from_parts(parts, poem::Body::from_bytes_stream(body))).await;
     let outcome = outcome.load(Relaxed);
     state.linger.store(outcome != FINISHED, Relaxed);
@@ -283,77 +130,6 @@ async fn call(endpoint: &impl Endpoint, request: Request) -> Response {
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
-}
-
-/// How far reading a request body got.
-const UNFINISHED: u8 = 0;
-const FINISHED: u8 = 1;
-const TOO_LARGE: u8 = 2;
-const TIMED_OUT: u8 = 3;
-
-/// A request body with a size and a deadline. A reader gets an error of kind `FileTooLarge` or `TimedOut`; `outcome` tells
-/// `respond` what happened, whatever the handler made of it.
-struct Inbound {
-    body: Incoming,
-    left: usize,
-    /// Its announced length is too much already.
-    announced: bool,
-    due: Instant,
-    /// Only once there is something to wait for: most bodies come with their head.
-    alarm: Option<Pin<Box<Sleep>>>,
-    outcome: Arc<AtomicU8>,
-    stop: Arc<Stop>,
-}
-
-impl Inbound {
-    fn fail(&self, outcome: u8, kind: io::ErrorKind) -> Poll<Option<io::Result<Bytes>>> {
-        self.outcome.store(outcome, Relaxed);
-        Poll::Ready(Some(Err(kind.into())))
-    }
-
-    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let due = self.stop.since.get().map_or(self.due, |since| self.due.min(*since + HALF_SENT));
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        if alarm.deadline() != due {
-            alarm.as_mut().reset(due);
-        }
-        alarm.as_mut().poll(cx)
-    }
-}
-
-impl Stream for Inbound {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.outcome.load(Relaxed) {
-            // Before hyper is asked for more, which would tell the client to go on.
-            UNFINISHED if self.announced => return self.fail(TOO_LARGE, io::ErrorKind::FileTooLarge),
-            UNFINISHED => {}
-            _ => return Poll::Ready(None),
-        }
-        loop {
-            match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    // Trailers are of no interest.
-                    let Ok(data) = frame.into_data() else { continue };
-                    let Some(left) = self.left.checked_sub(data.len()) else {
-                        return self.fail(TOO_LARGE, io::ErrorKind::FileTooLarge);
-                    };
-                    self.left = left;
-                    return Poll::Ready(Some(Ok(data)));
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(io::Error::other(error)))),
-                Poll::Ready(None) => {
-                    self.outcome.store(FINISHED, Relaxed);
-                    return Poll::Ready(None);
-                }
-                Poll::Pending => {
-                    ready!(self.poll_overdue(cx));
-                    return self.fail(TIMED_OUT, io::ErrorKind::TimedOut);
-                }
-            }
-        }
-    }
 }
 
 /// What a connection is doing, as far as its deadline depends on it.

@@ -1,0 +1,154 @@
+//! Making an account, and changing one's own.
+
+use std::sync::Arc;
+
+use poem::Request;
+use serde_json::Value as Json;
+
+use super::{
+    Form, Identity,
+    person::describe,
+    shapes::{Profile, Register},
+    sign_in::actor,
+};
+use crate::{
+    actor::Role,
+    auth::{
+        account::{self, NewUser},
+        gate::Caller,
+        password,
+    },
+    config::Registration,
+    db::{Value, Writer},
+    engine::{
+        descriptor::{Record, fields},
+        reply::Reply,
+        validate,
+    },
+    error::{Error, Problems},
+    kit::Json as AnyJson,
+};
+
+impl Identity {
+    pub(super) async fn create_account(&self, request: &Request, register: Register) -> Result<Reply<AnyJson, 201>, Error> {
+        if self.app.config.auth.registration == Registration::Off {
+            return Err(Error::Forbidden { detail: "Registration is closed.".into(), code: "registration_closed" });
+        }
+        let names = [register.first_name, register.last_name].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let full_name = register.full_name.or(Some(names)).filter(|name| !name.is_empty());
+        let number = register.phone.or(register.phone_number);
+        let (mut problems, phone) = self.check_names(register.username.as_deref(), register.email.as_deref(), number.as_deref(), None)?;
+        if register.username.is_none() && register.email.is_none() && number.is_none() {
+            problems.add(if self.form == Form::V1 { "email" } else { "username" }, "This field is required.");
+        }
+        let own = [
+            ("username", register.username.as_deref()),
+            ("email address", register.email.as_deref()),
+            ("full name", full_name.as_deref()),
+            ("phone number", number.as_deref()),
+        ];
+        let own: Vec<(&str, &str)> = own.into_iter().filter_map(|(what, name)| Some((what, name?))).collect();
+        let password = register.password.map(|password| password.0).unwrap_or_default();
+        match password.as_str() {
+            "" => problems.add("password", "This field is required."),
+            password => password::check(password, &own).into_iter().for_each(|text| problems.add("password", text)),
+        }
+        problems.or_ok()?;
+        let password_hash = self.app.hasher.hash(password).await?;
+        let user = NewUser { username: register.username, email: register.email, phone, full_name, password_hash, is_superuser: false };
+        let id = self.app.db.write(Arc::new(actor(request)), move |tx| {
+            let business = account::default_business(tx)?.ok_or(Error::Unavailable(60))?;
+            account::create(tx, user.clone(), business, Role::Customer)
+        });
+        let id = id.await?;
+        let mut person = self.person(id)?;
+        if self.form == Form::V1 {
+            person["message"] = "User registered successfully".into();
+        }
+        Ok(Reply::json(&person))
+    }
+
+    /// What is wrong with somebody's names, and the phone number in its one form.
+    fn check_names(
+        &self,
+        username: Option<&str>,
+        email: Option<&str>,
+        number: Option<&str>,
+        except: Option<i64>,
+    ) -> Result<(Problems, Option<String>), Error> {
+        let mut problems = Problems::default();
+        if let Some(text) = username.and_then(account::check_username) {
+            problems.add("username", text);
+        }
+        if let Some(text) = email.and_then(account::check_email) {
+            problems.add("email", text);
+        }
+        self.app.db.read(|reader| {
+            let phone = number.map(|number| account::phone(reader, number)).transpose()?.flatten();
+            if number.is_some() && phone.is_none() {
+                problems.add("phone", "Enter a valid phone number.");
+            }
+            if problems.is_empty() {
+                problems = account::taken(reader, username, email, phone.as_deref(), except)?;
+            }
+            Ok((problems, phone))
+        })
+    }
+
+    pub(super) async fn change(&self, caller: Caller, body: Record) -> Result<Reply<AnyJson>, Error> {
+        let user = caller.actor.user_id.ok_or_else(Error::forbidden)?;
+        let sent = validate::object(&fields::<Profile>(), body, None, &caller.actor)?;
+        let text = |name: &str| sent.get(name).and_then(Json::as_str);
+        let number = text("phone").or(text("phone_number"));
+        let (mut problems, phone) = self.check_names(text("username"), text("email"), number, Some(user))?;
+        if let Some(zone) = text("timezone").filter(|zone| jiff::tz::TimeZone::get(zone).is_err()) {
+            problems.add("timezone", format!("\"{zone}\" is not a valid choice."));
+        }
+        problems.or_ok()?;
+        let mut values: Vec<(&'static str, Value)> = vec![];
+        for name in ["username", "email", "neighborhood", "location", "bio", "language", "timezone"] {
+            if let Some(value) = sent.get(name) {
+                values.push((name, value.as_str().into()));
+            }
+        }
+        if sent.contains_key("phone") || sent.contains_key("phone_number") {
+            values.push(("phone", phone.into()));
+        }
+        if let Some(preferences) = sent.get("preferences").filter(|preferences| preferences.is_object()) {
+            values.push(("preferences", preferences.to_string().into()));
+        }
+        let part = |name: &str| sent.get(name).map(|part| part.as_str().unwrap_or_default().to_owned());
+        let (first, last) = (part("first_name"), part("last_name"));
+        let full_name = sent.get("full_name").map(|name| name.as_str().map(str::to_owned));
+        let work = move |tx: &mut Writer<'_>| {
+            let mut values = values.clone();
+            if let Some(name) = full_name.clone() {
+                values.push(("full_name", name.into()));
+            }
+            tx.update("users", user, values).map(drop)
+        };
+        let work = join_names(work, user, first, last);
+        caller.write(work).await?;
+        Ok(Reply::json(&describe(&caller)?))
+    }
+}
+
+/// First and last name are parts of the whole: the one that is not sent stays.
+fn join_names(
+    mut rest: impl FnMut(&mut Writer<'_>) -> Result<(), Error> + Send + 'static,
+    user: i64,
+    first: Option<String>,
+    last: Option<String>,
+) -> impl FnMut(&mut Writer<'_>) -> Result<(), Error> + Send + 'static {
+    move |tx| {
+        rest(tx)?;
+        if first.is_none() && last.is_none() {
+            return Ok(());
+        }
+        let whole: Option<String> = tx.one::<Option<String>>("SELECT full_name FROM users WHERE id = ?1", &[user.into()])?.flatten();
+        let whole = whole.unwrap_or_default();
+        let (old_first, old_last) = whole.split_once(' ').unwrap_or((&whole, ""));
+        let name = format!("{} {}", first.as_deref().unwrap_or(old_first), last.as_deref().unwrap_or(old_last));
+        tx.update("users", user, vec![("full_name", name.trim().into())]).map(drop)
+    }
+}

@@ -1,0 +1,214 @@
+//! Signing in and out, and one's own profile, on every path that front ends know: the same operations, answered as the path does.
+
+mod account;
+mod person;
+mod shapes;
+mod sign_in;
+
+use std::collections::HashMap;
+
+use poem::{Request, Result, endpoint::BoxEndpoint, http::Method};
+use poem_openapi::{
+    OpenApi,
+    registry::{MetaApi, Registry},
+};
+use serde_json::json;
+
+use self::{
+    person::describe,
+    shapes::{
+        Empty, Login, LoginResponse, Message, Profile, Register, TokenBlacklist, TokenPair, TokenRefresh, TokenRefreshResponse, TokenVerify,
+    },
+    sign_in::{actor, cookie, v1_tokens},
+};
+use crate::{
+    app::App,
+    auth::gate::Caller,
+    engine::{
+        body::{Body, FormInput},
+        reply::Reply,
+    },
+    error::Error,
+    kit::Json as AnyJson,
+};
+
+/// How a path answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `/api/auth/`: both tokens in the body.
+    Auth,
+    /// `/api/users/`: the refresh token only in a cookie.
+    Users,
+    /// `/api/v1/accounts/`: no rotation, the person's fields beside the tokens.
+    V1,
+}
+
+const FORMS: [(Form, &str); 3] = [(Form::Auth, "/auth"), (Form::Users, "/users"), (Form::V1, "/v1/accounts")];
+
+/// One path's operations.
+struct Identity {
+    app: App,
+    form: Form,
+}
+
+#[OpenApi]
+impl Identity {
+    /// Register
+    ///
+    /// Makes an account, as a customer of the first business.
+    #[oai(path = "/register", method = "post")]
+    async fn register(&self, request: &Request, body: FormInput<Register>) -> Result<Reply<AnyJson, 201>> {
+        self.refuse_bad_token(request)?;
+        Ok(self.create_account(request, body.0).await?)
+    }
+
+    /// Sign in
+    ///
+    /// By user name, e-mail or phone, and password. A wrong password and an unknown person get the same answer.
+    #[oai(path = "/login", method = "post")]
+    async fn login(&self, request: &Request, body: FormInput<Login>) -> Result<Reply<LoginResponse>> {
+        let (user, pair) = self.sign_in(request, body.0, self.form != Form::V1).await?;
+        let person = self.person(user)?;
+        Ok(match self.form {
+            Form::V1 => Reply::json(&v1_tokens(&pair, person)),
+            Form::Auth => self.with_cookie(Reply::json(&json!({"access": pair.access, "refresh": pair.refresh, "user": person})), &pair),
+            Form::Users => self.with_cookie(Reply::json(&json!({"access": pair.access, "user": person})), &pair),
+        })
+    }
+
+    /// Get a pair of tokens
+    ///
+    /// As signing in, with both tokens in the body.
+    #[oai(path = "/token", method = "post")]
+    async fn token(&self, request: &Request, body: FormInput<Login>) -> Result<Reply<TokenPair>> {
+        let (user, pair) = self.sign_in(request, body.0, self.form != Form::V1).await?;
+        Ok(match self.form {
+            Form::V1 => Reply::json(&v1_tokens(&pair, self.person(user)?)),
+            _ => Reply::json(&json!({"refresh": pair.refresh, "access": pair.access})),
+        })
+    }
+
+    /// Refresh the access token
+    ///
+    /// The refresh token comes from the cookie or the body. It is exchanged for a new one; presenting an old one again later
+    /// than 30 seconds ends the session.
+    #[oai(path = "/token/refresh", method = "post")]
+    async fn refresh(&self, request: &Request, body: FormInput<TokenRefresh>) -> Result<Reply<TokenRefreshResponse>> {
+        let in_cookie = cookie(request).filter(|_| self.form != Form::V1);
+        let by_cookie = in_cookie.is_some();
+        let token = in_cookie.or(body.0.refresh).ok_or_else(|| Error::field("refresh", "This field is required."))?;
+        let pair = match self.app.sessions.refresh(actor(request), &token).await {
+            Ok(pair) => pair,
+            Err(error) if by_cookie => return Err(self.clearing(error)),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(match (by_cookie, &pair.refresh) {
+            (true, _) => self.with_cookie(Reply::json(&json!({"access": pair.access})), &pair),
+            (false, None) => Reply::json(&json!({"access": pair.access})),
+            (false, Some(refresh)) => Reply::json(&json!({"access": pair.access, "refresh": refresh})),
+        })
+    }
+
+    /// Verify a token
+    ///
+    /// Answers nothing when it is good.
+    #[oai(path = "/token/verify", method = "post")]
+    async fn verify(&self, request: &Request, body: FormInput<TokenVerify>) -> Result<Reply<Empty>> {
+        self.app.sessions.verify(&body.0.token, &actor(request))?;
+        Ok(Reply::json(&json!({})))
+    }
+
+    /// End a refresh token
+    ///
+    /// And with it the session it belongs to.
+    #[oai(path = "/token/blacklist", method = "post")]
+    async fn blacklist(&self, request: &Request, body: FormInput<TokenBlacklist>) -> Result<Reply<Empty>> {
+        self.app.sessions.blacklist(actor(request), &body.0.refresh).await?;
+        Ok(Reply::json(&json!({})))
+    }
+
+    /// Sign out
+    ///
+    /// Ends the session of the refresh token (cookie or body) or else of the access token.
+    #[oai(path = "/logout", method = "post")]
+    async fn logout(&self, request: &Request, body: FormInput<TokenRefresh>) -> Result<Reply<Message>> {
+        let token = cookie(request).or(body.0.refresh);
+        if self.form == Form::V1 {
+            let token = token.ok_or_else(|| Error::field("refresh", "This field is required."))?;
+            let ended = self.app.sessions.blacklist(actor(request), &token).await;
+            ended.map_err(|_| Error::Malformed("Invalid token".into()))?;
+            return Ok(Reply::json(&json!({"detail": "Logout successful"})).with_status(205));
+        }
+        match token {
+            // Signing out twice is signed out.
+            Some(token) => drop(self.app.sessions.blacklist(actor(request), &token).await),
+            None => {
+                if let Some(session) = self.app.gate.caller(request).ok().and_then(|caller| caller.session) {
+                    self.app.sessions.end(actor(request), session).await?;
+                }
+            }
+        }
+        let said = json!({"success": true, "message": "Successfully logged out", "detail": "Successfully logged out"});
+        Ok(Reply::json(&said).header("Set-Cookie", self.cookie_text("", 0)))
+    }
+
+    /// Read oneself
+    #[oai(path = "/me", method = "get")]
+    async fn me(&self, caller: Caller) -> Result<Reply<AnyJson>> {
+        Ok(Reply::json(&describe(&caller)?))
+    }
+
+    /// Change oneself
+    #[oai(path = "/me", method = "patch")]
+    async fn change_me(&self, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
+        Ok(self.change(caller, body.0?).await?)
+    }
+
+    /// Replace oneself
+    #[oai(path = "/me", method = "put")]
+    async fn replace_me(&self, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
+        let body = body.0?;
+        if body.get("username").is_none_or(|name| name.as_str().is_none_or(str::is_empty)) {
+            return Err(Error::field("username", "This field is required.").into());
+        }
+        Ok(self.change(caller, body).await?)
+    }
+
+    /// Read one's profile
+    #[oai(path = "/profile", method = "get")]
+    async fn profile(&self, caller: Caller) -> Result<Reply<AnyJson>> {
+        Ok(Reply::json(&describe(&caller)?))
+    }
+
+    /// Change one's profile
+    #[oai(path = "/profile", method = "patch")]
+    async fn change_profile(&self, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
+        Ok(self.change(caller, body.0?).await?)
+    }
+}
+
+/// The operations of `Identity` on each of the paths that front ends know.
+pub(super) struct Everywhere(pub App);
+
+impl OpenApi for Everywhere {
+    fn meta() -> Vec<MetaApi> {
+        let at = |prefix: &'static str| {
+            let mut apis = Identity::meta();
+            apis.iter_mut().flat_map(|api| &mut api.paths).for_each(|path| path.path.insert_str(0, prefix));
+            apis
+        };
+        FORMS.into_iter().flat_map(|(_, prefix)| at(prefix)).collect()
+    }
+
+    fn register(registry: &mut Registry) {
+        <Identity as OpenApi>::register(registry);
+    }
+
+    fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
+        for (form, prefix) in FORMS {
+            let mut routes = HashMap::new();
+            Identity { app: self.0.clone(), form }.add_routes(&mut routes);
+            table.extend(routes.into_iter().map(|(path, methods)| (format!("{prefix}{path}"), methods)));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The parameters of a resource's operations: pages, order, search, filters, conditions.
+
+use poem_openapi::registry::{MetaOperationParam, MetaParamIn, MetaSchema};
+
+use super::{inline, schema};
+use crate::engine::{Output, descriptor::Descriptor, field::Kind};
+
+fn parameter(name: &str, in_type: MetaParamIn, schema: MetaSchema, description: &str) -> MetaOperationParam {
+    MetaOperationParam {
+        name: name.to_owned(),
+        schema: inline(schema),
+        in_type,
+        description: Some(description.to_owned()),
+        required: false,
+        deprecated: false,
+        explode: true,
+        style: None,
+    }
+}
+
+/// What the handlers read from the request themselves.
+pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> {
+    let query = |name: &str, schema: MetaSchema, description: &str| parameter(name, MetaParamIn::Query, schema, description);
+    let header = |name: &str, description: &str| parameter(name, MetaParamIn::Header, schema("string"), description);
+    let pages = || {
+        [
+            query("page", schema("integer"), "A page number within the paginated result set."),
+            query("page_size", schema("integer"), "Number of results to return per page."),
+        ]
+    };
+    let mut all = vec![];
+    match verb {
+        "list" | "deleted_list" | "minimal_list" => {
+            let names: Vec<&str> = d.about.order.iter().map(|name| name.trim_start_matches('-')).collect();
+            let ordering = format!("Which field to use when ordering the results; `-` before it descends: {}.", names.join(", "));
+            all.push(query("ordering", schema("string"), &ordering));
+            all.extend(pages());
+            if !d.about.search.is_empty() {
+                all.push(query("search", schema("string"), &format!("Words to find in {}.", d.about.search.join(", "))));
+            }
+            all.extend(d.about.filter.iter().flat_map(|name| filters(d, name)));
+            all.extend(d.about.filter_by.iter().map(|(name, _)| query(name, schema("string"), &format!("Only those with this {name}."))));
+            if verb == "list" && d.about.soft_delete {
+                all.push(query("include_deleted", schema("boolean"), "Deleted ones as well; for those who run the business."));
+            }
+            all.push(header("If-None-Match", "The `ETag` of an answer the client has: unchanged, the answer is 304."));
+        }
+        "history_list" => all.extend(pages()),
+        "retrieve" => all.push(header("If-None-Match", "The `ETag` of an answer the client has: unchanged, the answer is 304.")),
+        "create" => all.push(query("strict", schema("boolean"), "Warnings, such as of a duplicate, become refusals.")),
+        "update" | "partial_update" | "destroy" => {
+            all.push(header("If-Match", "The `ETag` that the client has read: changed since, the answer is 412."));
+        }
+        _ => {}
+    }
+    all
+}
+
+/// A filter, and the tests that its kind allows.
+fn filters(d: &Descriptor, name: &str) -> Vec<MetaOperationParam> {
+    let field = d.field(name);
+    let mut exact = field.map_or_else(|| computed_schema(d, name), |field| bare(&field.schema));
+    exact.description = None;
+    let query = |name: String, schema: MetaSchema, text: String| parameter(&name, MetaParamIn::Query, schema, &text);
+    let mut all = vec![query(name.to_owned(), exact.clone(), format!("Only those whose {name} is this."))];
+    let kind = field.map(|field| &field.kind);
+    if !matches!(kind, Some(Kind::Bool)) && exact.ty != "boolean" {
+        all.push(query(format!("{name}__in"), schema("string"), format!("Only those whose {name} is one of these, separated by commas.")));
+    }
+    let ranged =
+        matches!(kind, Some(Kind::Date | Kind::DateTime | Kind::Integer | Kind::Number | Kind::Money)) || exact.format == Some("date-time");
+    if ranged {
+        all.push(query(format!("{name}__gte"), exact.clone(), format!("Only those whose {name} is this or more.")));
+        all.push(query(format!("{name}__lte"), exact, format!("Only those whose {name} is this or less.")));
+    }
+    if field.is_some_and(|field| field.nullable) {
+        all.push(query(format!("{name}__isnull"), schema("boolean"), format!("Only those that have no {name}, or that have one.")));
+    }
+    all
+}
+
+fn computed_schema(d: &Descriptor, name: &str) -> MetaSchema {
+    let computed = d.about.computed.iter().find(|computed| computed.name == name);
+    match computed.map(|computed| computed.output) {
+        Some(Output::Bool) => schema("boolean"),
+        Some(Output::Integer) => schema("integer"),
+        Some(Output::Number) => schema("number"),
+        Some(Output::DateTime) => MetaSchema::new_with_format("string", "date-time"),
+        Some(_) => schema("string"),
+        None if name.ends_with("_at") => MetaSchema::new_with_format("string", "date-time"),
+        None => schema("integer"),
+    }
+}
+
+/// The type of a field without what only concerns its being stored.
+fn bare(field: &MetaSchema) -> MetaSchema {
+    MetaSchema { ty: field.ty, format: field.format, enum_items: field.enum_items.clone(), ..MetaSchema::ANY }
+}

@@ -1,0 +1,202 @@
+//! The settings: what the shipped `config.toml` says, then the operator's file, the environment and the command line.
+
+mod load;
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use serde::Deserialize;
+
+pub use self::load::{Loaded, Origin, Setting, load};
+
+/// Every setting, checked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Development mode; only ever on a loopback address.
+    pub dev: bool,
+    /// Listening and the limits on connections.
+    pub server: Server,
+    /// Where everything is kept.
+    pub data: Data,
+    /// SQLite: its connections and its writer.
+    pub database: Database,
+    /// Lists and the API's documentation.
+    pub api: Api,
+    /// Tokens, passwords, cookies and registration.
+    pub auth: Auth,
+    /// What is logged and how.
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// What links start with, without a slash at the end; empty takes it from the Host header.
+    pub base_url: String,
+    /// The most connections open at once.
+    pub max_connections: usize,
+    /// The most connections open at once from one address; 0 is no limit.
+    pub max_connections_per_address: usize,
+    /// Seconds a new connection may stay silent.
+    pub first_byte_seconds: u64,
+    /// Seconds a request's headers may take.
+    pub header_seconds: u64,
+    /// Seconds a request's body may take.
+    pub body_seconds: u64,
+    /// Seconds a connection may stay open between two requests.
+    pub idle_seconds: u64,
+    /// The largest request body, in bytes.
+    pub body_limit_bytes: usize,
+    /// Seconds that requests under way are given when the server stops.
+    pub shutdown_seconds: u64,
+    /// Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Origins whose pages may call the API, exactly as browsers send them.
+    pub cors_origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// The folder of the database and everything else that is kept.
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Connections that read at once.
+    pub readers: u32,
+    /// The most writes that wait for the writer.
+    pub writer_queue: usize,
+    /// The most writes in one transaction.
+    pub batch: usize,
+    /// Milliseconds one transaction may go on taking in writes.
+    pub batch_milliseconds: u64,
+    /// Seconds a statement may run.
+    pub statement_seconds: u64,
+    /// Requests that may scan tables at once.
+    pub scan_permits: usize,
+    /// The page cache, in MiB.
+    pub cache_mib: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Records on a page when the request does not say.
+    pub page_size: u32,
+    /// The most records on a page.
+    pub max_page_size: u32,
+    /// Whether the documentation pages are served.
+    pub docs: bool,
+    /// The API's name in its documentation.
+    pub title: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// What tokens are signed with; empty is the key kept in the data folder.
+    pub jwt_key: Secret,
+    /// Seconds an access token is good for.
+    pub access_seconds: u64,
+    /// Seconds a refresh token is good for.
+    pub refresh_seconds: u64,
+    /// Seconds a refresh token is good for when the user is to be remembered.
+    pub remember_seconds: u64,
+    /// Seconds an exchanged refresh token is still taken.
+    pub rotation_grace_seconds: u64,
+    /// Who may sign up.
+    pub registration: Registration,
+    /// Passwords hashed at once; 0 is one per core.
+    pub hash_threads: usize,
+    /// The most passwords that wait to be hashed.
+    pub hash_queue: usize,
+    /// Whether cookies are marked Secure.
+    pub cookie_secure: CookieSecure,
+    /// The SameSite mark of cookies.
+    pub cookie_same_site: SameSite,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// The least important messages that are logged.
+    pub level: Level,
+    /// How lines are written.
+    pub format: Format,
+    /// Whether each request is logged.
+    pub requests: bool,
+}
+
+/// Who may sign up without an invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    Customer,
+    Off,
+}
+
+/// Whether cookies are marked Secure; `Auto` marks them unless listening on a loopback address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CookieSecure {
+    Auto,
+    Always,
+    Never,
+}
+
+/// The SameSite mark of cookies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SameSite {
+    Lax,
+    Strict,
+    None,
+}
+
+/// The least important messages that are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How log lines are written; `Auto` is text on a terminal and json otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    Auto,
+    Text,
+    Json,
+}
+
+/// A text that does not print.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}

@@ -1,0 +1,243 @@
+//! Reading: lists, records, histories.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use hyper::body::Bytes;
+use serde_json::{Value as Json, json};
+
+use super::{deleted_reach, missing, reach, record_etag};
+use crate::{
+    actor::Actor,
+    auth::gate::Caller,
+    db::{Cell, Reader, Row},
+    engine::{
+        access::{LIST, READ, Reach},
+        descriptor::{self, Descriptor, Form, Record},
+        field::{Field, Kind},
+        query::{PageNumber, Pages, Parameters, Query, invalid_page, page_link},
+        reply::Reply,
+        store::{self, Deleted},
+    },
+    error::{Error, Result},
+    kit::exponent,
+};
+
+/// A request for a list.
+pub struct ListRequest {
+    pub parameters: Parameters,
+    /// The path, for links to other pages.
+    pub path: String,
+    pub if_none_match: Option<String>,
+    pub pages: Pages,
+}
+
+/// Which list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Listing {
+    Live,
+    Deleted,
+    Minimal,
+}
+
+/// A page of records.
+pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListRequest, listing: Listing) -> Result<Reply<S>> {
+    let actor = caller.actor.clone();
+    let reach = if listing == Listing::Deleted { deleted_reach(d, &actor)? } else { reach(d, &actor, LIST)? };
+    // Before the rows are read: what is kept under this stamp is then never older than it.
+    let stamp = caller.db.stamp(d.tables(caller.db.catalog()));
+    let etag = list_etag(caller, d, &request, listing, stamp);
+    if matches(request.if_none_match.as_deref(), &etag) {
+        return Ok(Reply::unchanged(etag));
+    }
+    let page_key = page_key(caller, d, &request, listing, reach, stamp);
+    if let Some(page) = caller.db.pages().get(&page_key) {
+        return Ok(Reply::bytes(page).with_etag(etag));
+    }
+    let query = Query::parse(d, &actor, &request.parameters, request.pages)?;
+    let deleted = match listing {
+        Listing::Deleted => Deleted::Only,
+        _ if query.include_deleted => Deleted::With,
+        _ => Deleted::Without,
+    };
+    let scope = store::scope(d, &actor, reach, deleted);
+    let total_key = total_key(d, &actor, reach, &scope, &query, stamp);
+    let known = caller.db.totals().get(&total_key);
+    let scans = query.may_scan || reach == Reach::Own || known.is_none();
+    let (db, origin) = (caller.db.clone(), caller.origin.clone());
+    let work = move |reader: &Reader<'_>| {
+        check_filters(reader, &actor, &query)?;
+        let total = match known {
+            Some(total) => total,
+            None => store::count(reader, d, &actor, &query, &scope)?,
+        };
+        db.totals().insert(total_key, total);
+        page(reader, d, &actor, &query, &scope, listing, total.unsigned_abs(), &format!("{origin}{}", request.path), &request.parameters)
+    };
+    let body = Bytes::from(if scans { caller.scan(work).await? } else { caller.read(work)? });
+    caller.db.pages().insert(page_key, body.clone());
+    Ok(Reply::bytes(body).with_etag(etag))
+}
+
+/// Refuses the filters that are wrong, all at once.
+fn check_filters(reader: &Reader<'_>, actor: &Actor, query: &Query) -> Result<()> {
+    let mut problems = query.problems.clone();
+    for (parameter, table, key) in &query.references {
+        let target = descriptor::by_table(table).ok_or_else(|| Error::internal(format_args!("no resource keeps {table}")))?;
+        if store::find(reader, target, actor, key)?.is_none() {
+            problems.add(parameter, "Select a valid choice. That choice is not one of the available choices.");
+        }
+    }
+    problems.or_ok()
+}
+
+#[expect(clippy::too_many_arguments, reason = "one page is all of these, and they are used nowhere else together")]
+fn page(
+    reader: &Reader<'_>,
+    d: &Descriptor,
+    actor: &Actor,
+    query: &Query,
+    scope: &str,
+    listing: Listing,
+    total: u64,
+    url: &str,
+    parameters: &Parameters,
+) -> Result<Vec<u8>> {
+    let pages = total.div_ceil(query.size).max(1);
+    let number = match query.page {
+        PageNumber::Last => pages,
+        PageNumber::Number(number) => number,
+    };
+    if number > pages {
+        return Err(invalid_page());
+    }
+    let mut out = Vec::with_capacity(32 * 1024);
+    open_page(&mut out, total, number, pages, url, parameters);
+    let offset = (number - 1) * query.size;
+    match listing {
+        Listing::Minimal => store::minimal(reader, d, actor, query, scope, offset, &mut out)?,
+        _ => store::page(reader, d, actor, query, scope, offset, &mut out)?,
+    }
+    out.extend_from_slice(b"]}");
+    Ok(out)
+}
+
+/// Everything of a page before its rows.
+fn open_page(out: &mut Vec<u8>, total: u64, number: u64, pages: u64, url: &str, parameters: &Parameters) {
+    let link = |page: Option<u64>| page.map_or(Json::Null, |page| format!("{url}{}", page_link(parameters, page)).into());
+    let next = link((number < pages).then(|| number + 1));
+    let previous = link((number > 1).then(|| number - 1));
+    out.extend_from_slice(format!("{{\"count\":{total},\"next\":{next},\"previous\":{previous},\"results\":[").as_bytes());
+}
+
+fn total_key(d: &Descriptor, actor: &Actor, reach: Reach, scope: &str, query: &Query, stamp: u64) -> String {
+    let who = if reach == Reach::Own { actor.user_id } else { None };
+    let when = if query.conditions.is_empty() { String::new() } else { actor.today().to_string() };
+    format!("{}|{scope}|{:?}|{who:?}|{when}|{:?}|{:?}|{stamp}", d.about.table, actor.business_id(), query.conditions, query.args)
+}
+
+/// Everything that a page depends on. Not its hash, as in the `ETag`: two that met would show one business's rows to another.
+fn page_key(caller: &Caller, d: &Descriptor, request: &ListRequest, listing: Listing, reach: Reach, stamp: u64) -> String {
+    let actor = &caller.actor;
+    let who = (reach == Reach::Own || d.knows_caller()).then_some(actor.user_id);
+    let rights = (actor.business_id(), actor.role.name(), actor.rights(), actor.branch_id, who);
+    format!("{}|{listing:?}|{stamp}|{rights:?}|{}|{}|{:?}", d.about.path, actor.today(), caller.origin, request.parameters)
+}
+
+/// The validator of a list: changes with every commit to a table it depends on, and with whatever shapes the answer.
+fn list_etag(caller: &Caller, d: &Descriptor, request: &ListRequest, listing: Listing, stamp: u64) -> String {
+    let actor = &caller.actor;
+    let mut hasher = DefaultHasher::new();
+    (caller.db.boot(), stamp, d.about.path, listing, &request.parameters, &caller.origin).hash(&mut hasher);
+    (actor.user_id, actor.business_id(), actor.role.name(), actor.rights(), actor.branch_id, actor.today()).hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
+/// One record.
+pub fn read<S>(caller: &Caller, d: &'static Descriptor, key: &str, if_none_match: Option<&str>) -> Result<Reply<S>> {
+    let actor = &caller.actor;
+    let reach = reach(d, actor, READ)?;
+    let found = caller.db.read(|reader| store::read(reader, d, actor, key, reach, Form::Read, Deleted::Without))?;
+    let (body, version) = found.ok_or_else(|| missing(d, key))?;
+    let etag = record_etag(&body, version);
+    if matches(if_none_match, &etag) { Ok(Reply::unchanged(etag)) } else { Ok(Reply::bytes(body).with_etag(etag)) }
+}
+
+/// What happened to a record, newest first: who, when, and each field before and after.
+pub fn history<S>(caller: &Caller, d: &'static Descriptor, key: &str, request: &ListRequest) -> Result<Reply<S>> {
+    let actor = &caller.actor;
+    let reach = reach(d, actor, READ)?;
+    let deleted = if actor.is_manager() { Deleted::With } else { Deleted::Without };
+    let query = Query::parse(d, actor, &vec_of_pages(&request.parameters), request.pages)?;
+    caller.db.snapshot(|reader| {
+        let id = store::find_in(reader, d, actor, key, reach, deleted)?.ok_or_else(|| missing(d, key))?;
+        let scope = [d.about.table.into(), id.into(), actor.business_id().into()];
+        let of = "audit_log AS a WHERE a.target_type = ?1 AND a.target_id = ?2 AND (a.business_id = ?3 OR a.business_id IS NULL)";
+        let total = reader.one::<i64>(&format!("SELECT count(*) FROM {of}"), &scope)?.unwrap_or(0).unsigned_abs();
+        let pages = total.div_ceil(query.size).max(1);
+        let number = match query.page {
+            PageNumber::Last => pages,
+            PageNumber::Number(number) if number <= pages => number,
+            PageNumber::Number(_) => return Err(invalid_page()),
+        };
+        let sql = format!(
+            "SELECT a.id, a.at, a.action, a.actor_id, u.username, u.full_name, a.before, a.after, a.request_id
+             FROM audit_log AS a LEFT JOIN users AS u ON u.id = a.actor_id WHERE a.id IN (SELECT a.id FROM {of} ORDER BY a.id DESC LIMIT {} OFFSET {})
+             ORDER BY a.id DESC",
+            query.size,
+            (number - 1) * query.size
+        );
+        let entry = |row: &Row<'_>| {
+            let object = |text: Option<String>| text.and_then(|text| serde_json::from_str::<Record>(&text).ok()).unwrap_or_default();
+            let by = row.get::<Option<i64>>(3)?;
+            let by = by.map(|id| Ok(json!({"id": id, "username": row.get::<Option<String>>(4)?, "full_name": row.get::<Option<String>>(5)?}))).transpose()?;
+            Ok(json!({
+                "id": row.get::<i64>(0)?,
+                "at": row.get::<String>(1)?,
+                "action": row.get::<String>(2)?,
+                "actor": by,
+                "changes": changes(d, actor, &object(row.get(6)?), &object(row.get(7)?)),
+                "request_id": row.get::<Option<String>>(8)?,
+            }))
+        };
+        let entries: Vec<Json> = reader.rows(&sql, &scope, entry)?;
+        let mut out = Vec::new();
+        open_page(&mut out, total, number, pages, &format!("{}{}", caller.origin, request.path), &request.parameters);
+        out.extend_from_slice(entries.iter().map(Json::to_string).collect::<Vec<_>>().join(",").as_bytes());
+        out.extend_from_slice(b"]}");
+        Ok(Reply::bytes(out))
+    })
+}
+
+/// Of a history only the page can be chosen.
+fn vec_of_pages(parameters: &Parameters) -> Parameters {
+    parameters.iter().filter(|(name, _)| name == "page" || name == "page_size").cloned().collect()
+}
+
+/// The columns of an audit entry as fields that the actor may see.
+fn changes(d: &Descriptor, actor: &Actor, before: &Record, after: &Record) -> Vec<Json> {
+    let decimals = |record: &Record| record.get("currency").and_then(Json::as_str).map(exponent);
+    let decimals = decimals(after)
+        .or_else(|| decimals(before))
+        .unwrap_or_else(|| actor.business.as_ref().map_or(2, |business| exponent(&business.currency)));
+    let value = |record: &Record, field: &Field| match record.get(field.column) {
+        None => Json::Null,
+        Some(Json::Array(rows)) => Json::Array(rows.clone()),
+        Some(Json::Number(number)) if field.kind == Kind::Bool => Json::Bool(number.as_i64() != Some(0)),
+        Some(Json::Number(number)) => {
+            field.to_json(number.as_i64().map_or_else(|| Cell::Real(number.as_f64().unwrap_or_default()), Cell::Int), decimals)
+        }
+        Some(Json::String(text)) => field.to_json(Cell::Text(text), decimals),
+        Some(other) => other.clone(),
+    };
+    let shown = d.visible().filter(|field| d.is_open(field.name, actor));
+    let fields = shown.filter(|field| before.contains_key(field.column) || after.contains_key(field.column));
+    let change = fields.map(|field| json!({"field": field.name, "before": value(before, field), "after": value(after, field)}));
+    let deleted = ["deleted_at"].into_iter().filter(|name| before.contains_key(*name) || after.contains_key(*name));
+    let mark = deleted.map(|name| json!({"field": name, "before": before.get(name), "after": after.get(name)}));
+    change.chain(mark).collect()
+}
+
+/// Does an `If-None-Match` name this validator (RFC 9110, 13.1.2: weak comparison)?
+fn matches(header: Option<&str>, etag: &str) -> bool {
+    header.is_some_and(|list| list.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == etag))
+}

@@ -1,0 +1,174 @@
+//! Writing: each in one transaction, from the caller's rights to what follows.
+
+use serde_json::Value as Json;
+
+use super::{deleted_reach, missing, reach, record_etag};
+use crate::{
+    actor::Actor,
+    auth::gate::Caller,
+    db::{Reader, Writer},
+    engine::{
+        about::Options,
+        access::{CREATE, DELETE, READ, Reach, UPDATE, Verbs},
+        descriptor::{Descriptor, Form, Record},
+        field::Kind,
+        reply::Reply,
+        store::{self, Deleted},
+        validate::{self, Mode},
+    },
+    error::{Error, Result},
+};
+
+/// A stored record in the written form: body and `ETag`.
+fn answer<S, const STATUS: u16>((body, version): (Vec<u8>, i64)) -> Reply<S, STATUS> {
+    let etag = record_etag(&body, version);
+    Reply::bytes(body).with_etag(etag)
+}
+
+/// A record that was just written. Read after the commit, by whoever asked: the writer has others to serve.
+pub(super) fn read_back<S, const STATUS: u16>(caller: &Caller, d: &Descriptor, id: i64) -> Result<Reply<S, STATUS>> {
+    let found =
+        caller.db.read(|reader| store::read(reader, d, &caller.actor, &id.to_string(), Reach::All, Form::Written, Deleted::With))?;
+    found.map(answer).ok_or_else(|| d.missing())
+}
+
+/// Creates a record.
+pub async fn create<S>(caller: &Caller, d: &'static Descriptor, input: Result<Record>, options: Options) -> Result<Reply<S, 201>> {
+    reach(d, &caller.actor, CREATE)?;
+    let input = input?;
+    let id = caller.write(move |tx| insert_record(tx, d, input.clone(), options)).await?;
+    read_back(caller, d, id)
+}
+
+/// Changes a record: all of its required fields must be there for `Mode::Whole`.
+pub async fn update<S>(
+    caller: &Caller,
+    d: &'static Descriptor,
+    key: String,
+    input: Result<Record>,
+    mode: Mode,
+    options: Options,
+) -> Result<Reply<S>> {
+    reach(d, &caller.actor, UPDATE)?;
+    let id = caller.write(move |tx| {
+        let id = find_record(tx, d, &tx.actor().clone(), &key, UPDATE)?;
+        change_record(tx, d, id, input.clone()?, mode, options)?;
+        Ok(id)
+    });
+    read_back(caller, d, id.await?)
+}
+
+/// Deletes a record.
+pub async fn delete(caller: &Caller, d: &'static Descriptor, key: String, options: Options) -> Result<()> {
+    reach(d, &caller.actor, DELETE)?;
+    let work = move |tx: &mut Writer<'_>| {
+        let id = find_record(tx, d, &tx.actor().clone(), &key, DELETE)?;
+        check_version(tx, d, id, options)?;
+        remove_record(tx, d, id)
+    };
+    caller.write(work).await
+}
+
+/// Brings a deleted record back.
+pub async fn restore<S>(caller: &Caller, d: &'static Descriptor, key: String) -> Result<Reply<S>> {
+    deleted_reach(d, &caller.actor)?;
+    let id = caller.write(move |tx| {
+        let reach = deleted_reach(d, tx.actor())?;
+        let id = store::find_in(tx, d, tx.actor(), &key, reach, Deleted::Only)?.ok_or_else(|| missing(d, &key))?;
+        tx.restore(d.about.table, id)?;
+        Ok(id)
+    });
+    read_back(caller, d, id.await?)
+}
+
+/// The row that a verb is meant for. A row that the caller may read but not do this to is forbidden; all others are not found.
+pub(super) fn find_record(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, key: &str, verb: Verbs) -> Result<i64> {
+    let granted = reach(d, actor, verb)?;
+    if let Some(id) = store::find_in(reader, d, actor, key, granted, Deleted::Without)? {
+        return Ok(id);
+    }
+    let readable = d.about.access.reach(actor, READ);
+    match store::find_in(reader, d, actor, key, readable, Deleted::Without)? {
+        Some(_) => Err(Error::forbidden()),
+        None => Err(missing(d, key)),
+    }
+}
+
+pub(super) fn insert_record(tx: &mut Writer<'_>, d: &Descriptor, input: Record, options: Options) -> Result<i64> {
+    let actor = tx.actor().clone();
+    let mut record = validate::resource(tx, d, &actor, input, None, Mode::Whole, options)?;
+    default_currency(d, &actor, &mut record);
+    let (record, after) = (d.check)(tx, None, None, record, options)?;
+    let id = store::insert(tx, d, &record)?;
+    after(id, tx)?;
+    Ok(id)
+}
+
+fn default_currency(d: &Descriptor, actor: &Actor, record: &mut Record) {
+    let Some(field) = d.fields.iter().find(|field| field.kind == Kind::Currency) else { return };
+    if record.get(field.name).is_none_or(Json::is_null)
+        && let Some(business) = &actor.business
+    {
+        record.insert(field.name.to_owned(), business.currency.clone().into());
+    }
+}
+
+pub(super) fn change_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64, input: Record, mode: Mode, options: Options) -> Result<()> {
+    let actor = tx.actor().clone();
+    check_version(tx, d, id, options)?;
+    let before = store::record(tx, d, id)?;
+    let mut input = input;
+    restate_money(d, &before, &mut input);
+    let changes = validate::resource(tx, d, &actor, input, Some(&before), mode, options)?;
+    check_self_service(d, &actor, &before, &changes, options)?;
+    let mut record = before.clone();
+    record.extend(changes);
+    let (record, after) = (d.check)(tx, Some(id), Some(&before), record, options)?;
+    store::update(tx, d, id, &before, &record)?;
+    after(id, tx)
+}
+
+/// A change of currency alone keeps the amounts as they read: they are checked again against the new currency's decimals.
+fn restate_money(d: &Descriptor, before: &Record, input: &mut Record) {
+    let changes_currency = d.fields.iter().any(|field| field.kind == Kind::Currency && input.contains_key(field.name));
+    for field in d.fields.iter().filter(|field| changes_currency && field.kind == Kind::Money && !field.server_set) {
+        if let (false, Some(amount @ Json::String(_))) = (input.contains_key(field.name), before.get(field.name)) {
+            input.insert(field.name.to_owned(), amount.clone());
+        }
+    }
+}
+
+fn check_version(tx: &Writer<'_>, d: &Descriptor, id: i64, options: Options) -> Result<()> {
+    let Some(expected) = options.if_match else { return Ok(()) };
+    let version: Option<i64> = tx.one(&format!("SELECT version FROM \"{}\" WHERE id = ?1", d.about.table), &[id.into()])?;
+    if version == Some(expected) { Ok(()) } else { Err(Error::Stale) }
+}
+
+/// Somebody who may only tend to their own record may only change what is theirs to change.
+fn check_self_service(d: &Descriptor, actor: &Actor, before: &Record, changes: &Record, options: Options) -> Result<()> {
+    let limited = !d.about.self_service.is_empty() && !options.internal && d.about.access.reach(actor, UPDATE) == Reach::Own;
+    let differs = |(name, value): (&String, &Json)| before.get(name) != Some(value) && !d.about.self_service.contains(&name.as_str());
+    if limited && changes.iter().any(differs) { Err(Error::forbidden()) } else { Ok(()) }
+}
+
+pub(super) fn remove_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64) -> Result<()> {
+    let record = store::record(tx, d, id)?;
+    (d.deleting)(id, record.clone(), tx)?;
+    let uses = store::uses(tx, d, id)?;
+    if !uses.is_empty() {
+        let uses: Vec<String> = uses.into_iter().map(|(count, what)| format!("{count} {what}")).collect();
+        return Err(Error::conflict("in_use", format!("This {} cannot be deleted: it is used by {}.", d.words, uses.join(", "))));
+    }
+    for table in d.about.cascade {
+        for dependent in store::dependents(tx, d, table, id)? {
+            tx.delete(table, dependent)?;
+        }
+    }
+    if d.about.soft_delete {
+        tx.delete(d.about.table, id)?;
+    } else {
+        tx.remove(d.about.table, id)?;
+        tx.note(d.about.table, id, "delete", Some(Json::Object(record)), None)?;
+    }
+    Ok(())
+}
