@@ -15,7 +15,10 @@ use crate::{
     clock::Clock,
     config::Config,
     db::{self, Db},
-    engine::{descriptor, query::Pages},
+    engine::{
+        descriptor,
+        query::{self, Pages},
+    },
     error::{Error, Result},
     resources,
 };
@@ -100,6 +103,10 @@ fn check_statements(db: &Db) -> Result<()> {
         for d in descriptor::all() {
             for form in [descriptor::Form::List, descriptor::Form::Read, descriptor::Form::Written] {
                 let sql = format!("{} WHERE {} LIMIT 0", d.shape(form, &actor).select, d.own);
+                reader.each(&sql, &[], |_| Ok(())).map_err(|error| Error::Internal(format!("{}: {error}", d.name)))?;
+            }
+            for sql in query::expressions(d) {
+                let sql = format!("SELECT {sql} FROM \"{}\" AS t LIMIT 0", d.about.table);
                 reader.each(&sql, &[], |_| Ok(())).map_err(|error| Error::Internal(format!("{}: {error}", d.name)))?;
             }
         }

@@ -38,7 +38,7 @@ pub enum Error {
     UnsupportedMedia(String),
     /// 408: the body did not arrive in time.
     Timeout,
-    /// 429: too many requests; try again after so many seconds.
+    /// 429: too many requests; try again after so many seconds. What throttling will answer.
     TooMany(u64),
     /// 503: cannot be done now; try again after so many seconds.
     Unavailable(u64),
@@ -239,12 +239,6 @@ impl Problems {
     /// `Ok` when there is none.
     pub fn or_ok(self) -> Result<()> {
         if self.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
-    }
-
-    /// Puts the problems in the order in which `fields` names them; the rest, such as `non_field_errors`, stays last.
-    pub fn sort_by_fields<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
-        let order: Vec<&str> = fields.collect();
-        self.0.sort_by_key(|(name, _)| order.iter().position(|field| field == name).unwrap_or(usize::MAX));
     }
 
     /// DRF's body. A problem of no field at all is a bare list, as the originals answer it.

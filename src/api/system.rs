@@ -21,7 +21,7 @@ pub fn add_routes(table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'stati
         table.entry(path.into()).or_default().insert(Method::GET, make_sync(|request| root(&request)).boxed());
     }
     let app = app.clone();
-    // The writer answering means that the disk takes data, too.
+    // Asked of the writer: it is what everything else waits for.
     let ready = make(move |_| {
         let app = app.clone();
         async move {

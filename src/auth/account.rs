@@ -12,6 +12,8 @@ pub struct Credentials {
     pub id: i64,
     pub password_hash: Option<String>,
     pub is_active: bool,
+    /// Grows when every token of the account dies: with another password.
+    pub epoch: i64,
 }
 
 /// A person to be.
@@ -30,17 +32,17 @@ pub struct NewUser {
 pub fn find(reader: &Reader<'_>, identifier: &str) -> Result<Option<Credentials>> {
     let identifier = identifier.trim();
     let lower: Value = identifier.to_lowercase().into();
-    let read = |row: &Row<'_>| Ok(Credentials { id: row.get(0)?, password_hash: row.get(1)?, is_active: row.get(2)? });
+    let read = |row: &Row<'_>| Ok(Credentials { id: row.get(0)?, password_hash: row.get(1)?, is_active: row.get(2)?, epoch: row.get(3)? });
     for column in ["username", "email"] {
         let sql = format!(
-            "SELECT id, password_hash, is_active FROM users WHERE lower({column}) = ?1 AND {column} IS NOT NULL AND deleted_at IS NULL"
+            "SELECT id, password_hash, is_active, token_epoch FROM users WHERE lower({column}) = ?1 AND {column} IS NOT NULL AND deleted_at IS NULL"
         );
         if let Some(found) = reader.row(&sql, std::slice::from_ref(&lower), read)? {
             return Ok(Some(found));
         }
     }
     let Some(phone) = phone(reader, identifier)? else { return Ok(None) };
-    reader.row("SELECT id, password_hash, is_active FROM users WHERE phone = ?1 AND deleted_at IS NULL", &[phone.into()], read)
+    reader.row("SELECT id, password_hash, is_active, token_epoch FROM users WHERE phone = ?1 AND deleted_at IS NULL", &[phone.into()], read)
 }
 
 /// A phone number in E.164, read as one of the first business's country when it has no country code.

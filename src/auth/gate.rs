@@ -30,6 +30,8 @@ pub struct Gate {
     pub revoked: Cache<String, ()>,
     /// Callers by their token, good as long as nothing was committed to the tables that say who they are.
     known: Cache<String, Arc<Known>>,
+    /// Seconds that an access token lives at most, whatever it says: for so long revocations are known.
+    life: i64,
 }
 
 /// A caller who was looked up.
@@ -85,8 +87,9 @@ impl Gate {
     pub fn new(db: Db, tokens: Tokens, access_life: Duration) -> Result<Self> {
         // Longer than any access token lives, so that a revoked one has expired when its entry goes.
         let revoked = Cache::builder().time_to_live(access_life + Duration::from_secs(60)).build();
-        let gate = Self { db, tokens, revoked, known: Cache::new(10_000) };
-        let since = gate.db.clock().now() - jiff::SignedDuration::try_from(access_life).map_err(Error::internal)?;
+        let gate = Self { db, tokens, revoked, known: Cache::new(10_000), life: i64::try_from(access_life.as_secs()).unwrap_or(i64::MAX) };
+        // A revocation is stored with the time of its request, which may have waited.
+        let since = gate.db.clock().now() - jiff::SignedDuration::from_secs(gate.life.saturating_add(60));
         let sql = "SELECT DISTINCT family FROM refresh_tokens WHERE revoked_at IS NOT NULL AND revoked_at >= ?1";
         let since = crate::kit::DateTime(since).to_string();
         let families: Vec<String> = gate.db.read(|reader| reader.rows(sql, &[since.into()], |row| row.get(0)))?;
@@ -128,12 +131,16 @@ impl Gate {
         if claims.token_type != "access" {
             return Err(not_valid("Token has wrong type"));
         }
+        if claims.iat.saturating_add(self.life) <= now.as_second() {
+            return Err(not_valid("Token is expired"));
+        }
         if self.revoked.contains_key(&claims.sid) {
             return Err(not_valid("Token is blacklisted"));
         }
         let actor = self.db.read(|reader| known(reader, &claims, switch, now))?;
         if switch.is_none() {
-            let known = Known { actor: actor.clone(), session: claims.sid, expires: claims.exp, stamp };
+            let known =
+                Known { actor: actor.clone(), session: claims.sid, expires: claims.exp.min(claims.iat.saturating_add(self.life)), stamp };
             self.known.insert(token.to_owned(), Arc::new(known));
         }
         Ok(actor)

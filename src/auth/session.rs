@@ -44,6 +44,8 @@ pub struct Opening {
     pub remember: bool,
     /// Proven by a one-time code alone: a citizen's rights, whatever the account may do.
     pub citizen: bool,
+    /// The account's epoch when its password was compared: changed since, the old password opens nothing.
+    pub epoch: Option<i64>,
 }
 
 /// Mints, rotates and revokes.
@@ -94,6 +96,9 @@ fn token_error(detail: &'static str) -> Error {
 impl Sessions {
     /// Opens a session for a user.
     pub fn open(&self, tx: &mut Writer<'_>, user: i64, how: Opening) -> Result<Pair> {
+        if how.epoch.is_some_and(|epoch| !is_current(tx, user, epoch).unwrap_or(false)) {
+            return Err(Error::unauthenticated("no_active_account", "No active account found with the given credentials"));
+        }
         let business: Option<i64> = tx.one(
             "SELECT m.business_id FROM memberships AS m JOIN businesses AS b ON b.id = m.business_id AND b.is_active = 1 AND b.deleted_at IS NULL
              WHERE m.user_id = ?1 AND m.status = 'active' ORDER BY m.business_id",
@@ -209,11 +214,7 @@ impl Sessions {
         if stored.revoked {
             return Ok(Err(Refusal::Blacklisted));
         }
-        let active = tx.exists(
-            "SELECT 1 FROM users WHERE id = ?1 AND is_active = 1 AND deleted_at IS NULL AND token_epoch = ?2",
-            &[stored.user.into(), claims.epoch.into()],
-        )?;
-        if !active {
+        if !is_current(tx, stored.user, claims.epoch)? {
             return Ok(Err(Refusal::Inactive));
         }
         let now = tx.now().to_string();
@@ -295,7 +296,11 @@ impl Sessions {
         })?;
         let known = self.gate.db.read(|reader| stored_by(reader, &claims.jti))?;
         let revoked = self.gate.revoked.contains_key(&claims.sid) || known.is_some_and(|stored| stored.revoked || stored.used_at.is_some());
-        if revoked { Err(Error::whole("Token is blacklisted")) } else { Ok(()) }
+        if revoked {
+            return Err(Error::whole("Token is blacklisted"));
+        }
+        let user: i64 = claims.user_id.parse().map_err(|_| Refusal::Invalid.error())?;
+        if self.gate.db.read(|reader| is_current(reader, user, claims.epoch))? { Ok(()) } else { Err(Refusal::Invalid.error()) }
     }
 }
 
@@ -315,6 +320,12 @@ fn stored_by(reader: &Reader<'_>, jti: &str) -> Result<Option<Stored>> {
             revoked: row.get::<Option<String>>(9)?.is_some(),
         })
     })
+}
+
+/// Is the account active, and are its tokens of this epoch still good?
+fn is_current(reader: &Reader<'_>, user: i64, epoch: i64) -> Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE id = ?1 AND is_active = 1 AND deleted_at IS NULL AND token_epoch = ?2";
+    reader.exists(sql, &[user.into(), epoch.into()])
 }
 
 /// A stored time in seconds since 1970.

@@ -377,16 +377,4 @@ mod tests {
         assert_eq!(ids.len(), 1000);
         assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))));
     }
-
-    /// `cargo test --release --lib token -- --ignored --nocapture`
-    #[test]
-    #[ignore = "a measurement"]
-    fn reading_is_quick() {
-        let tokens = Tokens::new(KEY);
-        let start = std::time::Instant::now();
-        for _ in 0..100_000 {
-            std::hint::black_box(tokens.read(std::hint::black_box(VECTOR), at(0)).unwrap());
-        }
-        println!("{:?} a token", start.elapsed() / 100_000);
-    }
 }

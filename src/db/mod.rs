@@ -1,7 +1,7 @@
 //! The database: one door for writes, cheap reads, nothing above knows which engine runs.
 //!
-//! * `write` is the only way to change a row. Closures queue for one writer thread, which runs many in one transaction, each in
-//!   its own savepoint, and answers after the commit (`sqlite`).
+//! * `write` is the only way to change a row. Closures queue for one writer thread, which runs many in one transaction
+//!   and answers after the commit (`sqlite`). What fails, fails alone.
 //! * `read` runs in place, on a connection of the calling thread: for reads by key and by index.
 //! * `scan` runs on a small pool with a deadline: for whatever may walk a table.
 
@@ -47,7 +47,7 @@ pub struct Settings {
     pub batch: usize,
     /// ... or after so much work.
     pub batch_time: Duration,
-    /// A statement of `scan` that runs longer is ended.
+    /// A `scan` that runs longer is ended.
     pub statement_time: Duration,
     pub scan_permits: usize,
     pub cache_mib: u32,
@@ -55,6 +55,14 @@ pub struct Settings {
 
 /// How much of what was answered is kept, in bytes.
 const PAGES_BYTES: u64 = 16 << 20;
+const TOTALS_BYTES: u64 = 4 << 20;
+/// A list waits for so long for its turn to scan.
+const SCAN_WAIT: Duration = Duration::from_secs(5);
+
+/// What an entry of a cache takes, itself included.
+fn weight(bytes: usize) -> u32 {
+    u32::try_from(bytes + 128).unwrap_or(u32::MAX)
+}
 
 /// The open database. Cheap to clone.
 #[derive(Clone)]
@@ -180,11 +188,8 @@ impl Db {
             scan_permits: Arc::new(Semaphore::new(settings.scan_permits)),
             statement_time: settings.statement_time,
             shared,
-            totals: Cache::new(10_000),
-            pages: Cache::builder()
-                .max_capacity(PAGES_BYTES)
-                .weigher(|_, page: &Bytes| u32::try_from(page.len()).unwrap_or(u32::MAX))
-                .build(),
+            totals: Cache::builder().max_capacity(TOTALS_BYTES).weigher(|key: &String, _| weight(key.len())).build(),
+            pages: Cache::builder().max_capacity(PAGES_BYTES).weigher(|key: &String, page: &Bytes| weight(key.len() + page.len())).build(),
             boot: boot(),
             _lock: lock,
         })))
@@ -235,12 +240,13 @@ impl Db {
         self.read(|reader| reader.in_snapshot(work))
     }
 
-    /// Reads on the pool of scanners, a few at a time, each statement with a deadline. For searches, reports and exports.
+    /// Reads on the pool of scanners, a few at a time, with a deadline. For searches, reports and exports.
     ///
     /// # Errors
-    /// `Unavailable` when a statement takes too long.
+    /// `Unavailable` when it takes too long, or too many others wait.
     pub async fn scan<T: Send + 'static>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T> + Send + 'static) -> Result<T> {
-        let permit = self.0.scan_permits.clone().acquire_owned().await.map_err(Error::internal)?;
+        let turn = tokio::time::timeout(SCAN_WAIT, self.0.scan_permits.clone().acquire_owned()).await;
+        let permit = turn.map_err(|_| Error::Unavailable(1))?.map_err(Error::internal)?;
         let (pool, limit) = (self.0.scanners.clone(), self.0.statement_time);
         let job = tokio::task::spawn_blocking(move || {
             let _permit = permit;

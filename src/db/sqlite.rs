@@ -170,7 +170,7 @@ pub struct WriterThread {
 /// A request to the writer.
 trait Job: Send {
     fn actor(&self) -> Arc<Actor>;
-    /// Runs the closure. `false`: it failed, undo its savepoint.
+    /// Runs the closure. `false`: it failed.
     fn run(&mut self, writer: &mut Writer<'_>) -> bool;
     /// Sends the answer; `committed` is why the group as a whole failed, if it did.
     fn answer(self: Box<Self>, committed: Result<()>);
@@ -333,6 +333,10 @@ impl Loop {
         let job = &mut group.jobs[index];
         let mut writer = Writer::new(&self.connection, job.actor(), &self.shared.catalog);
         let done = job.run(&mut writer);
+        // On a full disk or a failing one SQLite may end the transaction itself; nothing of the group is stored then.
+        if self.connection.is_autocommit() {
+            return Err(Error::Unavailable(1));
+        }
         let effects = writer.into_effects();
         let left_behind = !done && self.connection.total_changes() != changes;
         if group.careful {

@@ -142,7 +142,12 @@ impl<'a> Writer<'a> {
 
     /// Adds a row and answers its id. The mixin columns (`uuid`, `created_at`, `business_id`, ...) are filled where the table has
     /// them and `values` does not.
-    pub fn insert(&mut self, table: &'static str, mut values: Columns<'_>) -> Result<i64> {
+    pub fn insert(&mut self, table: &'static str, values: Columns<'_>) -> Result<i64> {
+        self.insert_telling(table, values, Map::new())
+    }
+
+    /// `insert` of a row whose story has more to it than its columns: rows that belong to it.
+    pub fn insert_telling(&mut self, table: &'static str, mut values: Columns<'_>, more: Map<String, Json>) -> Result<i64> {
         for name in self.catalog.mixin(table) {
             if values.iter().any(|(given, _)| given == name) {
                 continue;
@@ -168,7 +173,11 @@ impl<'a> Writer<'a> {
         // Not `RETURNING id`, for which SQLite keeps a journal of the statement.
         let id = self.reader.connection.last_insert_rowid();
         self.effects.touched.push(table);
-        self.audit(table, id, "create", None, Some(&values))?;
+        if self.catalog.has(table, "uuid") {
+            let mut story = columns_json(&values);
+            story.as_object_mut().into_iter().for_each(|story| story.extend(more.clone()));
+            self.note(table, id, "create", None, Some(story))?;
+        }
         Ok(id)
     }
 
@@ -247,7 +256,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes down that something happened to a row, with the columns before and after.
-    pub fn audit(
+    fn audit(
         &mut self,
         table: &'static str,
         id: i64,

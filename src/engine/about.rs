@@ -75,7 +75,7 @@ pub struct About {
     pub search: &'static [&'static str],
     /// Fields and computed fields that can be filtered by.
     pub filter: &'static [&'static str],
-    /// Filters with SQL of their own, `?` standing for the value.
+    /// Filters with SQL of their own, in which `= ?` compares with the value.
     pub filter_by: &'static [(&'static str, &'static str)],
     /// Fields that can be ordered by; the first is the default, `-` means descending.
     pub order: &'static [&'static str],
@@ -83,7 +83,7 @@ pub struct About {
     pub server_set: &'static [&'static str],
     /// Fields that clients never see.
     pub hidden: &'static [&'static str],
-    /// Fields that only callers with the capability see or set.
+    /// Fields that only callers with the capability see or set; one capability for all of a resource.
     pub private: &'static [(&'static str, Capability)],
     pub computed: &'static [Computed],
     /// References that the read form shows as more than an id.
@@ -189,7 +189,7 @@ impl Computed {
 /// How the read form shows a reference; the id stands beside it as `<field>_id`.
 #[derive(Clone, Copy)]
 pub enum Expand {
-    /// The target's label.
+    /// The target's name.
     Label,
     /// An object: the component's name, and key and SQL (over `x`) of each member.
     Object(&'static str, &'static [(&'static str, &'static str)]),

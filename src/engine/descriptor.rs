@@ -310,7 +310,14 @@ impl Descriptor {
             let words: std::collections::BTreeSet<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
             let references =
                 self.fields.iter().filter_map(|field| if let Kind::Reference(table) = field.kind { Some(table) } else { None });
-            words.into_iter().chain(references).filter(|word| !catalog.columns(word).is_empty()).map(str::to_owned).collect()
+            // Who is a member decides which people there are to refer to.
+            words
+                .into_iter()
+                .chain(references)
+                .chain(["memberships"])
+                .filter(|word| !catalog.columns(word).is_empty())
+                .map(str::to_owned)
+                .collect()
         })
     }
 

@@ -16,6 +16,8 @@ use crate::{
 /// The first parameters of every statement: business, caller and day.
 pub const FIXED: usize = 3;
 const LONGEST_SEARCH: usize = 100;
+/// `field__in` looks at so many values, and a query has so many parameters.
+const MOST_VALUES: usize = 100;
 /// Pages that start after so many rows are slow to find, and go to the scanners.
 const NEAR: u64 = 1000;
 
@@ -76,6 +78,9 @@ impl Query {
     /// # Errors
     /// `Invalid page.`; a search that holds a NUL or is too long. Wrong filters are in `problems`.
     pub fn parse(d: &Descriptor, actor: &Actor, parameters: &Parameters, pages: Pages) -> Result<Self> {
+        if parameters.len() > MOST_VALUES {
+            return Err(Error::Malformed("Too many parameters.".into()));
+        }
         let mut query = Self { size: page_size(parameters, pages), page: page_number(parameters)?, ..Self::default() };
         query.include_deleted = actor.is_manager() && flag(parameters, "include_deleted");
         query.order_by(d, parameter(parameters, "ordering").unwrap_or_default());
@@ -170,7 +175,7 @@ impl Query {
                 self.conditions.push(format!("{sql} IS {}NULL", if yes { "" } else { "NOT " }));
             }
             Test::In => {
-                let values = value.split(',').filter_map(|part| Self::operand(&kind, actor, part.trim()).ok().flatten());
+                let values = value.split(',').take(MOST_VALUES).filter_map(|part| Self::operand(&kind, actor, part.trim()).ok().flatten());
                 let values: Vec<(String, Value)> = values.collect();
                 let places: Vec<String> = values.into_iter().map(|(form, value)| form.replace("??", &self.bind(value))).collect();
                 self.conditions.push(if places.is_empty() { "FALSE".into() } else { format!("{sql} IN ({})", places.join(", ")) });
@@ -200,14 +205,13 @@ impl Query {
             return;
         };
         let zone = actor.zone();
-        let midnight =
-            |date: jiff::civil::Date| zone.to_timestamp(date.at(0, 0, 0, 0)).map(|at| DateTime(at).to_string()).unwrap_or_default();
-        let (start, end) = (midnight(day.0), day.0.tomorrow().map(midnight).unwrap_or_default());
+        // At the end of the calendar there is no such instant: the day itself compares as its first, and nothing is beyond it.
+        let midnight = |date: jiff::civil::Date| zone.to_timestamp(date.at(0, 0, 0, 0)).ok().map(|at| DateTime(at).to_string());
         if operator != "<=" {
-            let place = self.bind(start);
+            let place = self.bind(midnight(day.0).unwrap_or_else(|| day.to_string()));
             self.conditions.push(format!("{sql} >= {place}"));
         }
-        if operator != ">=" {
+        if let Some(end) = day.0.tomorrow().ok().and_then(midnight).filter(|_| operator != ">=") {
             let place = self.bind(end);
             self.conditions.push(format!("{sql} < {place}"));
         }
@@ -310,6 +314,15 @@ fn search_expression(d: &Descriptor, name: &str) -> Option<String> {
     let field = d.field(reference)?;
     let Kind::Reference(table) = field.kind else { return None };
     Some(format!("(SELECT x.{column} FROM \"{table}\" AS x WHERE x.id = t.{})", field.column))
+}
+
+/// Every expression that a list of `d` may be searched, filtered, ordered or named by.
+pub fn expressions(d: &Descriptor) -> Vec<String> {
+    let searched = d.about.search.iter().filter_map(|name| search_expression(d, name));
+    let ordered = d.about.order.iter().filter_map(|name| order_expression(d, name.trim_start_matches('-')));
+    let filtered = d.about.filter.iter().filter_map(|name| d.expression(name));
+    let own = d.about.filter_by.iter().map(|(_, sql)| bind(&sql.replace("= ?", "= NULL")));
+    searched.chain(ordered).chain(filtered).chain(own).chain([d.label.clone()]).collect()
 }
 
 fn page_size(parameters: &Parameters, pages: Pages) -> u64 {

@@ -21,6 +21,9 @@ use crate::{
     kit::{Money, exponent},
 };
 
+/// A list without pages has so many rows at most.
+const MOST_ROWS: usize = 1000;
+
 /// Which rows, as to deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
@@ -123,7 +126,8 @@ pub fn page(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, query: &Query, s
 /// Rows that fulfil a condition, as a JSON array in the list form.
 pub fn array(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, reach: Reach, condition: &str, order: &str) -> Result<Vec<u8>> {
     let shape = d.shape(Form::List, actor);
-    let sql = format!("{} WHERE {} AND ({condition}) ORDER BY {order}", shape.select, scope(d, actor, reach, Deleted::Without));
+    let sql =
+        format!("{} WHERE {} AND ({condition}) ORDER BY {order} LIMIT {MOST_ROWS}", shape.select, scope(d, actor, reach, Deleted::Without));
     let mut out = vec![b'['];
     write_rows(reader, shape, &sql, &args(actor, &[]), &mut out)?;
     out.push(b']');
@@ -283,7 +287,9 @@ fn lines_of(reader: &Reader<'_>, d: &Descriptor, table: &str, lines: &[Field], o
 /// Stores a new record and answers its id.
 pub fn insert(tx: &mut Writer<'_>, d: &Descriptor, record: &Record) -> Result<i64> {
     let values = d.fields.iter().filter(|field| field.stored()).map(|field| (field.column, field.to_value(record.get(field.name))));
-    let id = tx.insert(d.about.table, values.collect())?;
+    let rows =
+        d.fields.iter().filter(|field| !field.stored()).filter_map(|field| Some((field.name.to_owned(), record.get(field.name)?.clone())));
+    let id = tx.insert_telling(d.about.table, values.collect(), rows.collect())?;
     lines(tx, d, id, None, record)?;
     Ok(id)
 }
@@ -331,12 +337,12 @@ fn lines(tx: &mut Writer<'_>, d: &Descriptor, owner: i64, before: Option<&Record
             values.extend([position, (&owner_column, owner.into())]);
             tx.insert(table, values)?;
         }
-        if before.is_none() {
-            continue;
-        }
         let story = |rows: Vec<Json>| Some(Json::Object([(field.name.to_owned(), Json::Array(rows))].into_iter().collect()));
-        tx.touch_version(d.about.table, owner)?;
-        tx.note(d.about.table, owner, "update", story(old), story(new))?;
+        // What a new record has is part of the story of its creation.
+        if before.is_some() {
+            tx.touch_version(d.about.table, owner)?;
+            tx.note(d.about.table, owner, "update", story(old), story(new))?;
+        }
     }
     Ok(())
 }

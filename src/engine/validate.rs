@@ -25,6 +25,8 @@ pub enum Mode {
     Partial,
 }
 
+/// A record has so many lines at most.
+const MOST_LINES: usize = 500;
 const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
 const BLANK: &str = "This field may not be blank.";
@@ -50,14 +52,14 @@ pub fn resource(
         }
     }
     let context = Context { reader: Some(reader), actor };
-    let (record, problems) = context.fields(&fields, input, stored, mode);
+    let (record, problems) = context.fields(&fields, input, stored, mode)?;
     problems.or_ok()?;
     Ok(record)
 }
 
 /// Checks a request body that is no resource.
 pub fn object(fields: &[Field], input: Record, reader: Option<&Reader<'_>>, actor: &Actor) -> Result<Record> {
-    let (record, problems) = Context { reader, actor }.fields(&fields.iter().collect::<Vec<_>>(), input, None, Mode::Whole);
+    let (record, problems) = Context { reader, actor }.fields(&fields.iter().collect::<Vec<_>>(), input, None, Mode::Whole)?;
     problems.or_ok()?;
     Ok(record)
 }
@@ -69,7 +71,7 @@ struct Context<'a, 'r> {
 }
 
 impl Context<'_, '_> {
-    fn fields(&self, fields: &[&Field], mut input: Record, stored: Option<&Record>, mode: Mode) -> (Record, Problems) {
+    fn fields(&self, fields: &[&Field], mut input: Record, stored: Option<&Record>, mode: Mode) -> Result<(Record, Problems)> {
         let mut record = Record::new();
         let mut problems = Problems::default();
         let currency = self.currency(fields, &input, stored);
@@ -80,11 +82,13 @@ impl Context<'_, '_> {
                 Some(value) => match self.value(field, value, &currency) {
                     Ok(value) => drop(record.insert(field.name.to_owned(), value)),
                     Err(Error::Invalid(rows)) if matches!(field.kind, Kind::Lines(..)) => rows_or_text(&mut problems, field.name, rows),
+                    // Not the client's fault.
+                    Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),
                     Err(error) => problems.add(field.name, error.detail()),
                 },
             }
         }
-        (record, problems)
+        Ok((record, problems))
     }
 
     /// The currency that the record's money is in: as sent, as stored, or the business's.
@@ -190,11 +194,14 @@ impl Context<'_, '_> {
         let Json::Array(rows) = value else {
             return Err(text(format!("Expected a list of items but got type \"{}\".", python_type(&value))));
         };
+        if rows.len() > MOST_LINES {
+            return Err(text(format!("Ensure this list has no more than {MOST_LINES} items.")));
+        }
         let fields: Vec<&Field> = fields.iter().collect();
         let (mut records, mut problems) = (vec![], vec![]);
         for row in rows {
             let (record, wrong) = match row {
-                Json::Object(row) => self.fields(&fields, row, None, Mode::Whole),
+                Json::Object(row) => self.fields(&fields, row, None, Mode::Whole)?,
                 other => (Record::new(), Problems::one("non_field_errors", expected_dictionary(&other))),
             };
             records.push(Json::Object(record));

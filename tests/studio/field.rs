@@ -787,3 +787,35 @@ fn checking_out_too_late_does_not_lengthen_a_visit() {
     agent.post(&format!("{visit}check-out/"), json!({"visit_outcome": "interested"}));
     is(&agent.get(&visit).expect(200), json!({"status": "completed", "auto_closed": true, "duration_min": 720}), "an hour too late");
 }
+
+#[test]
+fn a_lead_comes_back_with_its_actions_and_only_into_a_world_it_fits() {
+    let server = Server::start();
+    let admin = server.member("boss", Role::Admin);
+    let zone = admin.create("/api/field/zones/", json!({"name": "Harbour"}));
+    let one = lead(&admin, json!({"zone": zone["id"]}));
+    let action = admin.create(ACTIONS, json!({"lead": one["id"], "type": "call"}));
+    let early = admin.create(ACTIONS, json!({"lead": one["id"], "type": "demo"}));
+    admin.delete(&at(ACTIONS, &early)).expect(204);
+    server.clock.advance(60);
+    admin.delete(&at(LEADS, &one)).expect(204);
+    assert_eq!(admin.get(&at(ACTIONS, &action)).status, 404, "the actions of a deleted lead are deleted");
+    admin.delete(&at("/api/field/zones/", &zone)).expect(204);
+    let restore = format!("{}restore/", at(LEADS, &one));
+    admin.send("POST", &restore, None).refuses(json!({"zone": [format!("Invalid pk \"{}\" - object does not exist.", zone["id"])]}));
+    assert_eq!(admin.get(&at(LEADS, &one)).status, 404, "a refused restore leaves it deleted");
+    admin.send("POST", &format!("{}restore/", at("/api/field/zones/", &zone)), None).expect(200);
+    admin.send("POST", &restore, None).expect(200);
+    admin.get(&at(ACTIONS, &action)).expect(200);
+    assert_eq!(admin.get(&at(ACTIONS, &early)).status, 404, "what was deleted before stays deleted");
+}
+
+#[test]
+fn the_last_day_of_the_calendar_bounds_nothing() {
+    let server = Server::start();
+    let admin = server.member("boss", Role::Admin);
+    lead(&admin, json!({}));
+    for (filter, count) in [("created_at__lte=9999-12-31", 1), ("created_at__gte=9999-12-31", 0), ("stale=true", 0), ("stale=false", 1)] {
+        assert_eq!(admin.get(&format!("{LEADS}?{filter}")).expect(200)["count"], count, "{filter}");
+    }
+}

@@ -675,3 +675,19 @@ fn me_says_what_kind_of_profile_it_is() {
         assert_eq!(me["profile_type"], kind, "{me}");
     }
 }
+
+#[test]
+fn what_no_longer_opens_anything_is_not_called_good() {
+    let server = Server::start();
+    let ann = server.member("ann", Role::Staff);
+    let token = ann.token.clone().expect("a token");
+    let verify = || server.client().post("/api/auth/token/verify/", json!({"token": token})).status;
+    assert_eq!(verify(), 200);
+    let id = ann.id;
+    server.write(move |tx| studio::auth::account::set_password(tx, id, "another"));
+    assert_eq!(verify(), 401, "after a change of password");
+    // A useless cookie does not keep the session of the access token alive.
+    let bob = server.member("bob", Role::Staff);
+    bob.with("cookie", "refresh_token=useless").post("/api/auth/logout/", json!({})).expect(200);
+    assert_eq!(bob.get("/api/auth/me/").status, 401, "signed out");
+}

@@ -717,3 +717,27 @@ fn filled_for_both(server: &Server, business: i64, user: i64) -> Rows {
         Ok(Rows::from([("leads", tx.insert("leads", lead)?)]))
     })
 }
+
+#[test]
+fn a_manager_of_a_branch_writes_in_that_branch_only() {
+    let server = Server::start();
+    let admin = server.member("boss", Role::Admin);
+    let [here, there] =
+        ["Here", "There"].map(|name| admin.create("/api/accounts/branches/", json!({"name": name}))["id"].as_i64().expect("an id"));
+    let manager = server.member("mona", Role::Manager);
+    let id = manager.id;
+    server.write(move |tx| {
+        let membership: i64 = tx.one("SELECT id FROM memberships WHERE user_id = ?1", &[id.into()])?.expect("a membership");
+        tx.update("memberships", membership, vec![("branch_id", here.into())])
+    });
+    let path = "/api/accounts/staff-profiles/";
+    let mine = manager.create(path, json!({"name": "Near", "branch": here}));
+    for (what, answer) in [
+        ("made elsewhere", manager.post(path, json!({"name": "Far", "branch": there}))),
+        ("made nowhere", manager.post(path, json!({"name": "Nowhere"}))),
+        ("moved away", manager.patch(&format!("{path}{}/", mine["id"]), json!({"branch": there}))),
+    ] {
+        assert_eq!(answer.status, 403, "{what}: {}", answer.text);
+    }
+    assert_eq!(admin.get(path).expect(200)["count"], 1, "nothing of it is stored");
+}

@@ -91,7 +91,7 @@ impl Identity {
     /// Refresh the access token
     ///
     /// The refresh token comes from the cookie or the body. It is exchanged for a new one; presenting an old one again later
-    /// than 30 seconds ends the session.
+    /// than the grace (30 seconds by default) ends the session.
     #[oai(path = "/token/refresh", method = "post")]
     async fn refresh(&self, request: &Request, body: FormInput<TokenRefresh>) -> Result<Reply<TokenRefreshResponse>> {
         let in_cookie = cookie(request).filter(|_| self.form != Form::V1);
@@ -99,7 +99,8 @@ impl Identity {
         let token = in_cookie.or(body.0.refresh).ok_or_else(|| Error::field("refresh", "This field is required."))?;
         let pair = match self.app.sessions.refresh(actor(request), &token).await {
             Ok(pair) => pair,
-            Err(error) if by_cookie => return Err(self.clearing(error)),
+            // Only a useless cookie is taken away: a busy server signs nobody out.
+            Err(error @ Error::Unauthenticated { .. }) if by_cookie => return Err(self.clearing(error)),
             Err(error) => return Err(error.into()),
         };
         Ok(match (by_cookie, &pair.refresh) {
@@ -136,17 +137,25 @@ impl Identity {
         if self.form == Form::V1 {
             let token = token.ok_or_else(|| Error::field("refresh", "This field is required."))?;
             let ended = self.app.sessions.blacklist(actor(request), &token).await;
-            ended.map_err(|_| Error::Malformed("Invalid token".into()))?;
+            ended.map_err(|error| match error {
+                Error::Unauthenticated { .. } => Error::Malformed("Invalid token".into()),
+                other => other,
+            })?;
             return Ok(Reply::json(&json!({"detail": "Logout successful"})).with_status(205));
         }
-        match token {
-            // Signing out twice is signed out.
-            Some(token) => drop(self.app.sessions.blacklist(actor(request), &token).await),
-            None => {
+        let ended = match token {
+            Some(token) => self.app.sessions.blacklist(actor(request), &token).await,
+            None => Err(Error::unauthenticated("token_not_valid", "Token is invalid")),
+        };
+        match ended {
+            Ok(()) => {}
+            // No good refresh token, so the session of the access token is meant. Signing out twice is signed out.
+            Err(Error::Unauthenticated { .. }) => {
                 if let Some(session) = self.app.gate.caller(request).ok().and_then(|caller| caller.session) {
                     self.app.sessions.end(actor(request), session).await?;
                 }
             }
+            Err(other) => return Err(other.into()),
         }
         let said = json!({"success": true, "message": "Successfully logged out", "detail": "Successfully logged out"});
         Ok(Reply::json(&said).header("Set-Cookie", self.cookie_text("", 0)))

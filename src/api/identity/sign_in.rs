@@ -68,11 +68,14 @@ impl Identity {
         let hash = found.as_ref().and_then(|found| found.password_hash.clone());
         // Also for an unknown person: the answer must take as long.
         let fits = self.app.hasher.verify(password.clone(), hash).await?;
-        let user = found.filter(|found| fits && found.is_active).map(|found| found.id);
-        let user = user.ok_or_else(|| Error::unauthenticated("no_active_account", "No active account found with the given credentials"))?;
+        let found = found.filter(|found| fits && found.is_active);
+        let found =
+            found.ok_or_else(|| Error::unauthenticated("no_active_account", "No active account found with the given credentials"))?;
         let mut actor = actor(request);
+        let user = found.id;
         actor.user_id = Some(user);
-        let (sessions, how) = (self.app.sessions.clone(), Opening { rotates, remember: login.remember_me, citizen: false });
+        let how = Opening { rotates, remember: login.remember_me, citizen: false, epoch: Some(found.epoch) };
+        let sessions = self.app.sessions.clone();
         let pair = self.app.db.write(Arc::new(actor), move |tx| sessions.open(tx, user, how)).await?;
         Ok((user, pair))
     }

@@ -130,7 +130,7 @@ fn open_page(out: &mut Vec<u8>, total: u64, number: u64, pages: u64, url: &str, 
 }
 
 fn total_key(d: &Descriptor, actor: &Actor, reach: Reach, scope: &str, query: &Query, stamp: u64) -> String {
-    let who = if reach == Reach::Own { actor.user_id } else { None };
+    let who = if reach == Reach::Own || d.knows_caller() { actor.user_id } else { None };
     let when = if query.conditions.is_empty() { String::new() } else { actor.today().to_string() };
     format!("{}|{scope}|{:?}|{who:?}|{when}|{:?}|{:?}|{stamp}", d.about.table, actor.business_id(), query.conditions, query.args)
 }
@@ -139,8 +139,16 @@ fn total_key(d: &Descriptor, actor: &Actor, reach: Reach, scope: &str, query: &Q
 fn page_key(caller: &Caller, d: &Descriptor, request: &ListRequest, listing: Listing, reach: Reach, stamp: u64) -> String {
     let actor = &caller.actor;
     let who = (reach == Reach::Own || d.knows_caller()).then_some(actor.user_id);
-    let rights = (actor.business_id(), actor.role.name(), actor.rights(), actor.branch_id, who);
-    format!("{}|{listing:?}|{stamp}|{rights:?}|{}|{}|{:?}", d.about.path, actor.today(), caller.origin, request.parameters)
+    let rights = (actor.role.name(), actor.rights(), actor.branch_id, who);
+    // The business as a whole: its zone and currency decide how filters are read.
+    format!(
+        "{}|{listing:?}|{stamp}|{rights:?}|{:?}|{}|{}|{:?}",
+        request.path,
+        actor.business,
+        actor.today(),
+        caller.origin,
+        request.parameters
+    )
 }
 
 /// The validator of a list: changes with every commit to a table it depends on, and with whatever shapes the answer.
@@ -148,7 +156,8 @@ fn list_etag(caller: &Caller, d: &Descriptor, request: &ListRequest, listing: Li
     let actor = &caller.actor;
     let mut hasher = DefaultHasher::new();
     (caller.db.boot(), stamp, d.about.path, listing, &request.parameters, &caller.origin).hash(&mut hasher);
-    (actor.user_id, actor.business_id(), actor.role.name(), actor.rights(), actor.branch_id, actor.today()).hash(&mut hasher);
+    (actor.user_id, actor.role.name(), actor.rights(), actor.branch_id, actor.today()).hash(&mut hasher);
+    (&request.path, format!("{:?}", actor.business)).hash(&mut hasher);
     format!("\"{:016x}\"", hasher.finish())
 }
 

@@ -10,7 +10,7 @@ use crate::{
     engine::{
         about::Options,
         access::{CREATE, DELETE, READ, Reach, UPDATE, Verbs},
-        descriptor::{Descriptor, Form, Record},
+        descriptor::{Descriptor, Form, Record, owner_column},
         field::Kind,
         reply::Reply,
         store::{self, Deleted},
@@ -75,7 +75,7 @@ pub async fn restore<S>(caller: &Caller, d: &'static Descriptor, key: String) ->
     let id = caller.write(move |tx| {
         let reach = deleted_reach(d, tx.actor())?;
         let id = store::find_in(tx, d, tx.actor(), &key, reach, Deleted::Only)?.ok_or_else(|| missing(d, &key))?;
-        tx.restore(d.about.table, id)?;
+        restore_record(tx, d, id)?;
         Ok(id)
     });
     read_back(caller, d, id.await?)
@@ -100,8 +100,30 @@ pub(super) fn insert_record(tx: &mut Writer<'_>, d: &Descriptor, input: Record, 
     default_currency(d, &actor, &mut record);
     let (record, after) = (d.check)(tx, None, None, record, options)?;
     let id = store::insert(tx, d, &record)?;
+    check_branch(tx, d, &actor, id, options)?;
     after(id, tx)?;
     Ok(id)
+}
+
+/// Brings a record back with what was deleted along with it. It must still be one that could be stored: what it refers to may have
+/// gone meanwhile, and its rules may have come to forbid it.
+fn restore_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64) -> Result<()> {
+    let sql = format!("SELECT deleted_at FROM \"{}\" WHERE id = ?1", d.about.table);
+    let deleted_at: Option<String> = tx.one(&sql, &[id.into()])?;
+    tx.restore(d.about.table, id)?;
+    let (actor, record) = (tx.actor().clone(), store::record(tx, d, id)?);
+    let options = Options { internal: true, ..Options::default() };
+    let references = d.fields.iter().filter(|field| matches!(field.kind, Kind::Reference(_)));
+    let references =
+        references.filter_map(|field| Some((field.name.to_owned(), record.get(field.name).filter(|id| !id.is_null())?.clone())));
+    validate::resource(tx, d, &actor, references.collect(), Some(&record), Mode::Partial, options)?;
+    drop((d.check)(tx, Some(id), Some(&record), record.clone(), options)?);
+    for table in d.about.cascade {
+        let sql = format!("SELECT id FROM \"{table}\" WHERE {} = ?1 AND deleted_at = ?2", owner_column(d.about.table));
+        let dependents: Vec<i64> = tx.rows(&sql, &[id.into(), deleted_at.clone().into()], |row| row.get(0))?;
+        dependents.into_iter().try_for_each(|dependent| tx.restore(table, dependent).map(drop))?;
+    }
+    Ok(())
 }
 
 fn default_currency(d: &Descriptor, actor: &Actor, record: &mut Record) {
@@ -125,7 +147,15 @@ pub(super) fn change_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64, input:
     record.extend(changes);
     let (record, after) = (d.check)(tx, Some(id), Some(&before), record, options)?;
     store::update(tx, d, id, &before, &record)?;
+    check_branch(tx, d, &actor, id, options)?;
     after(id, tx)
+}
+
+/// Whoever is limited to a branch cannot put a record where they could not see it.
+fn check_branch(tx: &Writer<'_>, d: &Descriptor, actor: &Actor, id: i64, options: Options) -> Result<()> {
+    let limited = actor.branch_id.is_some() && d.field("branch").is_some() && !options.internal;
+    let visible = || store::find_in(tx, d, actor, &id.to_string(), Reach::All, Deleted::With);
+    if limited && visible()?.is_none() { Err(Error::forbidden()) } else { Ok(()) }
 }
 
 /// A change of currency alone keeps the amounts as they read: they are checked again against the new currency's decimals.

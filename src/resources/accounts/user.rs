@@ -31,10 +31,10 @@ macro_rules! shown_name {
 pub(super) use shown_name;
 
 /// SQL for the first name of a person that a reference, `x`, leads to.
-pub const FIRST_NAME: &str = first_name!("x");
+const FIRST_NAME: &str = first_name!("x");
 
 /// SQL for the last name of a person that a reference, `x`, leads to.
-pub const LAST_NAME: &str = last_name!("x");
+const LAST_NAME: &str = last_name!("x");
 
 /// How the read forms show a person.
 pub const SUMMARY: Expand =

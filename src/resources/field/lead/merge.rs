@@ -41,6 +41,9 @@ const LATEST: &str = "last_activity_at";
 
 /// Merges leads, and answers the id of the one that stays.
 pub fn merge(tx: &mut Writer<'_>, wanted: &Merge) -> Result<i64> {
+    if wanted.from.len() > 100 {
+        return Err(Error::field("from", "Ensure this list has no more than 100 items."));
+    }
     let into = mergeable(tx, &wanted.into)?;
     let mut sources = wanted.from.iter().map(|key| mergeable(tx, key)).collect::<Result<Vec<i64>>>()?;
     sources.sort_unstable();

@@ -126,7 +126,11 @@ impl Resource for Lead {
             "created_at",
             "created_by",
         ],
-        filter_by: &[("tag", "EXISTS (SELECT 1 FROM json_each(t.tags) AS tag WHERE tag.value = ?)")],
+        filter_by: &[
+            ("tag", "EXISTS (SELECT 1 FROM json_each(t.tags) AS tag WHERE tag.value = ?)"),
+            // The name that older clients know `is_stale` by.
+            ("stale", computed::IS_STALE_IS),
+        ],
         order: &["-created_at", "lead_score", "priority", "follow_up_date", "expected_value", "last_activity_at", "business_name"],
         server_set: &["won_at", "lost_at", "last_activity_at"],
         hidden: &["phone_norm", "email_norm"],
