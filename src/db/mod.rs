@@ -54,10 +54,17 @@ pub struct Settings {
 }
 
 /// How much of what was answered is kept, in bytes.
-const PAGES_BYTES: u64 = 16 << 20;
+const ANSWERS_BYTES: u64 = 16 << 20;
 const TOTALS_BYTES: u64 = 4 << 20;
 /// A list waits for so long for its turn to scan.
 const SCAN_WAIT: Duration = Duration::from_secs(5);
+
+/// An answer as it was given.
+#[derive(Clone)]
+pub struct Kept {
+    pub body: Bytes,
+    pub etag: String,
+}
 
 /// What an entry of a cache takes, itself included.
 fn weight(bytes: usize) -> u32 {
@@ -78,7 +85,7 @@ struct Inner {
     statement_time: Duration,
     shared: Arc<Shared>,
     totals: Cache<String, i64>,
-    pages: Cache<String, Bytes>,
+    answers: Cache<String, Kept>,
     boot: u64,
     /// Dropped last: the file stays ours until everything is closed.
     _lock: File,
@@ -189,7 +196,10 @@ impl Db {
             statement_time: settings.statement_time,
             shared,
             totals: Cache::builder().max_capacity(TOTALS_BYTES).weigher(|key: &String, _| weight(key.len())).build(),
-            pages: Cache::builder().max_capacity(PAGES_BYTES).weigher(|key: &String, page: &Bytes| weight(key.len() + page.len())).build(),
+            answers: Cache::builder()
+                .max_capacity(ANSWERS_BYTES)
+                .weigher(|key: &String, kept: &Kept| weight(key.len() + kept.body.len()))
+                .build(),
             boot: boot(),
             _lock: lock,
         })))
@@ -272,9 +282,9 @@ impl Db {
         &self.0.totals
     }
 
-    /// Pages as they were answered, kept in the same way.
-    pub fn pages(&self) -> &Cache<String, Bytes> {
-        &self.0.pages
+    /// Pages and records as they were answered, kept in the same way.
+    pub fn answers(&self) -> &Cache<String, Kept> {
+        &self.0.answers
     }
 
     /// A number of this start: generations begin anew with it.

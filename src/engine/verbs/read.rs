@@ -9,7 +9,7 @@ use super::{deleted_reach, missing, reach, record_etag};
 use crate::{
     actor::Actor,
     auth::gate::Caller,
-    db::{Cell, Reader, Row},
+    db::{Cell, Kept, Reader, Row},
     engine::{
         access::{LIST, READ, Reach},
         descriptor::{self, Descriptor, Form, Record},
@@ -49,9 +49,10 @@ pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListReque
     if matches(request.if_none_match.as_deref(), &etag) {
         return Ok(Reply::unchanged(etag));
     }
-    let page_key = page_key(caller, d, &request, listing, reach, stamp);
-    if let Some(page) = caller.db.pages().get(&page_key) {
-        return Ok(Reply::bytes(page).with_etag(etag));
+    let what = format!("{listing:?} {} {:?}", request.path, request.parameters);
+    let kept_as = answer_key(caller, d, &what, reach, stamp);
+    if let Some(page) = caller.db.answers().get(&kept_as) {
+        return Ok(Reply::bytes(page.body).with_etag(etag));
     }
     let query = Query::parse(d, &actor, &request.parameters, request.pages)?;
     let deleted = match listing {
@@ -74,7 +75,7 @@ pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListReque
         page(reader, d, &actor, &query, &scope, listing, total.unsigned_abs(), &format!("{origin}{}", request.path), &request.parameters)
     };
     let body = Bytes::from(if scans { caller.scan(work).await? } else { caller.read(work)? });
-    caller.db.pages().insert(page_key, body.clone());
+    caller.db.answers().insert(kept_as, Kept { body: body.clone(), etag: etag.clone() });
     Ok(Reply::bytes(body).with_etag(etag))
 }
 
@@ -135,20 +136,13 @@ fn total_key(d: &Descriptor, actor: &Actor, reach: Reach, scope: &str, query: &Q
     format!("{}|{scope}|{:?}|{who:?}|{when}|{:?}|{:?}|{stamp}", d.about.table, actor.business_id(), query.conditions, query.args)
 }
 
-/// Everything that a page depends on. Not its hash, as in the `ETag`: two that met would show one business's rows to another.
-fn page_key(caller: &Caller, d: &Descriptor, request: &ListRequest, listing: Listing, reach: Reach, stamp: u64) -> String {
+/// Everything that an answer depends on. Not its hash, as in the `ETag`: two that met would show one business's rows to another.
+fn answer_key(caller: &Caller, d: &Descriptor, what: &str, reach: Reach, stamp: u64) -> String {
     let actor = &caller.actor;
     let who = (reach == Reach::Own || d.knows_caller()).then_some(actor.user_id);
     let rights = (actor.role.name(), actor.rights(), actor.branch_id, who);
     // The business as a whole: its zone and currency decide how filters are read.
-    format!(
-        "{}|{listing:?}|{stamp}|{rights:?}|{:?}|{}|{}|{:?}",
-        request.path,
-        actor.business,
-        actor.today(),
-        caller.origin,
-        request.parameters
-    )
+    format!("{}|{stamp}|{rights:?}|{:?}|{}|{}|{what}", d.about.path, actor.business, actor.today(), caller.origin)
 }
 
 /// The validator of a list: changes with every commit to a table it depends on, and with whatever shapes the answer.
@@ -165,10 +159,19 @@ fn list_etag(caller: &Caller, d: &Descriptor, request: &ListRequest, listing: Li
 pub fn read<S>(caller: &Caller, d: &'static Descriptor, key: &str, if_none_match: Option<&str>) -> Result<Reply<S>> {
     let actor = &caller.actor;
     let reach = reach(d, actor, READ)?;
-    let found = caller.db.read(|reader| store::read(reader, d, actor, key, reach, Form::Read, Deleted::Without))?;
-    let (body, version) = found.ok_or_else(|| missing(d, key))?;
-    let etag = record_etag(&body, version);
-    if matches(if_none_match, &etag) { Ok(Reply::unchanged(etag)) } else { Ok(Reply::bytes(body).with_etag(etag)) }
+    let stamp = caller.db.stamp(d.tables(caller.db.catalog()));
+    let kept_as = answer_key(caller, d, key, reach, stamp);
+    let kept = match caller.db.answers().get(&kept_as) {
+        Some(kept) => kept,
+        None => {
+            let found = caller.db.read(|reader| store::read(reader, d, actor, key, reach, Form::Read, Deleted::Without))?;
+            let (body, version) = found.ok_or_else(|| missing(d, key))?;
+            let kept = Kept { etag: record_etag(&body, version), body: body.into() };
+            caller.db.answers().insert(kept_as, kept.clone());
+            kept
+        }
+    };
+    if matches(if_none_match, &kept.etag) { Ok(Reply::unchanged(kept.etag)) } else { Ok(Reply::bytes(kept.body).with_etag(kept.etag)) }
 }
 
 /// What happened to a record, newest first: who, when, and each field before and after.
