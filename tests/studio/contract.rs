@@ -134,7 +134,7 @@ fn samples_name_every_required_field() {
     for_each(&writable(), |world, d| {
         let (least, full) = ((sample(d.about.path).least)(world), (sample(d.about.path).full)(world));
         // A field that may be left out needs no sample: a new one is two lines, and neither is in a test.
-        for field in settable(d).into_iter().filter(|field| field.required) {
+        for field in settable(d).filter(|field| field.required) {
             for (what, sample) in [("full", &full), ("least", &least)] {
                 assert!(sample.get(field.name).is_some(), "the {what} sample lacks {}", field.name);
             }
