@@ -174,6 +174,8 @@ impl<'a> Writer<'a> {
         let id = self.reader.connection.last_insert_rowid();
         self.effects.touched.push(table);
         if self.catalog.has(table, "uuid") {
+            // What it begins without is no part of the story.
+            values.retain(|(_, value)| *value != Value::Null);
             let mut story = columns_json(&values);
             story.as_object_mut().into_iter().for_each(|story| story.extend(more.clone()));
             self.note(table, id, "create", None, Some(story))?;
