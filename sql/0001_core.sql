@@ -11,6 +11,7 @@
 --   Tables are STRICT. Times are UTC text of one width, `2026-11-21T20:54:12.781Z`, so text order is time order;
 --   dates are `2026-11-21`. Their length is checked because a value of another width would sort wrongly.
 --   Every table with deleted_at is soft-deleted: uniqueness and lists concern live rows, so those indexes are partial.
+--   A choice is checked by `a = 'x' OR a = 'y'`: for an IN of three or more SQLite fills a temporary table at each INSERT.
 --   `<table>_<field>_key` is the uniqueness of the API field <field>; `<table>_<column>_idx` is for reading only.
 --
 -- Composite foreign keys
@@ -37,6 +38,11 @@ CREATE TABLE users (
                                                AND substr(phone, 2) NOT GLOB '*[^0-9]*'),
     password_hash      TEXT             CHECK (length(password_hash) <= 255),  -- argon2id; NULL signs in by OTP only
     full_name          TEXT             CHECK (length(full_name) <= 150),
+    -- clients of the originals expect two names; `instr` finds the space that is put behind the first
+    first_name         TEXT    NOT NULL GENERATED ALWAYS AS
+                                        (coalesce(substr(full_name, 1, instr(full_name || ' ', ' ') - 1), '')) STORED,
+    last_name          TEXT    NOT NULL GENERATED ALWAYS AS
+                                        (coalesce(ltrim(substr(full_name, instr(full_name || ' ', ' ') + 1)), '')) STORED,
     neighborhood       TEXT             CHECK (length(neighborhood) <= 120),
     location           TEXT             CHECK (length(location) <= 255),
     bio                TEXT             CHECK (length(bio) <= 1000),
@@ -161,11 +167,12 @@ CREATE TABLE memberships (
 
     user_id        INTEGER NOT NULL REFERENCES users(id),
     role           TEXT    NOT NULL DEFAULT 'citizen'
-                                    CHECK (role IN ('admin', 'manager', 'staff', 'agent', 'teacher', 'student',
-                                                    'customer', 'citizen')),
+                                    CHECK (role = 'admin' OR role = 'manager' OR role = 'staff' OR role = 'agent' OR role = 'teacher'
+                                           OR role = 'student' OR role = 'customer' OR role = 'citizen'),
     capabilities   TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(capabilities) AND json_type(capabilities) = 'array'),
     branch_id      INTEGER,  -- when set, lists of a manager or staff are limited to it
-    status         TEXT    NOT NULL DEFAULT 'active' CHECK (status IN ('invited', 'active', 'suspended', 'ended')),
+    status         TEXT    NOT NULL DEFAULT 'active' CHECK (status = 'invited' OR status = 'active' OR status = 'suspended'
+                                                            OR status = 'ended'),
     invited_by_id  INTEGER          REFERENCES users(id) ON DELETE SET NULL,
     joined_at      TEXT             CHECK (length(joined_at) = 24),
     ended_at       TEXT             CHECK (length(ended_at) = 24),

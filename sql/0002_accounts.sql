@@ -99,7 +99,7 @@ CREATE TABLE staff_profiles (
     branch_id       INTEGER,
     role_id         INTEGER,
     assigned_to_id  INTEGER,  -- the supervisor; longer cycles are refused in code
-    status          TEXT    NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'on_leave', 'left')),
+    status          TEXT    NOT NULL DEFAULT 'active' CHECK (status = 'active' OR status = 'on_leave' OR status = 'left'),
     hired_on        TEXT             CHECK (length(hired_on) = 10),
     left_on         TEXT             CHECK (length(left_on) = 10),
     work_phone      TEXT             CHECK (length(work_phone) <= 20),

@@ -56,12 +56,15 @@ CREATE TABLE leads (
     phone_norm          TEXT             CHECK (length(phone_norm) <= 16),
     email_norm          TEXT             CHECK (length(email_norm) <= 254),  -- contact_email likewise
     stage               TEXT    NOT NULL DEFAULT 'prospect'
-                                         CHECK (stage IN ('prospect', 'qualified', 'negotiation', 'won', 'lost')),
+                                         CHECK (stage = 'prospect' OR stage = 'qualified' OR stage = 'negotiation' OR stage = 'won'
+                                                OR stage = 'lost'),
     status              TEXT    NOT NULL DEFAULT 'new'
-                                         CHECK (status IN ('new', 'interested', 'follow_up', 'quote_sent',
-                                                           'closed_subscribed', 'closed_lost', 'on_hold')),
-    source              TEXT             CHECK (source IN ('field', 'referral', 'digital', 'inbound', 'other')),
-    priority            TEXT    NOT NULL DEFAULT 'medium' CHECK (priority IN ('low', 'medium', 'high', 'urgent')),
+                                         CHECK (status = 'new' OR status = 'interested' OR status = 'follow_up' OR status = 'quote_sent'
+                                                OR status = 'closed_subscribed' OR status = 'closed_lost' OR status = 'on_hold'),
+    source              TEXT             CHECK (source = 'field' OR source = 'referral' OR source = 'digital' OR source = 'inbound'
+                                                OR source = 'other'),
+    priority            TEXT    NOT NULL DEFAULT 'medium' CHECK (priority = 'low' OR priority = 'medium' OR priority = 'high'
+                                                                 OR priority = 'urgent'),
     zone_id             INTEGER,
     assigned_rep_id     INTEGER,
     products_discussed  TEXT    NOT NULL DEFAULT '[]'
@@ -73,10 +76,11 @@ CREATE TABLE leads (
     lon                 REAL             CHECK (lon BETWEEN -180 AND 180),
     expected_value      INTEGER          CHECK (abs(expected_value) <= 9007199254740991),
     currency            TEXT    NOT NULL CHECK (length(currency) = 3),
-    follow_up_type      TEXT             CHECK (follow_up_type IN ('call', 'demo', 'meeting', 'install', 'checkin')),
+    follow_up_type      TEXT             CHECK (follow_up_type = 'call' OR follow_up_type = 'demo' OR follow_up_type = 'meeting'
+                                                OR follow_up_type = 'install' OR follow_up_type = 'checkin'),
     follow_up_date      TEXT             CHECK (length(follow_up_date) = 10),
-    lost_reason         TEXT             CHECK (lost_reason IN ('price', 'competitor', 'no_budget', 'no_answer',
-                                                                'timing', 'other')),
+    lost_reason         TEXT             CHECK (lost_reason = 'price' OR lost_reason = 'competitor' OR lost_reason = 'no_budget'
+                                                OR lost_reason = 'no_answer' OR lost_reason = 'timing' OR lost_reason = 'other'),
     won_at              TEXT             CHECK (length(won_at) = 24),
     lost_at             TEXT             CHECK (length(lost_at) = 24),
     last_activity_at    TEXT             CHECK (length(last_activity_at) = 24),
@@ -116,8 +120,10 @@ CREATE TABLE lead_stage_events (
     business_id  INTEGER NOT NULL,
     lead_id      INTEGER NOT NULL,
     -- NULL: the lead was created
-    from_stage   TEXT             CHECK (from_stage IN ('prospect', 'qualified', 'negotiation', 'won', 'lost')),
-    to_stage     TEXT    NOT NULL CHECK (to_stage IN ('prospect', 'qualified', 'negotiation', 'won', 'lost')),
+    from_stage   TEXT             CHECK (from_stage = 'prospect' OR from_stage = 'qualified' OR from_stage = 'negotiation'
+                                         OR from_stage = 'won' OR from_stage = 'lost'),
+    to_stage     TEXT    NOT NULL CHECK (to_stage = 'prospect' OR to_stage = 'qualified' OR to_stage = 'negotiation' OR to_stage = 'won'
+                                         OR to_stage = 'lost'),
     at           TEXT    NOT NULL CHECK (length(at) = 24),
     by_id        INTEGER          REFERENCES users(id) ON DELETE SET NULL,
 
@@ -137,7 +143,8 @@ CREATE TABLE lead_actions (
     updated_by      INTEGER          REFERENCES users(id) ON DELETE SET NULL,
 
     lead_id         INTEGER NOT NULL,
-    type            TEXT    NOT NULL CHECK (type IN ('call', 'demo', 'meeting', 'install', 'checkin', 'message')),
+    type            TEXT    NOT NULL CHECK (type = 'call' OR type = 'demo' OR type = 'meeting' OR type = 'install' OR type = 'checkin'
+                                            OR type = 'message'),
     date            TEXT    NOT NULL CHECK (length(date) = 24),  -- a moment, despite its name
     notes           TEXT    NOT NULL DEFAULT '' CHECK (length(notes) <= 5000),
     outcome         TEXT    NOT NULL DEFAULT '' CHECK (length(outcome) <= 100),
@@ -150,7 +157,7 @@ CREATE TABLE lead_actions (
     FOREIGN KEY (business_id, lead_id) REFERENCES leads (business_id, id)
 ) STRICT;
 
-CREATE INDEX lead_actions_lead_idx       ON lead_actions (lead_id, date);
+CREATE INDEX lead_actions_lead_idx       ON lead_actions (lead_id, date DESC, id DESC)                   WHERE deleted_at IS NULL;
 CREATE INDEX lead_actions_date_idx       ON lead_actions (business_id, date DESC, id DESC)             WHERE deleted_at IS NULL;
 CREATE INDEX lead_actions_type_idx       ON lead_actions (business_id, type, date DESC, id DESC)       WHERE deleted_at IS NULL;
 CREATE INDEX lead_actions_created_by_idx ON lead_actions (business_id, created_by, date DESC, id DESC) WHERE deleted_at IS NULL;
@@ -177,18 +184,20 @@ CREATE TABLE visits (
     contact_email            TEXT             CHECK (length(contact_email) <= 254),
     products_discussed       TEXT    NOT NULL DEFAULT '[]'
                                               CHECK (json_valid(products_discussed) AND json_type(products_discussed) = 'array'),
-    visit_outcome            TEXT             CHECK (visit_outcome IN ('no_answer', 'refusal', 'interested',
-                                                                       'completed', 'sale_closed', 'other')),
+    visit_outcome            TEXT             CHECK (visit_outcome = 'no_answer' OR visit_outcome = 'refusal'
+                                                     OR visit_outcome = 'interested' OR visit_outcome = 'completed'
+                                                     OR visit_outcome = 'sale_closed' OR visit_outcome = 'other'),
     feedback_notes           TEXT    NOT NULL DEFAULT '' CHECK (length(feedback_notes) <= 5000),
     next_step_agreed         TEXT    NOT NULL DEFAULT '' CHECK (length(next_step_agreed) <= 5000),
-    follow_up_type           TEXT             CHECK (follow_up_type IN ('call', 'demo', 'meeting', 'install',
-                                                                        'checkin')),
+    follow_up_type           TEXT             CHECK (follow_up_type = 'call' OR follow_up_type = 'demo' OR follow_up_type = 'meeting'
+                                                     OR follow_up_type = 'install' OR follow_up_type = 'checkin'),
     follow_up_date           TEXT             CHECK (length(follow_up_date) = 10),
     prompt_given             INTEGER NOT NULL DEFAULT 0 CHECK (prompt_given IN (0, 1)),
     customer_agreed_contact  INTEGER NOT NULL DEFAULT 1 CHECK (customer_agreed_contact IN (0, 1)),
     add_as_lead              INTEGER NOT NULL DEFAULT 0 CHECK (add_as_lead IN (0, 1)),
     code_verified            INTEGER NOT NULL DEFAULT 0 CHECK (code_verified IN (0, 1)),
-    status                   TEXT    NOT NULL CHECK (status IN ('planned', 'checked_in', 'completed', 'cancelled')),
+    status                   TEXT    NOT NULL CHECK (status = 'planned' OR status = 'checked_in' OR status = 'completed'
+                                                     OR status = 'cancelled'),
     check_in_at              TEXT             CHECK (length(check_in_at) = 24),
     check_out_at             TEXT             CHECK (length(check_out_at) = 24),
     check_in_lat             REAL             CHECK (check_in_lat BETWEEN -90 AND 90),

@@ -68,7 +68,7 @@ pub struct Shape {
 /// One member of a record's JSON.
 pub struct Column {
     pub name: &'static str,
-    /// `"name":`
+    /// What stands before its value: `,"name":`, or `{"id":` for the first.
     pub key: Vec<u8>,
     pub write: Write,
 }
@@ -231,8 +231,9 @@ impl Descriptor {
         let joins = if form == Form::Written { String::new() } else { self.expand(&mut columns) };
         let list: Vec<&str> = columns.iter().map(|(_, sql, _)| sql.as_str()).collect();
         let select = format!("SELECT {} FROM \"{}\" AS t{joins}", list.join(", "), self.about.table);
-        let column = |(name, _, write): (&'static str, String, Write)| Column { name, key: format!("\"{name}\":").into_bytes(), write };
-        Shape { select, columns: columns.into_iter().map(column).collect() }
+        let key = |index, name| format!("{}\"{name}\":", if index == 0 { '{' } else { ',' }).into_bytes();
+        let columns = columns.into_iter().enumerate();
+        Shape { select, columns: columns.map(|(index, (name, _, write))| Column { name, key: key(index, name), write }).collect() }
     }
 
     /// Shows references as the read form does, with the id beside them; answers the joins that this takes.

@@ -179,10 +179,7 @@ fn write_rows(reader: &Reader<'_>, shape: &Shape, sql: &str, args: &[Value], out
 }
 
 fn write_row(out: &mut Vec<u8>, shape: &Shape, row: &Row<'_>) -> Result<()> {
-    let mut separator = b'{';
     for (index, column) in shape.columns.iter().enumerate() {
-        out.push(separator);
-        separator = b',';
         out.extend_from_slice(&column.key);
         write_column(out, column, row, index)?;
     }
@@ -225,7 +222,17 @@ fn write_real(out: &mut Vec<u8>, number: f64) {
 /// A JSON string (RFC 8259): only quotes, backslashes and control characters are escaped.
 fn write_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let bytes = text.as_bytes();
+    // Looked at without stopping half-way, which the processor does many bytes at a time; most texts need no more.
+    let special = text.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
+    if special {
+        escape(out, text.as_bytes())
+    } else {
+        out.extend_from_slice(text.as_bytes())
+    }
+    out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut start = 0;
     for (at, byte) in bytes.iter().enumerate() {
         let escape: &[u8] = match byte {
@@ -247,7 +254,6 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
         start = at + 1;
     }
     out.extend_from_slice(&bytes[start..]);
-    out.push(b'"');
 }
 
 // ------------------------------------------------------------------------------------------------ records

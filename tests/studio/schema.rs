@@ -75,9 +75,8 @@ fn compare(reader: &Reader<'_>, table: &str, fields: &[Field], known: &[&str]) -
             wrong.push(format!("{at} is NOT NULL, the field may be empty"));
         }
         if let Kind::Choice(names) = &field.kind {
-            let allowed =
-                created.split(&format!("({} IN (", field.column)).nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default();
-            let allowed: BTreeSet<&str> = allowed.split(',').map(|name| name.trim().trim_matches('\'')).collect();
+            let test = format!("{} = '", field.column);
+            let allowed: BTreeSet<&str> = created.split(&test).skip(1).filter_map(|rest| rest.split('\'').next()).collect();
             if allowed != names.iter().copied().collect() {
                 wrong.push(format!("{at} allows {allowed:?}, the field {names:?}"));
             }

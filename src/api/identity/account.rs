@@ -19,7 +19,7 @@ use crate::{
         password,
     },
     config::Registration,
-    db::{Value, Writer},
+    db::{Row, Value, Writer},
     engine::{
         descriptor::{Record, fields},
         reply::Reply,
@@ -145,10 +145,9 @@ fn join_names(
         if first.is_none() && last.is_none() {
             return Ok(());
         }
-        let whole: Option<String> = tx.one::<Option<String>>("SELECT full_name FROM users WHERE id = ?1", &[user.into()])?.flatten();
-        let whole = whole.unwrap_or_default();
-        let (old_first, old_last) = whole.split_once(' ').unwrap_or((&whole, ""));
-        let name = format!("{} {}", first.as_deref().unwrap_or(old_first), last.as_deref().unwrap_or(old_last));
+        let names = |row: &Row<'_>| Ok((row.get::<String>(0)?, row.get::<String>(1)?));
+        let stored = tx.row("SELECT first_name, last_name FROM users WHERE id = ?1", &[user.into()], names)?.unwrap_or_default();
+        let name = format!("{} {}", first.as_ref().unwrap_or(&stored.0), last.as_ref().unwrap_or(&stored.1));
         tx.update("users", user, vec![("full_name", name.trim().into())]).map(drop)
     }
 }

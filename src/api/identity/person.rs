@@ -37,15 +37,14 @@ fn describe_in(reader: &Reader<'_>, user: i64, business: Option<i64>) -> Result<
                        LEFT JOIN designations AS g ON g.id = p.designation_id LEFT JOIN branches AS r ON r.id = p.branch_id
                        WHERE p.user_id = u.id AND p.business_id = b.id AND p.deleted_at IS NULL),
                       (SELECT json_object('id', c.id, 'uuid', c.uuid, 'referred_by', c.referred_by_id)
-                       FROM customer_profiles AS c WHERE c.user_id = u.id AND c.business_id = b.id AND c.deleted_at IS NULL)
+                       FROM customer_profiles AS c WHERE c.user_id = u.id AND c.business_id = b.id AND c.deleted_at IS NULL),
+                      u.first_name, u.last_name
                FROM users AS u
                LEFT JOIN memberships AS m ON m.id = (SELECT id FROM memberships WHERE user_id = u.id AND status = 'active' AND (?2 IS NULL OR business_id = ?2)
                                                      ORDER BY business_id LIMIT 1)
                LEFT JOIN businesses AS b ON b.id = coalesce(m.business_id, ?2)
                WHERE u.id = ?1";
     let read = |row: &Row<'_>| {
-        let full_name: Option<String> = row.get(4)?;
-        let (first, last) = full_name.as_deref().map_or(("", ""), |name| name.split_once(' ').unwrap_or((name, "")));
         let json = |text: Option<String>| text.and_then(|text| serde_json::from_str::<Json>(&text).ok()).unwrap_or(Json::Null);
         let is_superuser: bool = row.get(13)?;
         let role = row.get::<Option<String>>(15)?.and_then(|name| Role::parse(&name));
@@ -62,9 +61,9 @@ fn describe_in(reader: &Reader<'_>, user: i64, business: Option<i64>) -> Result<
             "email": row.get::<Option<String>>(2)?,
             "phone": row.get::<Option<String>>(3)?,
             "phone_number": row.get::<Option<String>>(3)?,
-            "full_name": full_name,
-            "first_name": first,
-            "last_name": last,
+            "full_name": row.get::<Option<String>>(4)?,
+            "first_name": row.get::<String>(24)?,
+            "last_name": row.get::<String>(25)?,
             "is_verified": row.get::<bool>(5)?,
             "bio": row.get::<Option<String>>(6)?,
             "neighborhood": row.get::<Option<String>>(7)?,

@@ -8,20 +8,6 @@ use crate::{
     kit::{DateTime, Email},
 };
 
-/// SQL for the first word of a person's name; `instr` finds the space that is put behind it.
-macro_rules! first_name {
-    ($row:literal) => {
-        concat!("coalesce(substr(", $row, ".full_name, 1, instr(", $row, ".full_name || ' ', ' ') - 1), '')")
-    };
-}
-
-/// SQL for the rest of a person's name.
-macro_rules! last_name {
-    ($row:literal) => {
-        concat!("coalesce(ltrim(substr(", $row, ".full_name, instr(", $row, ".full_name || ' ', ' ') + 1)), '')")
-    };
-}
-
 /// SQL for what a person is called. Not the phone number: not everybody who sees the name may see that.
 macro_rules! shown_name {
     ($row:literal) => {
@@ -30,15 +16,11 @@ macro_rules! shown_name {
 }
 pub(super) use shown_name;
 
-/// SQL for the first name of a person that a reference, `x`, leads to.
-const FIRST_NAME: &str = first_name!("x");
-
-/// SQL for the last name of a person that a reference, `x`, leads to.
-const LAST_NAME: &str = last_name!("x");
-
 /// How the read forms show a person.
-pub const SUMMARY: Expand =
-    Expand::Object("UserSummary", &[("id", "x.id"), ("username", "x.username"), ("first_name", FIRST_NAME), ("last_name", LAST_NAME)]);
+pub const SUMMARY: Expand = Expand::Object(
+    "UserSummary",
+    &[("id", "x.id"), ("username", "x.username"), ("first_name", "x.first_name"), ("last_name", "x.last_name")],
+);
 
 /// Somebody who belongs to the business.
 #[derive(Object)]
@@ -84,8 +66,8 @@ impl Resource for User {
         ],
         order: &["full_name", "created_at", "last_seen_at"],
         computed: &[
-            Computed::text("first_name", first_name!("t"), "The first word of the name."),
-            Computed::text("last_name", last_name!("t"), "The name after its first word."),
+            Computed::text("first_name", "t.first_name", "The first word of the name."),
+            Computed::text("last_name", "t.last_name", "The name after its first word."),
             Computed::text(
                 "role",
                 "(SELECT m.role FROM memberships m WHERE m.business_id = :business AND m.user_id = t.id)",

@@ -25,20 +25,6 @@ macro_rules! own_lead {
 }
 pub(in crate::resources::field) use own_lead;
 
-/// SQL for a person as others see them. A person has one name, clients expect two.
-macro_rules! person {
-    ($id:literal) => {
-        concat!(
-            "(SELECT json_object('id', u.id, 'username', u.username, ",
-            "'first_name', coalesce(substr(u.full_name, 1, instr(u.full_name || ' ', ' ') - 1), ''), ",
-            "'last_name', coalesce(ltrim(substr(u.full_name, instr(u.full_name || ' ', ' '))), '')) ",
-            "FROM users AS u WHERE u.id = ",
-            $id,
-            ")"
-        )
-    };
-}
-
 macro_rules! is_open {
     () => {
         "t.stage NOT IN ('won', 'lost')"
@@ -85,10 +71,10 @@ const STATUS_DISPLAY: &str = "CASE t.status WHEN 'new' THEN 'New' WHEN 'interest
 const ACTIONS: &str = concat!(
     "CASE WHEN EXISTS (SELECT 1 FROM lead_actions WHERE lead_id = t.id AND deleted_at IS NULL) THEN ",
     "(SELECT json_group_array(json_object('id', a.id, 'uuid', a.uuid, 'lead', a.lead_id, 'type', a.type, 'date', a.date, ",
-    "'notes', a.notes, 'outcome', a.outcome, 'next_follow_up', a.next_follow_up, 'created_by', json(",
-    person!("a.created_by"),
-    "), 'created_at', a.created_at, 'updated_at', a.updated_at, 'created_by_id', a.created_by, 'updated_by', a.updated_by, ",
-    "'deleted_at', a.deleted_at, 'is_deleted', json('false'), 'version', a.version)) ",
+    "'notes', a.notes, 'outcome', a.outcome, 'next_follow_up', a.next_follow_up, 'created_by', ",
+    "json((SELECT json_object('id', u.id, 'username', u.username, 'first_name', u.first_name, 'last_name', u.last_name) ",
+    "FROM users AS u WHERE u.id = a.created_by)), 'created_at', a.created_at, 'updated_at', a.updated_at, ",
+    "'created_by_id', a.created_by, 'updated_by', a.updated_by, 'deleted_at', a.deleted_at, 'is_deleted', json('false'), 'version', a.version)) ",
     "FROM (SELECT * FROM lead_actions WHERE lead_id = t.id AND deleted_at IS NULL ORDER BY date DESC, id DESC) AS a) ELSE '[]' END"
 );
 
