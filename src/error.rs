@@ -1,6 +1,6 @@
 //! What can go wrong, as a handful of meanings, and the one table from each to its status and body.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, io};
 
 use poem::{IntoResponse, Response, http::StatusCode};
 use poem_openapi::{
@@ -38,6 +38,8 @@ pub enum Error {
     UnsupportedMedia(String),
     /// 408: the body did not arrive in time.
     Timeout,
+    /// 422: the `Idempotency-Key` was used with another request.
+    KeyReused,
     /// 429: too many requests; try again after so many seconds. What throttling will answer.
     TooMany(u64),
     /// 503: cannot be done now; try again after so many seconds.
@@ -71,6 +73,21 @@ impl Error {
         Self::Internal(text.to_string())
     }
 
+    /// Why a body could not be read: the server's limits end its stream with an error that says so.
+    pub fn unreadable(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            let io = error.downcast_ref::<io::Error>();
+            match io.map(io::Error::kind) {
+                Some(io::ErrorKind::FileTooLarge) => return Self::TooLarge,
+                Some(io::ErrorKind::TimedOut) => return Self::Timeout,
+                // An `io::Error` does not count what it wraps among its sources.
+                _ => cause = io.and_then(io::Error::get_ref).map(|inner| inner as _).or_else(|| error.source()),
+            }
+        }
+        Self::Malformed(format!("The request body could not be read: {error}"))
+    }
+
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Invalid(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -84,6 +101,7 @@ impl Error {
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -103,6 +121,7 @@ impl Error {
             Self::Stale => "precondition_failed",
             Self::TooLarge => "too_large",
             Self::UnsupportedMedia(_) => "unsupported_media_type",
+            Self::KeyReused => "idempotency_key_reused",
             Self::TooMany(_) => "throttled",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "error",
@@ -124,6 +143,7 @@ impl Error {
             Self::Stale => "The record was changed since you read it.".into(),
             Self::TooLarge => "The request body is too large.".into(),
             Self::UnsupportedMedia(media) => format!("Unsupported media type \"{media}\" in request.").into(),
+            Self::KeyReused => "This Idempotency-Key was used with another request.".into(),
             Self::TooMany(1) => "Request was throttled. Expected available in 1 second.".into(),
             Self::TooMany(seconds) => format!("Request was throttled. Expected available in {seconds} seconds.").into(),
             Self::Unavailable(_) => "Service temporarily unavailable, try again later.".into(),

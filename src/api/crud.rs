@@ -140,6 +140,6 @@ fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-fn options(request: &Request, parameters: &Parameters) -> Options {
+pub(super) fn options(request: &Request, parameters: &Parameters) -> Options {
     Options { strict: flag(parameters, "strict"), if_match: verbs::if_match(header(request, "if-match")), internal: false }
 }

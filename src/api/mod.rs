@@ -1,5 +1,6 @@
 //! The JSON face: HTTP in, verbs called, DRF's shapes out.
 
+mod bulk;
 mod crud;
 mod docs;
 mod front;

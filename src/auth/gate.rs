@@ -11,7 +11,10 @@ use poem_openapi::{
 };
 use serde_json::json;
 
-use super::token::{Bad, Claims, Tokens};
+use super::{
+    idempotency::{InFlight, Key},
+    token::{Bad, Claims, Tokens},
+};
 use crate::{
     actor::{Actor, Business, Capability, Role},
     db::{Db, Reader, Row, Value, Writer},
@@ -30,6 +33,7 @@ pub struct Gate {
     pub revoked: Cache<String, ()>,
     /// Callers by their token, good as long as nothing was committed to the tables that say who they are.
     known: Cache<String, Arc<Known>>,
+    in_flight: Arc<InFlight>,
     /// Seconds that an access token lives at most, whatever it says: for so long revocations are known.
     life: i64,
 }
@@ -66,6 +70,8 @@ pub struct Caller {
     pub db: Db,
     /// Scheme and host for links in the answer.
     pub origin: String,
+    /// What says that the request may have been carried out before.
+    pub idempotency: Option<Arc<Key>>,
 }
 
 impl Caller {
@@ -87,7 +93,14 @@ impl Gate {
     pub fn new(db: Db, tokens: Tokens, access_life: Duration) -> Result<Self> {
         // Longer than any access token lives, so that a revoked one has expired when its entry goes.
         let revoked = Cache::builder().time_to_live(access_life + Duration::from_secs(60)).build();
-        let gate = Self { db, tokens, revoked, known: Cache::new(10_000), life: i64::try_from(access_life.as_secs()).unwrap_or(i64::MAX) };
+        let gate = Self {
+            db,
+            tokens,
+            revoked,
+            known: Cache::new(10_000),
+            in_flight: Arc::default(),
+            life: i64::try_from(access_life.as_secs()).unwrap_or(i64::MAX),
+        };
         // A revocation is stored with the time of its request, which may have waited.
         let since = gate.db.clock().now() - jiff::SignedDuration::from_secs(gate.life.saturating_add(60));
         let sql = "SELECT DISTINCT family FROM refresh_tokens WHERE revoked_at IS NOT NULL AND revoked_at >= ?1";
@@ -254,9 +267,11 @@ impl<'a> ApiExtractor<'a> for Caller {
     fn security_schemes() -> Vec<&'static str> {
         vec![SCHEME]
     }
-    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let gate = request.data::<Arc<Gate>>().ok_or_else(|| Error::internal("a route without the gate"))?;
         let actor = Arc::new(gate.caller(request)?);
-        Ok(Self { actor, db: gate.db.clone(), origin: info(request).origin })
+        let who = (actor.user_id.unwrap_or_default(), actor.business_id());
+        let idempotency = Key::of(request, body, who, &gate.in_flight).await?;
+        Ok(Self { actor, db: gate.db.clone(), origin: info(request).origin, idempotency })
     }
 }

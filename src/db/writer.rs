@@ -140,6 +140,21 @@ impl<'a> Writer<'a> {
         self.effects.after.push(Box::new(done));
     }
 
+    /// Runs `work` so that its failure takes back what it did and nothing else: one row of many.
+    pub fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        execute(self.reader.connection, "SAVEPOINT attempt")?;
+        let (touched, after, action) = (self.effects.touched.len(), self.effects.after.len(), self.action);
+        let result = work(self);
+        self.action = action;
+        if result.is_err() {
+            execute(self.reader.connection, "ROLLBACK TO attempt")?;
+            self.effects.touched.truncate(touched);
+            self.effects.after.truncate(after);
+        }
+        execute(self.reader.connection, "RELEASE attempt")?;
+        result
+    }
+
     /// Adds a row and answers its id. The mixin columns (`uuid`, `created_at`, `business_id`, ...) are filled where the table has
     /// them and `values` does not.
     pub fn insert(&mut self, table: &'static str, values: Columns<'_>) -> Result<i64> {
@@ -227,6 +242,13 @@ impl<'a> Writer<'a> {
     /// Removes a row that belongs to another: a line.
     pub fn remove(&mut self, table: &'static str, id: i64) -> Result<()> {
         self.reader.each(&format!("DELETE FROM \"{table}\" WHERE id = ?1"), &[id.into()], |_| Ok(()))?;
+        self.effects.touched.push(table);
+        Ok(())
+    }
+
+    /// Removes the rows that fulfil a condition, of a table that nobody has a history of: what has expired.
+    pub fn clear(&mut self, table: &'static str, condition: &str, args: &[Value]) -> Result<()> {
+        self.reader.each(&format!("DELETE FROM \"{table}\" WHERE {condition}"), args, |_| Ok(()))?;
         self.effects.touched.push(table);
         Ok(())
     }

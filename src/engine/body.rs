@@ -1,6 +1,6 @@
 //! Request bodies: read after the caller is known, and refused in DRF's words.
 
-use std::{io, marker::PhantomData};
+use std::marker::PhantomData;
 
 use poem::{Request, RequestBody};
 use poem_openapi::{
@@ -100,7 +100,7 @@ fn typed<T: ParseFromJSON>(record: Record) -> Result<T> {
 
 /// Reads the body as one object. No body counts as an empty one.
 async fn object(request: &Request, body: &mut RequestBody, accepted: &[&str]) -> Result<Record> {
-    let bytes = body.take().map_err(Error::internal)?.into_bytes().await.map_err(|error| unreadable(&error))?;
+    let bytes = body.take().map_err(Error::internal)?.into_bytes().await.map_err(|error| Error::unreadable(&error))?;
     if bytes.is_empty() {
         return Ok(Record::new());
     }
@@ -114,21 +114,6 @@ async fn object(request: &Request, body: &mut RequestBody, accepted: &[&str]) ->
         "multipart/form-data" => multipart(content_type, bytes.to_vec()).await,
         _ => json(&bytes),
     }
-}
-
-/// Why a body could not be read: the server's limits end its stream with an error that says so.
-fn unreadable(error: &(dyn std::error::Error + 'static)) -> Error {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<io::Error>();
-        match io.map(io::Error::kind) {
-            Some(io::ErrorKind::FileTooLarge) => return Error::TooLarge,
-            Some(io::ErrorKind::TimedOut) => return Error::Timeout,
-            // An `io::Error` does not count what it wraps among its sources.
-            _ => cause = io.and_then(io::Error::get_ref).map(|inner| inner as _).or_else(|| error.source()),
-        }
-    }
-    Error::Malformed(format!("The request body could not be read: {error}"))
 }
 
 fn json(bytes: &[u8]) -> Result<Record> {

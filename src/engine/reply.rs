@@ -150,6 +150,16 @@ named_schema!(
     "PatchedRecord"
 );
 named_schema!(
+    /// Many new records.
+    AnyBulkCreate,
+    "RecordBulkCreate"
+);
+named_schema!(
+    /// Changes of many records.
+    AnyBulkUpdate,
+    "RecordBulkUpdate"
+);
+named_schema!(
     /// A page of records in the read form.
     AnyPage,
     "PaginatedRecordReadList"

@@ -120,6 +120,11 @@ impl Operation {
     fn is_write(&self) -> bool {
         self.method != "GET"
     }
+
+    /// For many records: what it does to one of them must be what the operation for one does.
+    fn is_bulk(&self) -> bool {
+        self.path.contains("/bulk_")
+    }
 }
 
 /// The document's operations: method and path below `/api/`.
@@ -141,7 +146,10 @@ fn standard(method: &str, rest: &str) -> Option<char> {
         ("POST", "") => 'C',
         ("PUT" | "PATCH", "{id}/") => 'U',
         ("DELETE", "{id}/") => 'D',
-        ("GET", "deleted/") | ("POST", "{id}/restore/") => 'd',
+        ("GET", "deleted/") | ("POST", "{id}/restore/" | "bulk_restore/") => 'd',
+        ("POST", "bulk_create/") => 'C',
+        ("POST", "bulk_update/") => 'U',
+        ("POST", "bulk_delete/") => 'D',
         _ => return None,
     })
 }
@@ -598,9 +606,29 @@ fn body(world: &World, operation: &Operation, person: &Person, id: i64) -> Json 
     }
 }
 
+/// Sends an operation for many records with one, and answers what became of that one.
+fn send_bulk(operation: &Operation, client: &Client, id: i64, body: Json) -> Answer {
+    let body = match operation.verb {
+        'C' => json!({"items": [body]}),
+        'U' => json!({"ids": [id], "set": body}),
+        _ => json!({"ids": [id]}),
+    };
+    let answer = client.post(&format!("/api/{}", operation.path), body);
+    if answer.status != 200 {
+        return answer;
+    }
+    let row = answer.json()["results"][0].clone();
+    let status = if row["ok"] == true { success(operation) } else { u16::try_from(row["status"].as_i64().unwrap_or(0)).unwrap_or(0) };
+    let text = if row["ok"] == true { row.to_string() } else { row["errors"].to_string() };
+    Answer { status, text, ..answer }
+}
+
 /// Sends an operation for a row, or for none, and a body that fits.
 fn send(world: &World, operation: &Operation, person: &Person, key: &str, id: i64) -> Answer {
     let client = &person.client;
+    if operation.is_bulk() {
+        return send_bulk(operation, client, id, body(world, operation, person, id));
+    }
     let path = format!("/api/{}", operation.path.replace("{id}", key));
     let action = operation.path.rsplit('/').nth(1).filter(|_| operation.verb == 'x');
     match (operation.method.as_str(), action) {
@@ -637,7 +665,7 @@ fn success(operation: &Operation) -> u16 {
 /// The state that a row must be in for an operation to go through.
 fn state(operation: &Operation) -> State {
     match operation.path.rsplit('/').nth(1) {
-        Some("restore") => State::Deleted,
+        Some("restore" | "bulk_restore") => State::Deleted,
         Some("reopen") => State::Lost,
         Some("check-out") => State::CheckedIn,
         Some("convert_to_lead") => State::Completed,
@@ -682,11 +710,11 @@ fn check_row(world: &World, verdict: &mut Verdict, operation: &Operation, person
             // Only one's own, and of that only the field.
             let stranger = world.bystander(person.business);
             let other = if only == "work_phone" { json!({"employee_no": world.unique()}) } else { json!({"user": stranger}) };
-            let answer = person.client.send(
-                &operation.method,
-                &answer.call[operation.method.len() + 1..],
-                Some(("application/json", other.to_string().into())),
-            );
+            let path = &answer.call[operation.method.len() + 1..];
+            let answer = match operation.is_bulk() {
+                true => send_bulk(operation, &person.client, id, other),
+                false => person.client.send(&operation.method, path, Some(("application/json", other.to_string().into()))),
+            };
             verdict.status(person.name, "another field of their own row", &answer, 403);
         }
     }
@@ -760,7 +788,7 @@ fn check_create(world: &World, verdict: &mut Verdict, operation: &Operation, per
     verdict.status(person.name, "a new row", &answer, wanted);
     if answer.status == 201 {
         // It is in their business, and theirs to see.
-        let again = person.client.get(&format!("/api/{}{}/", operation.path, answer.json()["id"]));
+        let again = person.client.get(&format!("/api/{}/{}/", operation.resource, answer.json()["id"]));
         verdict.status(person.name, "the row they made", &again, 200);
     }
 }

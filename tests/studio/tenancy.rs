@@ -231,11 +231,12 @@ fn the_database_itself_refuses_references_into_another_business() {
         .app
         .db
         .read(|reader| reader.rows(columns, &[], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<String>(2)?))));
-    // Who did something is told by user alone, as are sessions; the log has no keys; a membership is what makes a user belong.
+    // Who did something is told by user alone, as are sessions and answers; the log has no keys; a membership is what makes a user belong.
     let free = [
         ("memberships", "user_id"),
         ("memberships", "invited_by_id"),
         ("refresh_tokens", "user_id"),
+        ("idempotency_keys", "user_id"),
         ("lead_stage_events", "by_id"),
         ("audit_log", "actor_id"),
         ("audit_log", "target_id"),

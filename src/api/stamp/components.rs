@@ -8,6 +8,7 @@ use crate::engine::{
     Expand, Output,
     descriptor::{Descriptor, Write},
     field::{Field, Kind},
+    verbs::MOST_ITEMS,
 };
 use crate::kit::words;
 
@@ -22,8 +23,35 @@ pub(super) fn components(d: &'static Descriptor) -> Vec<(String, MetaSchema)> {
             if let Expand::Object(name, members) = how { Some(((*name).to_owned(), summary(members))) } else { None }
         }));
     }
+    if !d.about.read_only {
+        all.extend(bulk(d));
+    }
     all.push((format!("Paginated{}List", d.read_name()), page_of(MetaSchemaRef::Reference(d.read_name()))));
     all
+}
+
+/// The bodies for many records: those to create, and the changes.
+fn bulk(d: &'static Descriptor) -> [(String, MetaSchema); 2] {
+    let list = |items: MetaSchemaRef, description| {
+        inline(MetaSchema { items: Some(Box::new(items)), max_items: Some(MOST_ITEMS), description: Some(description), ..schema("array") })
+    };
+    let reference = |name: String| MetaSchemaRef::Reference(name);
+    let create = MetaSchema {
+        properties: vec![("items", list(reference(d.name.clone()), "The new records."))],
+        required: vec!["items"],
+        ..schema("object")
+    };
+    let ids = list(inline(schema("integer")), "The records that get what is in `set`, by id.");
+    let set = MetaSchema {
+        all_of: vec![reference(format!("Patched{}", d.name))],
+        description: Some("What each of them gets."),
+        ..MetaSchema::ANY
+    };
+    let id = MetaSchema { properties: vec![("id", inline(schema("integer")))], required: vec!["id"], ..schema("object") };
+    let item = MetaSchema { all_of: vec![reference(format!("Patched{}", d.name)), inline(id)], ..MetaSchema::ANY };
+    let items = list(inline(item), "Records by their `id`, each with its own changes.");
+    let update = MetaSchema { properties: vec![("ids", ids), ("set", inline(set)), ("items", items)], ..schema("object") };
+    [(format!("{}BulkCreate", d.name), create), (format!("{}BulkUpdate", d.name), update)]
 }
 
 fn shape(d: &'static Descriptor, read: bool) -> MetaSchema {

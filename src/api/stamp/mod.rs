@@ -109,6 +109,9 @@ fn finish(path: &str, operation: &mut MetaOperation, seen: &mut BTreeMap<String,
     for response in operation.responses.responses.iter_mut().filter(|response| response.description.is_empty()) {
         response.description = if response.status == Some(201) { "Created." } else { "Done." };
     }
+    if operation.method == Method::POST && !operation.security.is_empty() {
+        operation.params.push(parameters::idempotency_key());
+    }
     let known: Vec<u16> = operation.responses.responses.iter().filter_map(|response| response.status).collect();
     let errors = errors(operation).into_iter().filter(|response| !known.contains(&response.status.unwrap_or_default()));
     operation.responses.responses.extend(errors.collect::<Vec<_>>());
@@ -156,6 +159,9 @@ fn errors(operation: &MetaOperation) -> Vec<MetaResponse> {
     }
     if operation.params.iter().any(|parameter| parameter.name == "If-Match") {
         all.push(answer(412, "It was changed since the client read it.", "Error"));
+    }
+    if operation.params.iter().any(|parameter| parameter.name == "Idempotency-Key") {
+        all.push(answer(422, "The `Idempotency-Key` was used with another request.", "Error"));
     }
     if writes {
         all.push(answer(408, "The body did not arrive in time.", "Error"));

@@ -18,10 +18,18 @@ fn parameter(name: &str, in_type: MetaParamIn, schema: MetaSchema, description: 
     }
 }
 
+/// What makes a POST safe to send again.
+pub(super) fn idempotency_key() -> MetaOperationParam {
+    let description = "A text of the client's choice, new for each thing to be done: sent again with the same key within 24 hours, the request \
+                       is not carried out again but answered as before, with `Idempotent-Replayed: true`.";
+    parameter("Idempotency-Key", MetaParamIn::Header, schema("string"), description)
+}
+
 /// What the handlers read from the request themselves.
 pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> {
     let query = |name: &str, schema: MetaSchema, description: &str| parameter(name, MetaParamIn::Query, schema, description);
     let header = |name: &str, description: &str| parameter(name, MetaParamIn::Header, schema("string"), description);
+    let strict = || query("strict", schema("boolean"), "Warnings, such as of a duplicate, become refusals.");
     let pages = || {
         [
             query("page", schema("integer"), "A page number within the paginated result set."),
@@ -47,7 +55,11 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
         }
         "history_list" => all.extend(pages()),
         "retrieve" => all.push(header("If-None-Match", "The `ETag` of an answer the client has: unchanged, the answer is 304.")),
-        "create" => all.push(query("strict", schema("boolean"), "Warnings, such as of a duplicate, become refusals.")),
+        "bulk_create_create" | "bulk_update_create" | "bulk_delete_create" | "bulk_restore_create" => {
+            all.push(query("atomic", schema("boolean"), "All or nothing: one that is refused keeps the others from being done."));
+            all.extend((verb == "bulk_create_create").then(strict));
+        }
+        "create" => all.push(strict()),
         "update" | "partial_update" | "destroy" => {
             all.push(header("If-Match", "The `ETag` that the client has read: changed since, the answer is 412."));
         }

@@ -14,21 +14,24 @@ use super::{
     parameters::parameters,
 };
 use crate::{
-    api::crud::Crud,
+    api::{bulk::Bulk, crud::Crud},
     engine::{descriptor::Descriptor, query::Pages},
     resources,
 };
 
-/// `Crud` for every resource.
+/// What every resource offers.
+type Each = (Crud, Bulk);
+
+/// `Each` for every resource.
 pub struct Resources(pub Pages);
 
 impl OpenApi for Resources {
     fn meta() -> Vec<MetaApi> {
-        resources::all().iter().flat_map(|d| Crud::meta().into_iter().map(|api| stamp(api, d))).collect()
+        resources::all().iter().flat_map(|d| Each::meta().into_iter().map(|api| stamp(api, d))).collect()
     }
 
     fn register(registry: &mut Registry) {
-        Crud::register(registry);
+        Each::register(registry);
         for d in resources::all() {
             (d.register)(registry);
             registry.schemas.extend(components(d));
@@ -39,7 +42,8 @@ impl OpenApi for Resources {
     fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
         for resource in resources::all() {
             let mut routes = HashMap::new();
-            Crud { resource, pages: self.0 }.add_routes(&mut routes);
+            let each: Each = (Crud { resource, pages: self.0 }, Bulk { resource });
+            each.add_routes(&mut routes);
             for (path, mut methods) in routes {
                 methods.retain(|method, _| offers(resource, &path, method));
                 if !methods.is_empty() {
@@ -56,7 +60,7 @@ fn place(d: &Descriptor, path: &str) -> String {
 
 /// Resources that are only read have no operations that write; those without soft delete have nothing to restore.
 fn offers(d: &Descriptor, path: &str, method: &Method) -> bool {
-    let about_deleted = path.ends_with("/deleted") || path.ends_with("/restore");
+    let about_deleted = path.ends_with("/deleted") || path.ends_with("restore") || path.ends_with("/bulk_delete");
     (!d.about.read_only || method == Method::GET && !about_deleted) && (d.about.soft_delete || !about_deleted && method != Method::DELETE)
 }
 

@@ -1,6 +1,8 @@
 //! What can be done with a resource. Both faces end here, and each write runs in one transaction: access, validation, the
 //! resource's own rules, storing, audit, consequences.
 
+mod act;
+mod bulk;
 mod read;
 mod write;
 
@@ -9,6 +11,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::{Map, Value as Json};
 
 pub use self::{
+    act::{act, act_on},
+    bulk::{Bulk, MOST_ITEMS, bulk},
     read::{ListRequest, Listing, history, list, read},
     write::{create, delete, restore, update},
 };
@@ -92,11 +96,6 @@ pub fn change<R: Resource>(tx: &mut Writer<'_>, id: i64, changes: Map<String, Js
 /// Deletes a record as the caller, rules and audit included.
 pub fn remove<R: Resource>(tx: &mut Writer<'_>, id: i64) -> Result<()> {
     write::remove_record(tx, descriptor::of::<R>(), id)
-}
-
-/// A record that was just written, as the answer to that.
-pub fn written<R: Resource>(caller: &Caller, id: i64) -> Result<Reply<R>> {
-    write::read_back(caller, descriptor::of::<R>(), id)
 }
 
 /// The records that fulfil a condition and that the caller may list, as a bare JSON list.

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{deleted_reach, missing, reach, record_etag};
+use super::{act, deleted_reach, missing, reach, record_etag};
 use crate::{
     actor::Actor,
     auth::gate::Caller,
@@ -25,23 +25,26 @@ fn answer<S, const STATUS: u16>((body, version): (Vec<u8>, i64)) -> Reply<S, STA
     Reply::bytes(body).with_etag(etag)
 }
 
-/// A record that was just written. Read after the commit, by whoever asked: the writer has others to serve.
-pub(super) fn read_back<S, const STATUS: u16>(caller: &Caller, d: &Descriptor, id: i64) -> Result<Reply<S, STATUS>> {
-    let found =
-        caller.db.read(|reader| store::read(reader, d, &caller.actor, &id.to_string(), Reach::All, Form::Written, Deleted::With))?;
+/// A record that was just written.
+pub(super) fn read_back<S, const STATUS: u16>(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64) -> Result<Reply<S, STATUS>> {
+    let found = store::read(reader, d, actor, &id.to_string(), Reach::All, Form::Written, Deleted::With)?;
     found.map(answer).ok_or_else(|| d.missing())
 }
 
 /// Creates a record.
-pub async fn create<S>(caller: &Caller, d: &'static Descriptor, input: Result<Record>, options: Options) -> Result<Reply<S, 201>> {
+pub async fn create<S: Send + 'static>(
+    caller: &Caller,
+    d: &'static Descriptor,
+    input: Result<Record>,
+    options: Options,
+) -> Result<Reply<S, 201>> {
     reach(d, &caller.actor, CREATE)?;
     let input = input?;
-    let id = caller.write(move |tx| insert_record(tx, d, input.clone(), options)).await?;
-    read_back(caller, d, id)
+    act(caller, move |tx| insert_record(tx, d, input.clone(), options), |reader, actor, id| read_back(reader, d, actor, id)).await
 }
 
 /// Changes a record: all of its required fields must be there for `Mode::Whole`.
-pub async fn update<S>(
+pub async fn update<S: Send + 'static>(
     caller: &Caller,
     d: &'static Descriptor,
     key: String,
@@ -50,12 +53,12 @@ pub async fn update<S>(
     options: Options,
 ) -> Result<Reply<S>> {
     reach(d, &caller.actor, UPDATE)?;
-    let id = caller.write(move |tx| {
+    let change = move |tx: &mut Writer<'_>| {
         let id = find_record(tx, d, &tx.actor().clone(), &key, UPDATE)?;
         change_record(tx, d, id, input.clone()?, mode, options)?;
         Ok(id)
-    });
-    read_back(caller, d, id.await?)
+    };
+    act(caller, change, |reader, actor, id| read_back(reader, d, actor, id)).await
 }
 
 /// Deletes a record.
@@ -70,15 +73,15 @@ pub async fn delete(caller: &Caller, d: &'static Descriptor, key: String, option
 }
 
 /// Brings a deleted record back.
-pub async fn restore<S>(caller: &Caller, d: &'static Descriptor, key: String) -> Result<Reply<S>> {
+pub async fn restore<S: Send + 'static>(caller: &Caller, d: &'static Descriptor, key: String) -> Result<Reply<S>> {
     deleted_reach(d, &caller.actor)?;
-    let id = caller.write(move |tx| {
+    let restore = move |tx: &mut Writer<'_>| {
         let reach = deleted_reach(d, tx.actor())?;
         let id = store::find_in(tx, d, tx.actor(), &key, reach, Deleted::Only)?.ok_or_else(|| missing(d, &key))?;
         restore_record(tx, d, id)?;
         Ok(id)
-    });
-    read_back(caller, d, id.await?)
+    };
+    act(caller, restore, |reader, actor, id| read_back(reader, d, actor, id)).await
 }
 
 /// The row that a verb is meant for. A row that the caller may read but not do this to is forbidden; all others are not found.
@@ -107,7 +110,7 @@ pub(super) fn insert_record(tx: &mut Writer<'_>, d: &Descriptor, input: Record, 
 
 /// Brings a record back with what was deleted along with it. It must still be one that could be stored: what it refers to may have
 /// gone meanwhile, and its rules may have come to forbid it.
-fn restore_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64) -> Result<()> {
+pub(super) fn restore_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64) -> Result<()> {
     let sql = format!("SELECT deleted_at FROM \"{}\" WHERE id = ?1", d.about.table);
     let deleted_at: Option<String> = tx.one(&sql, &[id.into()])?;
     tx.restore(d.about.table, id)?;

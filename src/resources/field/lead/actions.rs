@@ -97,8 +97,7 @@ impl LeadVerbs {
             verbs::change::<Lead>(tx, id, changes, Options::default())?;
             Ok(id)
         };
-        let id = caller.write(lose).await?;
-        Ok(verbs::written::<Lead>(&caller, id)?)
+        Ok(verbs::act_on::<Lead>(&caller, lose).await?)
     }
 
     /// Take a lead up again
@@ -119,8 +118,7 @@ impl LeadVerbs {
             verbs::change::<Lead>(tx, id, changes, Options::default())?;
             Ok(id)
         };
-        let id = caller.write(reopen).await?;
-        Ok(verbs::written::<Lead>(&caller, id)?)
+        Ok(verbs::act_on::<Lead>(&caller, reopen).await?)
     }
 
     /// Make one lead of several
@@ -129,8 +127,7 @@ impl LeadVerbs {
     #[oai(path = "/field/leads/merge", method = "post")]
     async fn merge(&self, caller: Caller, body: Input<Merge>) -> poem::Result<Reply<Lead>> {
         verbs::allowed::<Lead>(&caller.actor, UPDATE)?;
-        let id = caller.write(move |tx: &mut Writer<'_>| merge::merge(tx, body.get()?)).await?;
-        Ok(verbs::written::<Lead>(&caller, id)?)
+        Ok(verbs::act_on::<Lead>(&caller, move |tx| merge::merge(tx, body.get()?)).await?)
     }
 }
 

@@ -76,8 +76,7 @@ impl VisitVerbs {
     /// For its rep. A position far away or long known is marked as such, and refused only where the business enforces the radius.
     #[oai(path = "/field/visits/:id/check-in", method = "post")]
     async fn check_in(&self, caller: Caller, id: Path<String>, body: Input<CheckIn>) -> poem::Result<Reply<Visit>> {
-        let id = caller.write(move |tx: &mut Writer<'_>| check_in(tx, &id.0, &body)).await?;
-        Ok(verbs::written::<Visit>(&caller, id)?)
+        Ok(verbs::act_on::<Visit>(&caller, move |tx| check_in(tx, &id.0, &body)).await?)
     }
 
     /// Check out of a visit
@@ -85,8 +84,7 @@ impl VisitVerbs {
     /// For its rep. Completes the visit, and makes a lead from it if that was asked for.
     #[oai(path = "/field/visits/:id/check-out", method = "post")]
     async fn check_out(&self, caller: Caller, id: Path<String>, body: Input<CheckOut>) -> poem::Result<Reply<Visit>> {
-        let id = caller.write(move |tx: &mut Writer<'_>| check_out(tx, &id.0, &body)).await?;
-        Ok(verbs::written::<Visit>(&caller, id)?)
+        Ok(verbs::act_on::<Visit>(&caller, move |tx| check_out(tx, &id.0, &body)).await?)
     }
 
     /// Cancel a visit
@@ -102,8 +100,7 @@ impl VisitVerbs {
             tx.act("cancel");
             change(tx, id, [("status", "cancelled".into())])
         };
-        let id = caller.write(cancel).await?;
-        Ok(verbs::written::<Visit>(&caller, id)?)
+        Ok(verbs::act_on::<Visit>(&caller, cancel).await?)
     }
 
     /// Make a lead from a visit
@@ -119,8 +116,8 @@ impl VisitVerbs {
             tx.act("convert_to_lead");
             convert::lead_of(&visit, id, tx)
         };
-        let lead_id = caller.write(convert).await?;
-        Ok(Reply::json(&Converted { lead_id, linked: true }.to_json().unwrap_or_default()))
+        let answer = |lead_id| Reply::json(&Converted { lead_id, linked: true }.to_json().unwrap_or_default());
+        Ok(verbs::act(&caller, convert, move |_, _, lead_id| Ok(answer(lead_id))).await?)
     }
 }
 
