@@ -108,12 +108,14 @@ pub struct Business {
     pub zone: TimeZone,
     /// ISO 3166 alpha-2; how a phone number without a country code is read.
     pub country: Option<String>,
+    /// Its clients expect `{data, message, meta}` unless they say otherwise.
+    pub envelope: bool,
 }
 
 impl Business {
     /// `zone` is an IANA name; one that is unknown counts as UTC.
     pub fn new(id: i64, currency: String, zone: &str, country: Option<String>) -> Self {
-        Self { id, currency, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC), country }
+        Self { id, currency, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC), country, envelope: false }
     }
 }
 

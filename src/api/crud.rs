@@ -7,12 +7,12 @@ use crate::{
     auth::gate::Caller,
     engine::{
         Options,
-        body::Body,
+        body::{Body, Input},
         descriptor::Descriptor,
         query::{Pages, Parameters, flag},
         reply::{AnyPage, AnyPatch, AnyRecord, AnyRecordRead, HistoryPage, MinimalPage, NoContent, Reply},
         validate::Mode,
-        verbs::{self, ListRequest, Listing},
+        verbs::{self, ListRequest, Listing, Revert},
     },
 };
 
@@ -109,6 +109,21 @@ impl Crud {
     #[oai(path = "/:id/restore", method = "post", operation_id = "restore_create")]
     async fn restore(&self, caller: Caller, id: Path<String>) -> Result<Reply<AnyRecord>> {
         Ok(verbs::restore(&caller, self.resource, id.0).await?)
+    }
+
+    /// Take a record back to an entry of its history
+    ///
+    /// A change like any other, by the caller's rights and the rules, and itself part of the history.
+    #[oai(path = "/:id/revert", method = "post", operation_id = "revert_create")]
+    async fn revert(
+        &self,
+        caller: Caller,
+        request: &Request,
+        parameters: Query<Parameters>,
+        id: Path<String>,
+        body: Input<Revert>,
+    ) -> Result<Reply<AnyRecord>> {
+        Ok(verbs::revert(&caller, self.resource, id.0, body, options(request, &parameters.0)).await?)
     }
 
     /// Read the history of a record

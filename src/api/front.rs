@@ -5,7 +5,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -17,10 +17,12 @@ use poem::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
+use super::envelope::Wish;
 use crate::{
     app::App,
     auth::gate::{Gate, OtherMethod, RequestInfo},
     clock::Clock,
+    engine::query::Pages,
     error::Error,
 };
 
@@ -45,6 +47,9 @@ pub struct Front {
     proxies: Vec<IpAddr>,
     origins: Vec<String>,
     logs: bool,
+    /// Answers come in the envelope unless a request says otherwise.
+    envelope: bool,
+    pages: Pages,
     boot: u64,
     count: AtomicU64,
 }
@@ -59,6 +64,8 @@ impl Front {
             proxies: app.config.server.trusted_proxies.clone(),
             origins: app.config.server.cors_origins.clone(),
             logs: app.config.log.requests,
+            envelope: app.config.api.envelope,
+            pages: app.pages(),
             boot: app.db.boot(),
             count: AtomicU64::new(0),
         }
@@ -85,6 +92,7 @@ impl Front {
             ip: if trusted { forwarded().or(peer) } else { peer },
             now: self.clock.now(),
             origin,
+            envelope: Arc::new(AtomicBool::new(self.envelope)),
         }
     }
 
@@ -107,7 +115,7 @@ impl Front {
                 .header("access-control-allow-methods", "DELETE, GET, OPTIONS, PATCH, POST, PUT")
                 .header(
                     "access-control-allow-headers",
-                    "accept, authorization, content-type, idempotency-key, if-match, if-none-match, user-agent, x-business-id, x-csrftoken, x-requested-with",
+                    "accept, authorization, content-type, idempotency-key, if-match, if-none-match, user-agent, x-business-id, x-csrftoken, x-requested-with, x-response-format",
                 )
                 .header("access-control-max-age", "86400")
                 .finish();
@@ -179,9 +187,11 @@ impl Endpoint for Front {
         let origin = self.allowed_origin(&request);
         let line = self.logs.then(|| (request.method().clone(), request.uri().path().to_owned(), info.ip));
         known_method(&mut request);
+        let (wish, by_default) = (Wish::of(&mut request), info.envelope.clone());
         request.extensions_mut().insert(info);
         request.set_data(self.gate.clone());
-        let mut response = self.answer(request, origin.as_ref()).await;
+        let response = self.answer(request, origin.as_ref()).await;
+        let mut response = wish.fulfil(response, by_default.load(Ordering::Relaxed), self.pages).await;
         let headers = response.headers_mut();
         for (name, value) in HEADERS {
             headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -3,6 +3,7 @@
 mod bulk;
 mod crud;
 mod docs;
+mod envelope;
 mod front;
 mod identity;
 mod stamp;
@@ -85,6 +86,7 @@ fn described(title: &str) -> Json {
     let mut document: Json = serde_json::from_str(&document(title).spec()).unwrap_or_default();
     document["servers"] = json!([{"url": "/"}]);
     share_answers(&mut document);
+    envelope::describe(&mut document);
     admit_nulls(&mut document["components"]["schemas"]);
     // The least that signs somebody in: what "Try it out" starts from.
     document["components"]["schemas"]["Login"]["example"] = json!({"username": "user@example.com", "password": "password"});

@@ -1,6 +1,13 @@
 //! The gate: an operation that asks for a `Caller` cannot be reached without a valid access token.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use moka::sync::Cache;
@@ -12,7 +19,7 @@ use poem_openapi::{
 use serde_json::json;
 
 use super::{
-    idempotency::{InFlight, Key},
+    idempotency::{InFlight, Key, Underway},
     token::{Bad, Claims, Tokens},
 };
 use crate::{
@@ -58,6 +65,8 @@ pub struct RequestInfo {
     pub now: Timestamp,
     /// `https://example.org`: for links.
     pub origin: String,
+    /// Set once the caller is known: their business expects answers in the envelope.
+    pub envelope: Arc<AtomicBool>,
 }
 
 /// The method that a request came with, where it is none that this server knows.
@@ -71,7 +80,7 @@ pub struct Caller {
     /// Scheme and host for links in the answer.
     pub origin: String,
     /// What says that the request may have been carried out before.
-    pub idempotency: Option<Arc<Key>>,
+    pub idempotency: Option<Underway>,
 }
 
 impl Caller {
@@ -128,6 +137,7 @@ impl Gate {
             Some(known) => known.actor.clone(),
             None => self.look_up(token, switch, info.now, stamp)?,
         };
+        info.envelope.fetch_or(actor.business.as_ref().is_some_and(|business| business.envelope), Relaxed);
         actor.now = info.now;
         actor.request_id.clone_from(&info.id);
         actor.ip = info.ip.map(|ip| ip.to_string());
@@ -184,6 +194,7 @@ pub fn info(request: &Request) -> RequestInfo {
         ip: None,
         now: Timestamp::UNIX_EPOCH,
         origin: String::new(),
+        envelope: Arc::default(),
     })
 }
 
@@ -198,7 +209,8 @@ fn known(reader: &Reader<'_>, claims: &Claims, switch: Option<&str>, now: Timest
         },
     };
     let sql =
-        "SELECT u.is_active, u.is_superuser, u.token_epoch, m.role, m.capabilities, m.branch_id, b.id, b.currency, b.timezone, b.country
+        "SELECT u.is_active, u.is_superuser, u.token_epoch, m.role, m.capabilities, m.branch_id, b.id, b.currency, b.timezone, b.country,
+                      b.response_format
                FROM users AS u
                LEFT JOIN businesses AS b ON b.id = ?2 AND b.is_active = 1 AND b.deleted_at IS NULL
                LEFT JOIN memberships AS m ON m.business_id = b.id AND m.user_id = u.id AND m.status = 'active'
@@ -226,7 +238,8 @@ fn person(row: &Row<'_>, claims: &Claims, user: i64, now: Timestamp) -> Result<R
     let role = role.as_deref().and_then(Role::parse);
     let belongs = role.is_some() || is_superuser && claims.scope != "citizen";
     if let (Some(id), true) = (row.get::<Option<i64>>(6)?, belongs) {
-        actor.business = Some(Arc::new(Business::new(id, row.get(7)?, &row.get::<String>(8)?, row.get(9)?)));
+        let business = Business::new(id, row.get(7)?, &row.get::<String>(8)?, row.get(9)?);
+        actor.business = Some(Arc::new(Business { envelope: row.get::<String>(10)? == "standard", ..business }));
     }
     // A one-time code proves a phone, not a password: its tokens give a citizen's rights whatever the account may do.
     if claims.scope == "citizen" {

@@ -28,10 +28,15 @@ pub struct InFlight(Mutex<HashSet<Place>>);
 
 type Place = (i64, Option<i64>, String);
 
-/// The key of a request. While it exists, another request with the same key is refused.
+/// The key of a request.
 pub struct Key {
     place: Place,
     request_hash: String,
+}
+
+/// A request with a key that is being carried out. While it exists, another with the same key is refused.
+pub struct Underway {
+    pub key: Arc<Key>,
     in_flight: Arc<InFlight>,
 }
 
@@ -52,7 +57,7 @@ impl Key {
         body: &mut RequestBody,
         (user, business): (i64, Option<i64>),
         in_flight: &Arc<InFlight>,
-    ) -> Result<Option<Arc<Self>>> {
+    ) -> Result<Option<Underway>> {
         let Some(header) = request.headers().get("idempotency-key").filter(|_| request.method() == "POST") else { return Ok(None) };
         let key = header.to_str().map(str::trim).unwrap_or_default();
         if key.is_empty() || key.len() > LONGEST_KEY {
@@ -71,7 +76,7 @@ impl Key {
         if !in_flight.0.lock().map_err(Error::internal)?.insert(place.clone()) {
             return Err(Error::conflict("idempotency_key_in_flight", "A request with this Idempotency-Key is being carried out."));
         }
-        Ok(Some(Arc::new(Self { place, request_hash, in_flight: in_flight.clone() })))
+        Ok(Some(Underway { key: Arc::new(Self { place, request_hash }), in_flight: in_flight.clone() }))
     }
 
     /// What was answered to the request before.
@@ -112,10 +117,10 @@ impl Key {
     }
 }
 
-impl Drop for Key {
+impl Drop for Underway {
     fn drop(&mut self) {
         if let Ok(mut places) = self.in_flight.0.lock() {
-            places.remove(&self.place);
+            places.remove(&self.key.place);
         }
     }
 }

@@ -96,6 +96,8 @@ pub struct Api {
     pub max_page_size: u32,
     /// Whether the documentation pages are served.
     pub docs: bool,
+    /// Whether answers come as {data, message, meta} unless the request says otherwise.
+    pub envelope: bool,
     /// The API's name in its documentation.
     pub title: String,
 }

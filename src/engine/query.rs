@@ -325,7 +325,8 @@ pub fn expressions(d: &Descriptor) -> Vec<String> {
     searched.chain(ordered).chain(filtered).chain(own).chain([d.label.clone()]).collect()
 }
 
-fn page_size(parameters: &Parameters, pages: Pages) -> u64 {
+/// How many records a page has: as asked, within what is allowed.
+pub fn page_size(parameters: &Parameters, pages: Pages) -> u64 {
     let asked = parameter(parameters, "page_size").and_then(|size| size.trim().parse::<u64>().ok()).filter(|size| *size > 0);
     asked.unwrap_or(u64::from(pages.size)).min(u64::from(pages.most))
 }

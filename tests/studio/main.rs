@@ -2,12 +2,16 @@
 
 mod access;
 mod accounts;
+mod bulk;
 mod cli;
 mod contract;
 mod crash;
+mod envelope;
 mod field;
 mod floors;
+mod history;
 mod http;
+mod idempotency;
 mod identity;
 mod limits;
 mod openapi;

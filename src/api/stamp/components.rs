@@ -16,6 +16,7 @@ use crate::kit::words;
 pub(super) fn components(d: &'static Descriptor) -> Vec<(String, MetaSchema)> {
     let written = shape(d, false);
     let patched = MetaSchema { required: vec![], ..written.clone() };
+    let bulk = bulk(d, &written);
     let mut all = vec![(d.name.clone(), written), (format!("Patched{}", d.name), patched)];
     if d.expands() {
         all.push((d.read_name(), shape(d, true)));
@@ -24,14 +25,14 @@ pub(super) fn components(d: &'static Descriptor) -> Vec<(String, MetaSchema)> {
         }));
     }
     if !d.about.read_only {
-        all.extend(bulk(d));
+        all.extend(bulk);
     }
     all.push((format!("Paginated{}List", d.read_name()), page_of(MetaSchemaRef::Reference(d.read_name()))));
     all
 }
 
 /// The bodies for many records: those to create, and the changes.
-fn bulk(d: &'static Descriptor) -> [(String, MetaSchema); 2] {
+fn bulk(d: &'static Descriptor, written: &MetaSchema) -> [(String, MetaSchema); 3] {
     let list = |items: MetaSchemaRef, description| {
         inline(MetaSchema { items: Some(Box::new(items)), max_items: Some(MOST_ITEMS), description: Some(description), ..schema("array") })
     };
@@ -47,11 +48,15 @@ fn bulk(d: &'static Descriptor) -> [(String, MetaSchema); 2] {
         description: Some("What each of them gets."),
         ..MetaSchema::ANY
     };
-    let id = MetaSchema { properties: vec![("id", inline(schema("integer")))], required: vec!["id"], ..schema("object") };
-    let item = MetaSchema { all_of: vec![reference(format!("Patched{}", d.name)), inline(id)], ..MetaSchema::ANY };
-    let items = list(inline(item), "Records by their `id`, each with its own changes.");
+    let items = list(reference(format!("{}BulkItem", d.name)), "Records by their `id`, each with its own changes.");
+    let mut item = MetaSchema { required: vec!["id"], ..written.clone() };
+    for (name, property) in &mut item.properties {
+        if ["id", "version"].contains(name) {
+            *property = inline(MetaSchema { description: Some(mixin_doc(name)), ..schema("integer") });
+        }
+    }
     let update = MetaSchema { properties: vec![("ids", ids), ("set", inline(set)), ("items", items)], ..schema("object") };
-    [(format!("{}BulkCreate", d.name), create), (format!("{}BulkUpdate", d.name), update)]
+    [(format!("{}BulkCreate", d.name), create), (format!("{}BulkUpdate", d.name), update), (format!("{}BulkItem", d.name), item)]
 }
 
 fn shape(d: &'static Descriptor, read: bool) -> MetaSchema {

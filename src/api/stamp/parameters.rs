@@ -60,7 +60,7 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
             all.extend((verb == "bulk_create_create").then(strict));
         }
         "create" => all.push(strict()),
-        "update" | "partial_update" | "destroy" => {
+        "update" | "partial_update" | "destroy" | "revert_create" => {
             all.push(header("If-Match", "The `ETag` that the client has read: changed since, the answer is 412."));
         }
         _ => {}

@@ -17,7 +17,7 @@ pub async fn act<T: Send + 'static, S: Send + 'static, const STATUS: u16>(
     mut work: impl FnMut(&mut Writer<'_>) -> Result<T> + Send + 'static,
     answer: impl Fn(&Reader<'_>, &Actor, T) -> Result<Reply<S, STATUS>> + Send + 'static,
 ) -> Result<Reply<S, STATUS>> {
-    let Some(key) = caller.idempotency.clone() else {
+    let Some(key) = caller.idempotency.as_ref().map(|underway| underway.key.clone()) else {
         let done = caller.write(work).await?;
         return caller.read(|reader| answer(reader, &caller.actor, done));
     };

@@ -3,6 +3,7 @@
 
 mod act;
 mod bulk;
+mod history;
 mod read;
 mod write;
 
@@ -13,7 +14,8 @@ use serde_json::{Map, Value as Json};
 pub use self::{
     act::{act, act_on},
     bulk::{Bulk, MOST_ITEMS, bulk},
-    read::{ListRequest, Listing, history, list, read},
+    history::{Revert, history, revert},
+    read::{ListRequest, Listing, list, read},
     write::{create, delete, restore, update},
 };
 use super::{

@@ -3,23 +3,21 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use hyper::body::Bytes;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::{deleted_reach, missing, reach, record_etag};
 use crate::{
     actor::Actor,
     auth::gate::Caller,
-    db::{Cell, Kept, Reader, Row},
+    db::{Kept, Reader},
     engine::{
         access::{LIST, READ, Reach},
-        descriptor::{self, Descriptor, Form, Record},
-        field::{Field, Kind},
+        descriptor::{self, Descriptor, Form},
         query::{PageNumber, Pages, Parameters, Query, invalid_page, page_link},
         reply::Reply,
         store::{self, Deleted},
     },
     error::{Error, Result},
-    kit::exponent,
 };
 
 /// A request for a list.
@@ -123,7 +121,7 @@ fn page(
 }
 
 /// Everything of a page before its rows.
-fn open_page(out: &mut Vec<u8>, total: u64, number: u64, pages: u64, url: &str, parameters: &Parameters) {
+pub(super) fn open_page(out: &mut Vec<u8>, total: u64, number: u64, pages: u64, url: &str, parameters: &Parameters) {
     let link = |page: Option<u64>| page.map_or(Json::Null, |page| format!("{url}{}", page_link(parameters, page)).into());
     let next = link((number < pages).then(|| number + 1));
     let previous = link((number > 1).then(|| number - 1));
@@ -172,81 +170,6 @@ pub fn read<S>(caller: &Caller, d: &'static Descriptor, key: &str, if_none_match
         }
     };
     if matches(if_none_match, &kept.etag) { Ok(Reply::unchanged(kept.etag)) } else { Ok(Reply::bytes(kept.body).with_etag(kept.etag)) }
-}
-
-/// What happened to a record, newest first: who, when, and each field before and after.
-pub fn history<S>(caller: &Caller, d: &'static Descriptor, key: &str, request: &ListRequest) -> Result<Reply<S>> {
-    let actor = &caller.actor;
-    let reach = reach(d, actor, READ)?;
-    let deleted = if actor.is_manager() { Deleted::With } else { Deleted::Without };
-    let query = Query::parse(d, actor, &vec_of_pages(&request.parameters), request.pages)?;
-    caller.db.snapshot(|reader| {
-        let id = store::find_in(reader, d, actor, key, reach, deleted)?.ok_or_else(|| missing(d, key))?;
-        let scope = [d.about.table.into(), id.into(), actor.business_id().into()];
-        let of = "audit_log AS a WHERE a.target_type = ?1 AND a.target_id = ?2 AND (a.business_id = ?3 OR a.business_id IS NULL)";
-        let total = reader.one::<i64>(&format!("SELECT count(*) FROM {of}"), &scope)?.unwrap_or(0).unsigned_abs();
-        let pages = total.div_ceil(query.size).max(1);
-        let number = match query.page {
-            PageNumber::Last => pages,
-            PageNumber::Number(number) if number <= pages => number,
-            PageNumber::Number(_) => return Err(invalid_page()),
-        };
-        let sql = format!(
-            "SELECT a.id, a.at, a.action, a.actor_id, u.username, u.full_name, a.before, a.after, a.request_id
-             FROM audit_log AS a LEFT JOIN users AS u ON u.id = a.actor_id WHERE a.id IN (SELECT a.id FROM {of} ORDER BY a.id DESC LIMIT {} OFFSET {})
-             ORDER BY a.id DESC",
-            query.size,
-            (number - 1) * query.size
-        );
-        let entry = |row: &Row<'_>| {
-            let object = |text: Option<String>| text.and_then(|text| serde_json::from_str::<Record>(&text).ok()).unwrap_or_default();
-            let by = row.get::<Option<i64>>(3)?;
-            let by = by.map(|id| Ok(json!({"id": id, "username": row.get::<Option<String>>(4)?, "full_name": row.get::<Option<String>>(5)?}))).transpose()?;
-            Ok(json!({
-                "id": row.get::<i64>(0)?,
-                "at": row.get::<String>(1)?,
-                "action": row.get::<String>(2)?,
-                "actor": by,
-                "changes": changes(d, actor, &object(row.get(6)?), &object(row.get(7)?)),
-                "request_id": row.get::<Option<String>>(8)?,
-            }))
-        };
-        let entries: Vec<Json> = reader.rows(&sql, &scope, entry)?;
-        let mut out = Vec::new();
-        open_page(&mut out, total, number, pages, &format!("{}{}", caller.origin, request.path), &request.parameters);
-        out.extend_from_slice(entries.iter().map(Json::to_string).collect::<Vec<_>>().join(",").as_bytes());
-        out.extend_from_slice(b"]}");
-        Ok(Reply::bytes(out))
-    })
-}
-
-/// Of a history only the page can be chosen.
-fn vec_of_pages(parameters: &Parameters) -> Parameters {
-    parameters.iter().filter(|(name, _)| name == "page" || name == "page_size").cloned().collect()
-}
-
-/// The columns of an audit entry as fields that the actor may see.
-fn changes(d: &Descriptor, actor: &Actor, before: &Record, after: &Record) -> Vec<Json> {
-    let decimals = |record: &Record| record.get("currency").and_then(Json::as_str).map(exponent);
-    let decimals = decimals(after)
-        .or_else(|| decimals(before))
-        .unwrap_or_else(|| actor.business.as_ref().map_or(2, |business| exponent(&business.currency)));
-    let value = |record: &Record, field: &Field| match record.get(field.column) {
-        None => Json::Null,
-        Some(Json::Array(rows)) => Json::Array(rows.clone()),
-        Some(Json::Number(number)) if field.kind == Kind::Bool => Json::Bool(number.as_i64() != Some(0)),
-        Some(Json::Number(number)) => {
-            field.to_json(number.as_i64().map_or_else(|| Cell::Real(number.as_f64().unwrap_or_default()), Cell::Int), decimals)
-        }
-        Some(Json::String(text)) => field.to_json(Cell::Text(text), decimals),
-        Some(other) => other.clone(),
-    };
-    let shown = d.visible().filter(|field| d.is_open(field.name, actor));
-    let fields = shown.filter(|field| before.contains_key(field.column) || after.contains_key(field.column));
-    let change = fields.map(|field| json!({"field": field.name, "before": value(before, field), "after": value(after, field)}));
-    let deleted = ["deleted_at"].into_iter().filter(|name| before.contains_key(*name) || after.contains_key(*name));
-    let mark = deleted.map(|name| json!({"field": name, "before": before.get(name), "after": after.get(name)}));
-    change.chain(mark).collect()
 }
 
 /// Does an `If-None-Match` name this validator (RFC 9110, 13.1.2: weak comparison)?

@@ -1,0 +1,185 @@
+//! What happened to a record, and taking it back to how it was.
+
+use poem_openapi::Object;
+use serde_json::{Value as Json, json};
+
+use super::{
+    act, missing, reach,
+    read::{ListRequest, open_page},
+    write,
+};
+use crate::{
+    actor::Actor,
+    auth::gate::Caller,
+    db::{Cell, Reader, Row, Writer},
+    engine::{
+        about::Options,
+        access::{READ, UPDATE},
+        body::Input,
+        descriptor::{Descriptor, Record},
+        field::{Field, Kind},
+        query::{PageNumber, Parameters, Query, invalid_page},
+        reply::Reply,
+        store::{self, Deleted},
+        validate::Mode,
+    },
+    error::{Error, Result},
+    kit::exponent,
+};
+
+/// The entries of one record's history: its table, its id, the business.
+const OF: &str = "audit_log AS a WHERE a.target_type = ?1 AND a.target_id = ?2 AND (a.business_id = ?3 OR a.business_id IS NULL)";
+
+/// Where to take a record back to.
+#[derive(Object)]
+pub struct Revert {
+    /// The id of an entry of its history: the record becomes what it was right after that.
+    pub to: i64,
+}
+
+/// What happened to a record, newest first: who, when, and each field before and after.
+pub fn history<S>(caller: &Caller, d: &'static Descriptor, key: &str, request: &ListRequest) -> Result<Reply<S>> {
+    let actor = &caller.actor;
+    let reach = reach(d, actor, READ)?;
+    let deleted = if actor.is_manager() { Deleted::With } else { Deleted::Without };
+    let query = Query::parse(d, actor, &vec_of_pages(&request.parameters), request.pages)?;
+    caller.db.snapshot(|reader| {
+        let id = store::find_in(reader, d, actor, key, reach, deleted)?.ok_or_else(|| missing(d, key))?;
+        let scope = [d.about.table.into(), id.into(), actor.business_id().into()];
+        let total = reader.one::<i64>(&format!("SELECT count(*) FROM {OF}"), &scope)?.unwrap_or(0).unsigned_abs();
+        let pages = total.div_ceil(query.size).max(1);
+        let number = match query.page {
+            PageNumber::Last => pages,
+            PageNumber::Number(number) if number <= pages => number,
+            PageNumber::Number(_) => return Err(invalid_page()),
+        };
+        let sql = format!(
+            "SELECT a.id, a.at, a.action, a.actor_id, u.username, u.full_name, a.before, a.after, a.request_id
+             FROM audit_log AS a LEFT JOIN users AS u ON u.id = a.actor_id WHERE a.id IN (SELECT a.id FROM {OF} ORDER BY a.id DESC LIMIT {} OFFSET {})
+             ORDER BY a.id DESC",
+            query.size,
+            (number - 1) * query.size
+        );
+        let decimals = decimals(reader, d, actor, id)?;
+        let entry = |row: &Row<'_>| {
+            let by = row.get::<Option<i64>>(3)?;
+            let by = by.map(|id| Ok(json!({"id": id, "username": row.get::<Option<String>>(4)?, "full_name": row.get::<Option<String>>(5)?}))).transpose()?;
+            Ok(json!({
+                "id": row.get::<i64>(0)?,
+                "at": row.get::<String>(1)?,
+                "action": row.get::<String>(2)?,
+                "actor": by,
+                "changes": changes(d, actor, &object(row.get(6)?), &object(row.get(7)?), decimals),
+                "request_id": row.get::<Option<String>>(8)?,
+            }))
+        };
+        let entries: Vec<Json> = reader.rows(&sql, &scope, entry)?;
+        let mut out = Vec::new();
+        open_page(&mut out, total, number, pages, &format!("{}{}", caller.origin, request.path), &request.parameters);
+        out.extend_from_slice(entries.iter().map(Json::to_string).collect::<Vec<_>>().join(",").as_bytes());
+        out.extend_from_slice(b"]}");
+        Ok(Reply::bytes(out))
+    })
+}
+
+/// Of a history only the page can be chosen.
+fn vec_of_pages(parameters: &Parameters) -> Parameters {
+    parameters.iter().filter(|(name, _)| name == "page" || name == "page_size").cloned().collect()
+}
+
+/// Takes a record back to how it was right after an entry of its history. A change like any other: by the caller's rights, through
+/// the resource's rules, and itself part of the history. What only the program sets follows from that and is not taken back.
+pub async fn revert<S: Send + 'static>(
+    caller: &Caller,
+    d: &'static Descriptor,
+    key: String,
+    body: Input<Revert>,
+    options: Options,
+) -> Result<Reply<S>> {
+    reach(d, &caller.actor, UPDATE)?;
+    let revert = move |tx: &mut Writer<'_>| {
+        let actor = tx.actor().clone();
+        let id = write::find_record(tx, d, &actor, &key, UPDATE)?;
+        let fields = fields_at(tx, d, &actor, id, body.get()?.to)?;
+        tx.act("revert");
+        write::change_record(tx, d, id, fields, Mode::Partial, options)?;
+        Ok(id)
+    };
+    act(caller, revert, |reader, actor, id| write::read_back(reader, d, actor, id)).await
+}
+
+/// The fields that were different right after an entry, as they were; those that the caller may set.
+fn fields_at(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64, to: i64) -> Result<Record> {
+    let scope = [d.about.table.into(), id.into(), actor.business_id().into(), to.into()];
+    if !reader.exists(&format!("SELECT 1 FROM {OF} AND a.id = ?4"), &scope)? {
+        return Err(Error::field("to", format!("Invalid pk \"{to}\" - object does not exist.")));
+    }
+    let mut columns = Record::new();
+    // Newest first, so that the oldest of the later changes has the last word.
+    reader.each(&format!("SELECT a.before FROM {OF} AND a.id > ?4 ORDER BY a.id DESC"), &scope, |row| {
+        columns.extend(object(row.get(0)?));
+        Ok(())
+    })?;
+    let now = store::record(reader, d, id)?;
+    let decimals = match columns.get("currency").and_then(Json::as_str) {
+        Some(currency) => exponent(currency),
+        None => decimals(reader, d, actor, id)?,
+    };
+    let settable = d.fields.iter().filter(|field| !field.server_set && d.is_open(field.name, actor) && columns.contains_key(field.column));
+    let was = settable.map(|field| {
+        let value = match (&field.kind, value(&columns, field, decimals)) {
+            (Kind::Lines(..), Json::Array(rows)) => Json::Array(rows.into_iter().map(|row| known_line(row, &now[field.name])).collect()),
+            (_, value) => value,
+        };
+        (field.name.to_owned(), value)
+    });
+    Ok(was.filter(|(name, value)| now.get(name) != Some(value)).collect())
+}
+
+/// A line that was removed comes back as a new one.
+fn known_line(mut row: Json, now: &Json) -> Json {
+    let is_there = now.as_array().is_some_and(|lines| lines.iter().any(|line| line["id"] == row["id"]));
+    if let (false, Some(row)) = (is_there, row.as_object_mut()) {
+        row.shift_remove("id");
+    }
+    row
+}
+
+fn object(text: Option<String>) -> Record {
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+/// The decimals of a record's money: those of its currency, or of the business's.
+fn decimals(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64) -> Result<u8> {
+    let business = || actor.business.as_ref().map_or(2, |business| exponent(&business.currency));
+    let Some(field) = d.fields.iter().find(|field| field.kind == Kind::Currency) else { return Ok(business()) };
+    let sql = format!("SELECT {} FROM \"{}\" WHERE id = ?1", field.column, d.about.table);
+    let currency: Option<String> = reader.one::<Option<String>>(&sql, &[id.into()])?.flatten();
+    Ok(currency.map_or_else(business, |currency| exponent(&currency)))
+}
+
+/// The columns of an audit entry as fields that the actor may see.
+fn changes(d: &Descriptor, actor: &Actor, before: &Record, after: &Record, decimals: u8) -> Vec<Json> {
+    let told = |record: &Record| record.get("currency").and_then(Json::as_str).map(exponent);
+    let (was, is) = (told(before).or(told(after)).unwrap_or(decimals), told(after).unwrap_or(decimals));
+    let shown = d.visible().filter(|field| d.is_open(field.name, actor));
+    let fields = shown.filter(|field| before.contains_key(field.column) || after.contains_key(field.column));
+    let change = fields.map(|field| json!({"field": field.name, "before": value(before, field, was), "after": value(after, field, is)}));
+    let deleted = ["deleted_at"].into_iter().filter(|name| before.contains_key(*name) || after.contains_key(*name));
+    let mark = deleted.map(|name| json!({"field": name, "before": before.get(name), "after": after.get(name)}));
+    change.chain(mark).collect()
+}
+
+/// A column of an audit entry as the field shows it.
+fn value(columns: &Record, field: &Field, decimals: u8) -> Json {
+    match columns.get(field.column) {
+        None => Json::Null,
+        Some(Json::Array(rows)) => Json::Array(rows.clone()),
+        Some(Json::Number(number)) if field.kind == Kind::Bool => Json::Bool(number.as_i64() != Some(0)),
+        Some(Json::Number(number)) => {
+            field.to_json(number.as_i64().map_or_else(|| Cell::Real(number.as_f64().unwrap_or_default()), Cell::Int), decimals)
+        }
+        Some(Json::String(text)) => field.to_json(Cell::Text(text), decimals),
+        Some(other) => other.clone(),
+    }
+}
