@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -95,6 +95,8 @@ struct Inner {
 struct Shared {
     catalog: Catalog,
     clock: Clock,
+    /// The last thing that was to be stored was not: the disk is full or failing.
+    failing: AtomicBool,
 }
 
 /// Columns that the writer fills itself where a table has them.
@@ -184,7 +186,7 @@ impl Db {
         let path = file_in(folder);
         let mut connection = sqlite::open_writer(&path, settings.cache_mib)?;
         migrate::run(&mut connection, folder, &clock)?;
-        let shared = Arc::new(Shared { catalog: Catalog::of(&Reader::new(&connection))?, clock });
+        let shared = Arc::new(Shared { catalog: Catalog::of(&Reader::new(&connection))?, clock, failing: AtomicBool::new(false) });
         let scanners = sqlite::scan_pool(&path, settings)?;
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         Ok(Self(Arc::new(Inner {
@@ -300,9 +302,12 @@ impl Db {
         &self.0.shared.clock
     }
 
-    /// Does the writer answer?
+    /// Does the writer answer, and does what it writes get stored?
     pub async fn ready(&self) -> bool {
         let actor = Arc::new(Actor::system(self.clock().now()));
-        matches!(tokio::time::timeout(Duration::from_secs(5), self.write(actor, |_| Ok(()))).await, Ok(Ok(())))
+        // Writing nothing says nothing about the disk; writing something each time would wear it.
+        let failing = self.0.shared.failing.load(Ordering::Relaxed);
+        let probe = self.write(actor, move |tx| if failing { tx.probe() } else { Ok(()) });
+        matches!(tokio::time::timeout(Duration::from_secs(5), probe).await, Ok(Ok(())))
     }
 }

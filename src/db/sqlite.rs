@@ -8,6 +8,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
+        atomic::Ordering::Relaxed,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
@@ -172,6 +173,8 @@ trait Job: Send {
     fn actor(&self) -> Arc<Actor>;
     /// Runs the closure. `false`: it failed.
     fn run(&mut self, writer: &mut Writer<'_>) -> bool;
+    /// Could nothing be stored, for no fault of the request?
+    fn was_unavailable(&self) -> bool;
     /// Sends the answer; `committed` is why the group as a whole failed, if it did.
     fn answer(self: Box<Self>, committed: Result<()>);
 }
@@ -193,6 +196,10 @@ impl<T: Send, F: FnMut(&mut Writer<'_>) -> Result<T> + Send> Job for Request<T, 
         let done = result.is_ok();
         self.result = Some(result);
         done
+    }
+
+    fn was_unavailable(&self) -> bool {
+        matches!(self.result, Some(Err(Error::Unavailable(_))))
     }
 
     fn answer(self: Box<Self>, committed: Result<()>) {
@@ -297,7 +304,12 @@ impl Loop {
         if let Err(error) = &committed {
             tracing::error!(%error, requests = group.jobs.len(), "a group of writes was not committed");
             let _ = self.connection.execute_batch("ROLLBACK");
+            self.shared.failing.store(true, Relaxed);
         } else {
+            let failing = group.jobs.iter().any(|job| job.was_unavailable());
+            if failing || !group.effects.touched.is_empty() {
+                self.shared.failing.store(failing, Relaxed);
+            }
             group.effects.touched.iter().for_each(|table| self.shared.catalog.touch(table));
             group.effects.after.into_iter().for_each(|done| done());
         }

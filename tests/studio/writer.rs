@@ -328,3 +328,22 @@ fn totals_that_depend_on_the_day_follow_the_clock() {
     let body = after.expect(200);
     assert_eq!((&body["count"], body["results"].as_array().map(Vec::len)), (&json!(1), Some(1)), "{body}");
 }
+
+#[test]
+fn a_full_disk_refuses_writes_and_says_so_until_there_is_room() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    // SQLite's own limit stands for the disk's.
+    let pages = |most: &'static str| server.write(move |tx| tx.each(most, &[], |_| Ok(())));
+    pages("PRAGMA max_page_count = 1");
+    let lead = |number: usize| json!({"business_name": format!("Lead {number}"), "contact_phone": "1", "notes": "x".repeat(5000)});
+    let stored = (0..1000).take_while(|number| admin.post("/api/field/leads/", lead(*number)).status == 201).count();
+    assert!(stored < 1000, "the limit was never reached");
+    let refused = admin.post("/api/field/leads/", lead(stored));
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{}", refused.text);
+    assert_eq!(admin.get("/api/field/leads/").expect(200)["count"], stored, "reading goes on, and nothing is half stored");
+    pages("PRAGMA max_page_count = 1000000");
+    assert_eq!(server.client().get("/readyz").status, 200);
+    admin.create("/api/field/leads/", lead(stored));
+    assert_eq!(admin.get("/api/field/leads/").expect(200)["count"], stored + 1);
+}
