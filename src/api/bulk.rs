@@ -34,7 +34,7 @@ pub struct BulkOutcome {
 pub struct BulkResult {
     /// Its place in the request, from 0.
     pub index: u32,
-    /// Its id.
+    /// Its id, if it has one and was named by it.
     pub id: Option<i64>,
     /// Whether it could be done.
     pub ok: bool,

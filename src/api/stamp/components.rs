@@ -15,8 +15,9 @@ use crate::kit::words;
 /// The shapes of a resource: written, read, patched, and a page of it.
 pub(super) fn components(d: &'static Descriptor) -> Vec<(String, MetaSchema)> {
     let written = shape(d, false);
-    let patched = MetaSchema { required: vec![], ..written.clone() };
-    let bulk = bulk(d, &written);
+    let mut patched = MetaSchema { required: vec![], ..written.clone() };
+    patched.properties.iter_mut().for_each(|(_, property)| without_default(property));
+    let bulk = bulk(d, &patched);
     let mut all = vec![(d.name.clone(), written), (format!("Patched{}", d.name), patched)];
     if d.expands() {
         all.push((d.read_name(), shape(d, true)));
@@ -31,8 +32,16 @@ pub(super) fn components(d: &'static Descriptor) -> Vec<(String, MetaSchema)> {
     all
 }
 
+/// What is left out of a change stays as it is.
+fn without_default(property: &mut MetaSchemaRef) {
+    if let MetaSchemaRef::Inline(schema) = property {
+        schema.default = None;
+        schema.all_of.iter_mut().for_each(without_default);
+    }
+}
+
 /// The bodies for many records: those to create, and the changes.
-fn bulk(d: &'static Descriptor, written: &MetaSchema) -> [(String, MetaSchema); 3] {
+fn bulk(d: &'static Descriptor, patched: &MetaSchema) -> [(String, MetaSchema); 3] {
     let list = |items: MetaSchemaRef, description| {
         inline(MetaSchema { items: Some(Box::new(items)), max_items: Some(MOST_ITEMS), description: Some(description), ..schema("array") })
     };
@@ -49,7 +58,7 @@ fn bulk(d: &'static Descriptor, written: &MetaSchema) -> [(String, MetaSchema); 
         ..MetaSchema::ANY
     };
     let items = list(reference(format!("{}BulkItem", d.name)), "Records by their `id`, each with its own changes.");
-    let mut item = MetaSchema { required: vec!["id"], ..written.clone() };
+    let mut item = MetaSchema { required: vec!["id"], ..patched.clone() };
     for (name, property) in &mut item.properties {
         if ["id", "version"].contains(name) {
             *property = inline(MetaSchema { description: Some(mixin_doc(name)), ..schema("integer") });

@@ -65,9 +65,11 @@ pub async fn bulk<S: Send + 'static>(
                     Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),
                     Err(error) => {
                         failed += 1;
-                        let id = item.key.parse::<i64>().ok();
-                        let errors = error.body();
-                        rows.push(json!({"index": index, "id": id, "ok": false, "status": error.status().as_u16(), "errors": errors}));
+                        let mut row = json!({"index": index, "ok": false, "status": error.status().as_u16(), "errors": error.body()});
+                        if let Ok(id) = item.key.parse::<i64>() {
+                            row["id"] = id.into();
+                        }
+                        rows.push(row);
                     }
                 }
             }
