@@ -13,12 +13,19 @@ use studio::{
     api,
     auth::{account, session::Opening},
     db::{Value, Writer},
-    engine::field::Kind,
+    engine::{
+        Descriptor,
+        descriptor::by_table,
+        field::{Field, Kind},
+    },
     error::Result,
     resources,
 };
 
-use crate::support::{Client, Server};
+use crate::{
+    samples::{World, sample, writable},
+    support::{Client, Server},
+};
 
 /// What is stored in every text of the other business, and found nowhere in the answers to this one.
 const CANARY: &str = "zqcanary";
@@ -27,86 +34,66 @@ const MISSING: i64 = 987_654_321;
 /// The ids of one row of each table, by table.
 type Rows = BTreeMap<&'static str, i64>;
 
-/// Fills a business: one row in each table, `text` in each of its texts, all pointing to one another and to `user`.
-fn fill(server: &Server, business: i64, user: i64, text: &'static str) -> Rows {
-    server.write(move |tx| {
-        let mut rows = Rows::from([("users", user), ("memberships", user)]);
-        let list = || Value::from(json!([text]).to_string());
-        let email = || Value::from(format!("{text}@example.com"));
-        let mut add = |tx: &mut Writer<'_>, table: &'static str, values: Vec<(&'static str, Value)>| -> Result<()> {
-            let mut values = values;
-            values.push(("business_id", business.into()));
-            values.push(("created_by", user.into()));
-            rows.insert(table, tx.insert(table, values)?);
-            Ok(())
-        };
-        let name = || ("name", Value::from(text));
-        add(tx, "designations", vec![name()])?;
-        add(tx, "branches", vec![name(), ("phone", text.into()), ("address", text.into())])?;
-        add(tx, "departments", vec![name(), ("manager_id", user.into())])?;
-        add(
-            tx,
-            "staff_roles",
-            vec![
-                ("title", text.into()),
-                ("description", text.into()),
-                ("dashboard_url", text.into()),
-                ("tags", list()),
-                ("grants", list()),
-            ],
-        )?;
-        add(tx, "referrals", vec![("code", text.into()), ("referrer_id", user.into())])?;
-        add(tx, "customer_profiles", vec![("user_id", user.into()), ("notes", text.into())])?;
-        add(
-            tx,
-            "staff_profiles",
-            vec![("user_id", user.into()), name(), ("employee_no", text.into()), ("work_phone", text.into()), ("notes", text.into())],
-        )?;
-        add(tx, "zones", vec![name(), ("region", text.into()), ("color", text.into()), ("manager_id", user.into())])?;
-        let contact = || {
-            vec![("business_name", text.into()), ("contact_name", text.into()), ("contact_phone", text.into()), ("contact_email", email())]
-        };
-        let mut lead: Vec<(&'static str, Value)> = contact();
-        lead.extend([
-            ("phone_norm", text.into()),
-            ("email_norm", email()),
-            ("products_discussed", list()),
-            ("tags", list()),
-            ("notes", text.into()),
-        ]);
-        lead.extend([("location", text.into()), ("client_ref", text.into()), ("currency", "USD".into()), ("priority", "urgent".into())]);
-        lead.extend([("assigned_rep_id", user.into()), ("follow_up_date", "2026-02-01".into())]);
-        add(tx, "leads", lead)?;
-        Ok(rows)
-    })
-}
-
-/// The rest of it, which points to what `fill` made.
-fn fill_rest(server: &Server, business: i64, user: i64, text: &'static str, rows: &mut Rows) {
-    let lead = rows["leads"];
-    let (action, visit) = server.write(move |tx| {
-        let now = || Value::from(tx.now().to_string());
-        let within = || vec![("business_id", Value::from(business)), ("created_by", user.into()), ("lead_id", lead.into())];
-        let (mut action, mut visit) = (within(), within());
-        action.extend([("type", "call".into()), ("date", now()), ("notes", text.into()), ("outcome", text.into())]);
-        visit.extend([("rep_id", user.into()), ("date_time", now()), ("status", "planned".into()), ("business_name", text.into())]);
-        visit.extend([
-            ("location", text.into()),
-            ("contact_name", text.into()),
-            ("contact_phone", text.into()),
-            ("client_ref", text.into()),
-        ]);
-        visit.extend([("contact_email", format!("{text}@example.com").into()), ("products_discussed", json!([text]).to_string().into())]);
-        visit.extend([("feedback_notes", text.into()), ("next_step_agreed", text.into())]);
-        Ok((tx.insert("lead_actions", action)?, tx.insert("visits", visit)?))
-    });
-    rows.extend([("lead_actions", action), ("visits", visit)]);
-}
-
+/// Fills a business: one row of each resource, `text` in each of its texts, all pointing to one another and to `user`.
 fn filled(server: &Server, business: i64, user: i64, text: &'static str) -> Rows {
-    let mut rows = fill(server, business, user, text);
-    fill_rest(server, business, user, text, &mut rows);
+    let mut rows = Rows::from([("users", user), ("memberships", user)]);
+    let mut left = writable();
+    while !left.is_empty() {
+        // First those whose references all lead to a row, then those that can do without.
+        let complete = |d: &&Descriptor| targets(d).all(|(_, table)| rows.contains_key(table));
+        let possible = |d: &&Descriptor| targets(d).all(|(field, table)| field.nullable || rows.contains_key(table));
+        let at = left.iter().position(complete).or_else(|| left.iter().position(possible)).expect("no circle of required references");
+        let (d, known) = (left.remove(at), rows.clone());
+        let id = server.write(move |tx| {
+            let mut row = row(tx, d, text, &known, false)?;
+            row.extend([("business_id", business.into()), ("created_by", user.into())]);
+            tx.insert(d.about.table, row)
+        });
+        rows.insert(d.about.table, id);
+    }
     rows
+}
+
+/// The references of a resource to others.
+fn targets(d: &Descriptor) -> impl Iterator<Item = (&Field, &'static str)> {
+    d.fields
+        .iter()
+        .filter_map(|field| if let Kind::Reference(table) = field.kind { Some((field, table)) } else { None })
+        .filter(|(_, table)| *table != d.about.table)
+}
+
+/// The columns of a row: all that can be said, or only what must be.
+fn row(tx: &Writer<'_>, d: &Descriptor, text: &str, rows: &Rows, least: bool) -> Result<Vec<(&'static str, Value)>> {
+    let sql = "SELECT name FROM pragma_table_info(?1) WHERE \"notnull\" = 1 AND dflt_value IS NULL";
+    let needed: Vec<String> = tx.rows(sql, &[d.about.table.into()], |row| row.get(0))?;
+    let (mut values, mut has_person) = (vec![], false);
+    for field in d.fields.iter().filter(|field| field.stored()) {
+        let is_needed = needed.iter().any(|column| column == field.column);
+        let value: Value = match &field.kind {
+            _ if least && !is_needed => continue,
+            Kind::Reference(table) if *table == d.about.table => continue,
+            Kind::Reference(_) if field.server_set && !is_needed => continue,
+            // Two people of one row may have to be two.
+            Kind::Reference("users") if !is_needed && has_person => continue,
+            Kind::Reference(table) => {
+                has_person |= *table == "users";
+                rows.get(table).copied().into()
+            }
+            Kind::Text => text.into(),
+            Kind::Email => format!("{text}@example.com").into(),
+            Kind::Texts => json!([text]).to_string().into(),
+            Kind::Currency => "USD".into(),
+            Kind::Date => "2026-02-01".into(),
+            // Hot leads are listed by themselves.
+            Kind::Choice(names) if names.contains(&"urgent") => "urgent".into(),
+            Kind::Choice(names) if is_needed => field.schema.default.as_ref().and_then(Json::as_str).unwrap_or(names[0]).into(),
+            Kind::DateTime if is_needed => tx.now().to_string().into(),
+            _ if is_needed => 1.into(),
+            _ => continue,
+        };
+        values.push((field.column, value));
+    }
+    Ok(values)
 }
 
 fn uuid(server: &Server, table: &str, id: i64) -> String {
@@ -147,19 +134,6 @@ fn names(client: &Client, path: &str) -> Vec<String> {
 
 // ------------------------------------------------------------------------------------------------ references
 
-/// A body that makes a record, `n` telling it from others.
-fn body(server: &Server, path: &str, rows: &Rows, n: usize) -> Json {
-    match path {
-        "accounts/staff-roles" => json!({"title": format!("t{n}")}),
-        "accounts/customer-profiles" => json!({"user": server.member(&format!("customer{n}"), Role::Agent).id}),
-        "accounts/referrals" => json!({"code": format!("c{n}")}),
-        "field/leads" => json!({"business_name": format!("b{n}"), "contact_phone": "0700"}),
-        "field/actions" => json!({"lead": rows["leads"], "type": "call"}),
-        "field/visits" => json!({"business_name": format!("b{n}")}),
-        _ => json!({"name": format!("n{n}")}),
-    }
-}
-
 #[test]
 fn no_reference_leads_into_another_business() {
     let server = Server::start();
@@ -167,6 +141,7 @@ fn no_reference_leads_into_another_business() {
     let abroad = server.business("Abroad");
     let foreigner = server.member_with("foreigner", Role::Admin, abroad, &[]);
     let (here, there) = (filled(&server, 1, admin.id, "here"), filled(&server, abroad, foreigner.id, "there"));
+    let world = World::new_in(&server);
     let (mut wrong, mut n) = (vec![], 0);
     for d in resources::all().iter().filter(|d| !d.about.read_only) {
         let path = format!("/api/{}/", d.about.path);
@@ -174,7 +149,7 @@ fn no_reference_leads_into_another_business() {
             d.fields.iter().filter_map(|field| if let Kind::Reference(table) = field.kind { Some((field, table)) } else { None });
         for (field, table) in references.filter(|(field, _)| !field.server_set && !field.hidden) {
             n += 1;
-            let mut attempt = body(&server, d.about.path, &here, n);
+            let mut attempt = (sample(d.about.path).least)(&world);
             let own = admin.create(&path, attempt.clone());
             let one = format!("{path}{}/", own["id"]);
             for key in [json!(there[table]), json!(there[table].to_string()), json!(uuid(&server, table, there[table]))] {
@@ -280,8 +255,6 @@ fn insert(tx: &mut Writer<'_>, table: &str, column: &str, business: i64, id: i64
     let name = Value::from(format!("n{n}"));
     let now = Value::from(tx.now().to_string());
     let mut values: Vec<(&str, Value)> = match table {
-        "staff_roles" => vec![("title", name)],
-        "referrals" => vec![("code", name)],
         "memberships" => vec![("user_id", user.into())],
         // Somebody has one profile at a time.
         "customer_profiles" | "staff_profiles" => {
@@ -290,10 +263,7 @@ fn insert(tx: &mut Writer<'_>, table: &str, column: &str, business: i64, id: i64
             tx.insert("memberships", vec![("business_id", business.into()), ("user_id", member.into())])?;
             vec![("user_id", member.into())]
         }
-        "leads" => vec![("business_name", name), ("contact_phone", "1".into()), ("currency", "USD".into())],
-        "lead_actions" => vec![("lead_id", rows["leads"].into()), ("type", "call".into()), ("date", now)],
         "lead_stage_events" => vec![("lead_id", rows["leads"].into()), ("to_stage", "won".into()), ("at", now)],
-        "visits" => vec![("business_name", name), ("rep_id", rows["users"].into()), ("date_time", now), ("status", "planned".into())],
         "branch_hours" => {
             let branch = tx.insert("branches", vec![("business_id", business.into()), ("name", name)])?;
             let opens = format!("{:02}:{:02}", n / 60, n % 60);
@@ -305,7 +275,7 @@ fn insert(tx: &mut Writer<'_>, table: &str, column: &str, business: i64, id: i64
                 ("closes", "23:59".into()),
             ]
         }
-        _ => vec![("name", name)],
+        table => row(tx, by_table(table).unwrap_or_else(|| panic!("no resource keeps {table}")), &format!("n{n}"), rows, true)?,
     };
     values.retain(|(known, _)| *known != column);
     values.extend([("business_id", Value::from(business)), (column, id.into())]);
