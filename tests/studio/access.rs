@@ -15,7 +15,9 @@ use studio::{
     actor::{Capability, Role},
     api,
     db::{Value, Writer},
+    engine::{Descriptor, field},
     error::Result,
+    resources,
 };
 
 use crate::support::{Answer, Client, Server};
@@ -269,20 +271,25 @@ fn kinds(resource: &str) -> &'static [Kind] {
 /// A resource's table, and which of its rows are somebody's (`?2`) own.
 fn table(resource: &str) -> (&'static str, &'static str) {
     match resource {
-        "accounts/departments" => ("departments", "FALSE"),
-        "accounts/designations" => ("designations", "FALSE"),
-        "accounts/branches" => ("branches", "FALSE"),
-        "accounts/staff-roles" => ("staff_roles", "FALSE"),
         "accounts/staff-profiles" => ("staff_profiles", "user_id = ?2"),
         "accounts/customer-profiles" => ("customer_profiles", "user_id = ?2"),
         "accounts/referrals" => ("referrals", "referrer_id = ?2"),
         "accounts/users-list" => ("users", "id = ?2"),
-        "field/zones" => ("zones", "FALSE"),
         "field/leads" => ("leads", OWN_LEAD),
         "field/actions" => ("lead_actions", OWN_ACTION),
         "field/visits" => ("visits", "rep_id = ?2"),
-        other => panic!("no table for {other}"),
+        other => (described(other).about.table, "FALSE"),
     }
+}
+
+fn described(resource: &str) -> &'static Descriptor {
+    resources::all().iter().find(|d| d.about.path == resource).unwrap_or_else(|| panic!("no resource {resource}"))
+}
+
+/// The text that a resource is first of all: a name, a title, a code.
+fn first_text(resource: &str) -> &'static str {
+    let text = described(resource).fields.iter().find(|field| field.kind == field::Kind::Text);
+    text.map_or("name", |field| field.name)
 }
 
 const OWN_LEAD: &str = "(assigned_rep_id = ?2 OR created_by = ?2 OR zone_id IN (SELECT id FROM zones WHERE manager_id = ?2))";
@@ -457,7 +464,6 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
     let within = ("business_id", Value::from(business));
     let table = table(making.resource).0;
     let id = match table {
-        "staff_roles" => tx.insert(table, vec![within, ("title", name())])?,
         "referrals" => tx.insert(table, vec![within, ("code", name()), ("referrer_id", owner.into())])?,
         "staff_profiles" if !kind.is_own() => tx.insert(table, vec![within, ("name", name())])?,
         "staff_profiles" | "customer_profiles" => {
@@ -496,7 +502,7 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
             }
             tx.insert(table, values)?
         }
-        _ => tx.insert(table, vec![within, ("name", name())])?,
+        _ => tx.insert(table, vec![within, (first_text(making.resource), name())])?,
     };
     if state == State::Deleted {
         tx.delete(table, id)?;
@@ -587,7 +593,6 @@ fn body(world: &World, operation: &Operation, person: &Person, id: i64) -> Json 
     let mine = if operation.grant(person.plays).is_some_and(|grant| grant.own) { Kind::Own } else { Kind::Other };
     let creates = operation.verb == 'C';
     match operation.resource {
-        "accounts/staff-roles" => json!({"title": name}),
         "accounts/staff-profiles" if creates => json!({"name": name}),
         "accounts/staff-profiles" => json!({"work_phone": name}),
         "accounts/customer-profiles" => {
@@ -595,14 +600,13 @@ fn body(world: &World, operation: &Operation, person: &Person, id: i64) -> Json 
             let user = if creates { world.server.write(move |tx| newcomer(tx, business, &name)) } else { column("user_id") };
             json!({"user": user, "referred_by": world.row(person, "accounts/referrals", Kind::Other, State::Fresh, true)})
         }
-        "accounts/referrals" => json!({"code": name}),
         "field/leads" => json!({"business_name": name, "contact_phone": "0701"}),
         "field/actions" => {
             let lead = if creates { world.row(person, "field/leads", mine, State::Fresh, true) } else { column("lead_id") };
             json!({"lead": lead, "type": "demo", "notes": name})
         }
         "field/visits" => json!({"business_name": name}),
-        _ => json!({"name": name}),
+        resource => json!({first_text(resource): name}),
     }
 }
 
