@@ -18,6 +18,7 @@ use crate::{
     engine::{
         descriptor,
         query::{self, Pages},
+        search,
     },
     error::{Error, Result},
     resources,
@@ -44,6 +45,7 @@ pub fn database_settings(config: &Config) -> db::Settings {
         statement_time: Duration::from_secs(database.statement_seconds),
         scan_permits: database.scan_permits,
         cache_mib: database.cache_mib,
+        search: search::tables(resources::all()),
     }
 }
 

@@ -6,6 +6,7 @@ mod docs;
 mod envelope;
 mod front;
 mod identity;
+mod search;
 mod stamp;
 mod system;
 
@@ -22,11 +23,12 @@ use serde_json::{Map, Value as Json, json};
 use self::{
     front::Front,
     identity::Everywhere,
+    search::Search,
     stamp::{House, Resources},
 };
 use crate::{app::App, resources};
 
-type Operations = House<(Everywhere, Resources, resources::Verbs)>;
+type Operations = House<(Everywhere, Search, Resources, resources::Verbs)>;
 
 /// All operations and, beside them, the documents and the checks.
 struct Served {
@@ -151,7 +153,7 @@ pub fn routes() -> Vec<(String, String, String)> {
 
 /// The endpoint of the whole program.
 pub fn endpoint(app: &App) -> impl Endpoint<Output = Response> + 'static {
-    let api = (Everywhere(app.clone()), Resources(app.pages()), resources::verbs());
+    let api = (Everywhere(app.clone()), Search, Resources(app.pages()), resources::verbs());
     let operations = House { api, gate: app.gate.clone() };
     let service = OpenApiService::new(Served { operations, app: app.clone() }, "", "");
     Front::new(app, service)

@@ -5,7 +5,9 @@
 //! * `read` runs in place, on a connection of the calling thread: for reads by key and by index.
 //! * `scan` runs on a small pool with a deadline: for whatever may walk a table.
 
+mod functions;
 pub mod migrate;
+pub mod search;
 mod sqlite;
 mod value;
 mod writer;
@@ -28,6 +30,7 @@ use moka::sync::Cache;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use self::search::{SearchTable, Searched};
 pub use self::{
     value::{Cell, FromCell, Row, Value},
     writer::{Reader, Writer},
@@ -51,6 +54,8 @@ pub struct Settings {
     pub statement_time: Duration,
     pub scan_permits: usize,
     pub cache_mib: u32,
+    /// The tables that are searched by their texts.
+    pub search: Vec<SearchTable>,
 }
 
 /// How much of what was answered is kept, in bytes.
@@ -103,7 +108,10 @@ struct Shared {
 const MIXIN: [&str; 7] = ["uuid", "created_at", "updated_at", "version", "business_id", "created_by", "updated_by"];
 
 /// The tables and their columns, as the migrated database has them.
-pub struct Catalog(HashMap<String, Table>);
+pub struct Catalog {
+    tables: HashMap<String, Table>,
+    searched: Vec<Searched>,
+}
 
 struct Table {
     columns: Vec<String>,
@@ -126,7 +134,7 @@ impl Catalog {
             table.columns.push(column);
             Ok(())
         })?;
-        Ok(Self(tables))
+        Ok(Self { tables, searched: vec![] })
     }
 
     pub fn has(&self, table: &str, column: &str) -> bool {
@@ -135,16 +143,25 @@ impl Catalog {
 
     /// The columns of a table; none when there is no such table.
     pub fn columns(&self, table: &str) -> &[String] {
-        self.0.get(table).map_or(&[], |table| &table.columns)
+        self.tables.get(table).map_or(&[], |table| &table.columns)
     }
 
     /// The columns that the writer fills itself.
     pub fn mixin(&self, table: &str) -> &[&'static str] {
-        self.0.get(table).map_or(&[], |table| &table.mixin)
+        self.tables.get(table).map_or(&[], |table| &table.mixin)
+    }
+
+    /// How a table's rows are searched; `None` when they are not.
+    pub fn searched(&self, table: &str) -> Option<&Searched> {
+        self.searched.iter().find(|searched| searched.table == table)
+    }
+
+    fn searched_as(&self, number: i64) -> Option<&Searched> {
+        self.searched.iter().find(|searched| searched.number == number)
     }
 
     fn touch(&self, table: &str) {
-        if let Some(table) = self.0.get(table) {
+        if let Some(table) = self.tables.get(table) {
             table.generation.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -186,7 +203,8 @@ impl Db {
         let path = file_in(folder);
         let mut connection = sqlite::open_writer(&path, settings.cache_mib)?;
         migrate::run(&mut connection, folder, &clock)?;
-        let shared = Arc::new(Shared { catalog: Catalog::of(&Reader::new(&connection))?, clock, failing: AtomicBool::new(false) });
+        let catalog = Catalog { searched: search::register(&connection, &settings.search)?, ..Catalog::of(&Reader::new(&connection))? };
+        let shared = Arc::new(Shared { catalog, clock, failing: AtomicBool::new(false) });
         let scanners = sqlite::scan_pool(&path, settings)?;
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         Ok(Self(Arc::new(Inner {
@@ -271,7 +289,7 @@ impl Db {
     /// A number that grows with each commit that touched the table. Read it before reading the table: then whatever is kept
     /// under it is never older than it says.
     pub fn generation(&self, table: &str) -> u64 {
-        self.0.shared.catalog.0.get(table).map_or(0, |table| table.generation.load(Ordering::SeqCst))
+        self.0.shared.catalog.tables.get(table).map_or(0, |table| table.generation.load(Ordering::SeqCst))
     }
 
     /// The generations of several tables as one number, which grows when any of them does.

@@ -16,10 +16,10 @@ use std::{
 };
 
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi, functions::FunctionFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi};
 use tokio::sync::oneshot;
 
-use super::{Settings, Shared, Writer, writer::Effects};
+use super::{Settings, Shared, Writer, functions, search::Indexer, writer::Effects};
 use crate::{
     actor::Actor,
     error::{Error, Problems, Result},
@@ -34,6 +34,10 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const WAL_LIMIT_BYTES: u64 = 64 << 20;
 /// How often the statistics that plans are made from are looked at.
 const OPTIMIZE: Duration = Duration::from_secs(600);
+/// A writer that has had nothing to do for so long rests.
+const REST: Duration = Duration::from_secs(30);
+/// A few rows wait for so long to be indexed: others may come, and go with them.
+const INDEX_WAIT: Duration = Duration::from_secs(1);
 /// File systems on which SQLite's locks and shared memory do not hold.
 const REMOTE_FILE_SYSTEMS: [&str; 7] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse"];
 
@@ -103,22 +107,7 @@ fn harden(connection: &Connection, cache_mib: u32) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -1024 * i64::from(cache_mib))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_prepared_statement_cache_capacity(256);
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("distance_m", 4, flags, |call| {
-        let coordinate = |index| call.get::<Option<f64>>(index);
-        let (Some(lat1), Some(lon1), Some(lat2), Some(lon2)) = (coordinate(0)?, coordinate(1)?, coordinate(2)?, coordinate(3)?) else {
-            return Ok(None);
-        };
-        Ok(Some(distance_m(lat1, lon1, lat2, lon2)))
-    })
-}
-
-/// Metres between two positions in degrees along the sphere (haversine; mean radius of the earth, IUGG).
-fn distance_m(lat1: f64, lon1: f64, lat2: f64, lon2: f64) -> f64 {
-    const RADIUS_M: f64 = 6_371_008.8;
-    let half = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
-    let chord = half(lat2 - lat1) + lat1.to_radians().cos() * lat2.to_radians().cos() * half(lon2 - lon1);
-    2.0 * RADIUS_M * chord.min(1.0).sqrt().asin()
+    functions::register(connection)
 }
 
 /// The locks of a database on a network file system cannot be trusted.
@@ -222,7 +211,8 @@ impl WriterThread {
     pub fn start(connection: Connection, settings: &Settings, shared: Arc<Shared>) -> Result<Self> {
         let (queue, requests) = sync_channel(settings.writer_queue);
         let (batch, batch_time) = (settings.batch, settings.batch_time);
-        let run = move || Loop { connection, shared, batch, batch_time }.run(&requests);
+        let indexer = Indexer::new(&connection);
+        let run = move || Loop { connection, shared, batch, batch_time }.run(&requests, indexer);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(run).map_err(Error::internal)?;
         Ok(Self { queue: Some(queue), thread: Mutex::new(Some(thread)) })
     }
@@ -269,13 +259,24 @@ struct Group {
 }
 
 impl Loop {
-    fn run(self, requests: &Receiver<Box<dyn Job>>) {
+    fn run(self, requests: &Receiver<Box<dyn Job>>, mut indexer: Indexer) {
         let mut optimized = Instant::now();
+        // When the index has its next turn.
+        let mut turn = Instant::now();
         loop {
-            match requests.recv_timeout(Duration::from_secs(30)) {
-                Ok(first) => self.group(first, requests),
+            let wait = match (indexer.is_pressed(), indexer.has_work()) {
+                (true, _) => turn.saturating_duration_since(Instant::now()),
+                (_, true) => INDEX_WAIT.max(turn.saturating_duration_since(Instant::now())),
+                _ => REST,
+            };
+            match requests.recv_timeout(wait) {
+                Ok(first) => indexer.waiting += self.group(first, requests),
+                Err(RecvTimeoutError::Timeout) if indexer.has_work() => turn = self.index(&mut indexer),
                 Err(RecvTimeoutError::Timeout) => self.rest(),
                 Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if indexer.is_pressed() && turn <= Instant::now() {
+                turn = self.index(&mut indexer);
             }
             // Tables grow; plans made for small ones must not outlive that.
             if optimized.elapsed() > OPTIMIZE {
@@ -286,8 +287,21 @@ impl Loop {
         let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
     }
 
-    /// Runs `first` and whatever else waits in one transaction, and answers once it is on disk.
-    fn group(&self, first: Box<dyn Job>, requests: &Receiver<Box<dyn Job>>) {
+    /// Indexes some rows and answers when to go on: requests get as much of the thread. What goes wrong here is no request's fault,
+    /// and searches do without the index meanwhile.
+    fn index(&self, indexer: &mut Indexer) -> Instant {
+        let start = Instant::now();
+        match indexer.step(&self.connection, &self.shared.catalog) {
+            Ok(()) => Instant::now() + start.elapsed(),
+            Err(error) => {
+                tracing::error!(%error, "the search index could not be written");
+                Instant::now() + REST
+            }
+        }
+    }
+
+    /// Runs `first` and whatever else waits in one transaction, and answers once it is on disk. How many rows are to be indexed now?
+    fn group(&self, first: Box<dyn Job>, requests: &Receiver<Box<dyn Job>>) -> usize {
         let start = Instant::now();
         let mut group = Group::default();
         let mut state = execute(&self.connection, "BEGIN IMMEDIATE");
@@ -301,6 +315,7 @@ impl Loop {
             next = room.then(|| requests.try_recv().ok()).flatten();
         }
         let committed = state.and_then(|()| execute(&self.connection, "COMMIT"));
+        let mut unindexed = 0;
         if let Err(error) = &committed {
             tracing::error!(%error, requests = group.jobs.len(), "a group of writes was not committed");
             let _ = self.connection.execute_batch("ROLLBACK");
@@ -310,10 +325,12 @@ impl Loop {
             if failing || !group.effects.touched.is_empty() {
                 self.shared.failing.store(failing, Relaxed);
             }
+            unindexed = group.effects.unindexed;
             group.effects.touched.iter().for_each(|table| self.shared.catalog.touch(table));
             group.effects.after.into_iter().for_each(|done| done());
         }
         group.jobs.into_iter().for_each(|job| job.answer(committed.clone().map_err(|_| Error::Unavailable(1))));
+        unindexed
     }
 
     /// Runs the request that came last.
@@ -359,13 +376,17 @@ impl Loop {
         }
         if done {
             group.effects.touched.extend(effects.touched);
+            group.effects.unindexed += effects.unindexed;
             group.effects.after.extend(effects.after);
         }
         Ok(group.careful || !left_behind)
     }
 
-    /// Idle work: fold a WAL that has grown large back into the database.
+    /// Idle work: merge what the search index is in parts of, fold a WAL that has grown large back into the database.
     fn rest(&self) {
+        if let Err(error) = Indexer::tidy(&self.connection) {
+            tracing::error!(%error, "the search index could not be merged");
+        }
         let wal = self.connection.path().map(|path| format!("{path}-wal"));
         let size = wal.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |file| file.len());
         if size > WAL_LIMIT_BYTES {

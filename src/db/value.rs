@@ -69,6 +69,11 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 pub struct Row<'a>(pub(super) &'a rusqlite::Row<'a>);
 
 impl Row<'_> {
+    /// How many cells it has.
+    pub fn width(&self) -> usize {
+        self.0.as_ref().column_count()
+    }
+
     pub fn cell(&self, index: usize) -> Result<Cell<'_>> {
         Ok(match self.0.get_ref(index).map_err(explain)? {
             ValueRef::Null => Cell::Null,

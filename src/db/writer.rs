@@ -95,6 +95,8 @@ pub struct Writer<'a> {
 pub struct Effects {
     /// Tables whose rows it changed.
     pub touched: Vec<&'static str>,
+    /// How many rows are to be indexed.
+    pub unindexed: usize,
     pub after: Vec<Box<dyn FnOnce() + Send>>,
 }
 
@@ -188,6 +190,7 @@ impl<'a> Writer<'a> {
         // Not `RETURNING id`, for which SQLite keeps a journal of the statement.
         let id = self.reader.connection.last_insert_rowid();
         self.effects.touched.push(table);
+        self.reword(table, id, None)?;
         if self.catalog.has(table, "uuid") {
             // What it begins without is no part of the story.
             values.retain(|(_, value)| *value != Value::Null);
@@ -243,7 +246,7 @@ impl<'a> Writer<'a> {
     pub fn remove(&mut self, table: &'static str, id: i64) -> Result<()> {
         self.reader.each(&format!("DELETE FROM \"{table}\" WHERE id = ?1"), &[id.into()], |_| Ok(()))?;
         self.effects.touched.push(table);
-        Ok(())
+        self.reword(table, id, None)
     }
 
     /// Removes the rows that fulfil a condition, of a table that nobody has a history of: what has expired.
@@ -274,6 +277,7 @@ impl<'a> Writer<'a> {
             return Ok(false);
         }
         self.audit(table, id, verb, Some(&before), Some(&after))?;
+        self.reword(table, id, Some(&after))?;
         let stamps: [(&str, Value); 2] = [("updated_at", self.now().to_string().into()), ("updated_by", self.actor.user_id.into())];
         after.extend(stamps.into_iter().filter(|(name, _)| self.catalog.has(table, name)));
         let mut sets: Vec<String> = after.iter().enumerate().map(|(index, (name, _))| format!("{name} = ?{}", index + 2)).collect();
@@ -284,6 +288,16 @@ impl<'a> Writer<'a> {
         self.reader.each(&format!("UPDATE \"{table}\" SET {} WHERE id = ?1", sets.join(", ")), &args, |_| Ok(()))?;
         self.effects.touched.push(table);
         Ok(true)
+    }
+
+    /// Has a row's text indexed again, unless none of the columns that changed is part of it.
+    fn reword(&mut self, table: &'static str, id: i64, changed: Option<&[(&str, Value)]>) -> Result<()> {
+        let Some(searched) = self.catalog.searched(table) else { return Ok(()) };
+        if changed.is_none_or(|changed| changed.iter().any(|(name, _)| searched.columns.contains(name))) {
+            self.reader.note_pending(searched, id)?;
+            self.effects.unindexed += 1;
+        }
+        Ok(())
     }
 
     /// Writes down that something happened to a row, with the columns before and after.

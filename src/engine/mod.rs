@@ -1,7 +1,8 @@
 //! How every resource works, read off its struct and its `About`.
 //!
-//! `descriptor` reads the struct; `access` says who may; `query` reads a list's parameters; `validate` reads a record's fields;
-//! `store` turns rows into JSON and back; `verbs` are the operations; `reply` and `body` are what endpoints take and answer.
+//! `descriptor` reads the struct; `access` says who may; `query` reads a list's parameters; `search` finds rows by their texts;
+//! `validate` reads a record's fields; `store` turns rows into JSON and back; `verbs` are the operations; `reply` and `body` are what
+//! endpoints take and answer.
 
 pub mod about;
 pub mod access;
@@ -10,6 +11,7 @@ pub mod descriptor;
 pub mod field;
 pub mod query;
 pub mod reply;
+pub mod search;
 pub mod store;
 pub mod validate;
 pub mod verbs;

@@ -4,6 +4,7 @@ use super::{
     about::Output,
     descriptor::{Descriptor, bind},
     field::Kind,
+    search,
     validate::is_uuid,
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 
 /// The first parameters of every statement: business, caller and day.
 pub const FIXED: usize = 3;
-const LONGEST_SEARCH: usize = 100;
+pub const LONGEST_SEARCH: usize = 100;
 /// `field__in` looks at so many values, and a query has so many parameters.
 const MOST_VALUES: usize = 100;
 /// Pages that start after so many rows are slow to find, and go to the scanners.
@@ -38,6 +39,13 @@ pub struct Query {
     /// For `?4`, `?5`, ...
     pub args: Vec<Value>,
     pub order: String,
+    /// In the default order, near its beginning: a few rows of many are found by walking along it.
+    pub is_ordered: bool,
+    /// What is searched for, folded.
+    pub terms: Vec<String>,
+    /// What narrows the rows to be counted, and those to be listed; says nothing that `conditions` do not say.
+    pub count_only: Vec<String>,
+    pub page_only: Vec<String>,
     pub include_deleted: bool,
     /// Answering may walk the table: search, filters, another order than the default.
     pub may_scan: bool,
@@ -84,7 +92,7 @@ impl Query {
         let mut query = Self { size: page_size(parameters, pages), page: page_number(parameters)?, ..Self::default() };
         query.include_deleted = actor.is_manager() && flag(parameters, "include_deleted");
         query.order_by(d, parameter(parameters, "ordering").unwrap_or_default());
-        query.search(d, parameter(parameters, "search").unwrap_or_default())?;
+        query.search(d, actor, parameter(parameters, "search").unwrap_or_default())?;
         for (at, (name, value)) in parameters.iter().enumerate() {
             // Of a parameter that comes twice, the last counts.
             if parameters[at + 1..].iter().any(|(later, _)| later == name) {
@@ -106,7 +114,7 @@ impl Query {
     }
 
     /// Binds a value and answers its place.
-    fn bind(&mut self, value: impl Into<Value>) -> String {
+    pub(super) fn bind(&mut self, value: impl Into<Value>) -> String {
         self.args.push(value.into());
         format!("?{}", FIXED + self.args.len())
     }
@@ -117,6 +125,7 @@ impl Query {
         let allowed = |term: &&str| d.about.order.iter().any(|name| name.trim_start_matches('-') == term.trim_start_matches('-'));
         let mut terms: Vec<&str> = asked.split(',').map(str::trim).filter(allowed).collect();
         let default = d.about.order.first().copied().unwrap_or("id");
+        self.is_ordered = (terms.is_empty() || terms == [default]) && !self.far();
         self.may_scan |= !terms.is_empty() && terms != [default];
         if terms.is_empty() {
             terms.push(default);
@@ -135,21 +144,21 @@ impl Query {
 
     // ---------------------------------------------------------------- search
 
-    fn search(&mut self, d: &Descriptor, words: &str) -> Result<()> {
+    fn search(&mut self, d: &Descriptor, actor: &Actor, words: &str) -> Result<()> {
         if words.contains('\0') {
             return Err(Error::field("", "Null characters are not allowed."));
         }
         if words.chars().count() > LONGEST_SEARCH {
             return Err(Error::field("search", format!("Ensure this field has no more than {LONGEST_SEARCH} characters.")));
         }
-        let columns: Vec<String> = d.about.search.iter().filter_map(|name| search_expression(d, name)).collect();
-        if columns.is_empty() {
+        let fields = search::fields(d, actor);
+        if fields.is_empty() {
             return Ok(());
         }
-        for term in terms(words) {
-            let place = self.bind(like_pattern(&term));
-            let tests: Vec<String> = columns.iter().map(|column| format!("{column} LIKE {place} ESCAPE '\\'")).collect();
-            self.conditions.push(format!("({})", tests.join(" OR ")));
+        for term in search::terms(words) {
+            let place = self.bind(term.as_str());
+            self.conditions.push(search::condition(&fields, &place));
+            self.terms.push(term);
         }
         Ok(())
     }
@@ -308,17 +317,9 @@ fn order_expression(d: &Descriptor, name: &str) -> Option<String> {
     Some(format!("CASE {sql} {} END", ranks.join(" ")))
 }
 
-/// `name`, or `zone.name`: a column of the record that a reference points to.
-fn search_expression(d: &Descriptor, name: &str) -> Option<String> {
-    let Some((reference, column)) = name.split_once('.') else { return d.expression(name) };
-    let field = d.field(reference)?;
-    let Kind::Reference(table) = field.kind else { return None };
-    Some(format!("(SELECT x.{column} FROM \"{table}\" AS x WHERE x.id = t.{})", field.column))
-}
-
 /// Every expression that a list of `d` may be searched, filtered, ordered or named by.
 pub fn expressions(d: &Descriptor) -> Vec<String> {
-    let searched = d.about.search.iter().filter_map(|name| search_expression(d, name));
+    let searched = d.about.search.iter().filter_map(|name| search::expression(d, name));
     let ordered = d.about.order.iter().filter_map(|name| order_expression(d, name.trim_start_matches('-')));
     let filtered = d.about.filter.iter().filter_map(|name| d.expression(name));
     let own = d.about.filter_by.iter().map(|(_, sql)| bind(&sql.replace("= ?", "= NULL")));
@@ -350,33 +351,6 @@ fn boolean(value: &str) -> Option<bool> {
         "false" | "False" | "0" => Some(false),
         _ => None,
     }
-}
-
-/// The words of a search: split at spaces and commas, `"quoted phrases"` kept together.
-fn terms(search: &str) -> Vec<String> {
-    let (mut terms, mut term, mut quoted) = (vec![], String::new(), false);
-    for c in search.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            c if !quoted && (c.is_whitespace() || c == ',') => terms.push(std::mem::take(&mut term)),
-            c => term.push(c),
-        }
-    }
-    terms.push(term);
-    terms.retain(|term| !term.trim().is_empty());
-    terms
-}
-
-/// `%term%`, with what LIKE would take for a wildcard escaped.
-fn like_pattern(term: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in term.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern + "%"
 }
 
 /// The query of a link to another page: parameters by name, `page` left out for the first.

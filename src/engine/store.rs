@@ -112,14 +112,20 @@ pub fn read(
 
 /// How many rows a list has.
 pub fn count(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, query: &Query, scope: &str) -> Result<i64> {
-    let sql = format!("SELECT count(*) FROM \"{}\" AS t WHERE {scope}{}", d.about.table, conditions(query));
+    let sql = format!("SELECT count(*) FROM \"{}\" AS t WHERE {scope}{}", d.about.table, conditions(query, &query.count_only));
     Ok(reader.one(&sql, &args(actor, &query.args))?.unwrap_or(0))
 }
 
 /// The rows of a page, as the members of a JSON array.
 pub fn page(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, query: &Query, scope: &str, offset: u64, out: &mut Vec<u8>) -> Result<()> {
     let shape = d.shape(Form::List, actor);
-    let sql = format!("{} WHERE {scope}{} ORDER BY {} LIMIT {} OFFSET {offset}", shape.select, conditions(query), query.order, query.size);
+    let sql = format!(
+        "{} WHERE {scope}{} ORDER BY {} LIMIT {} OFFSET {offset}",
+        shape.select,
+        conditions(query, &query.page_only),
+        query.order,
+        query.size
+    );
     write_rows(reader, shape, &sql, &args(actor, &query.args), out)
 }
 
@@ -148,7 +154,7 @@ pub fn minimal(
         "SELECT t.id, t.uuid, {} FROM \"{}\" AS t WHERE {scope}{} ORDER BY {} LIMIT {} OFFSET {offset}",
         d.label,
         d.about.table,
-        conditions(query),
+        conditions(query, &query.page_only),
         query.order,
         query.size
     );
@@ -165,8 +171,8 @@ pub fn minimal(
     })
 }
 
-fn conditions(query: &Query) -> String {
-    query.conditions.iter().map(|condition| format!(" AND {condition}")).collect()
+fn conditions(query: &Query, more: &[String]) -> String {
+    query.conditions.iter().chain(more).map(|condition| format!(" AND {condition}")).collect()
 }
 
 fn write_rows(reader: &Reader<'_>, shape: &Shape, sql: &str, args: &[Value], out: &mut Vec<u8>) -> Result<()> {

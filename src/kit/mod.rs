@@ -1,6 +1,7 @@
 //! The words resources are written in: each a small type with its OpenAPI schema and its JSON.
 
 mod date;
+pub mod fold;
 mod lines;
 mod money;
 mod phone;

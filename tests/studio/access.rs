@@ -74,6 +74,9 @@ const SIGN_IN_OPERATIONS: [(&str, &str); 12] = [
     ("PATCH profile/", "somebody"),
 ];
 
+/// One search through everything that they may list is for whoever has a place in a business.
+const SEARCH: &str = "GET search/";
+
 const MISSING: i64 = 987_654_321;
 
 // ------------------------------------------------------------------------------------------------ the table, read
@@ -181,11 +184,14 @@ fn sign_in(method: &str, path: &str) -> Option<&'static str> {
 #[test]
 fn every_operation_has_its_expectation() {
     let documented = documented();
-    let unexpected: Vec<_> =
-        documented.iter().filter(|(method, path)| operation(method, path).is_none() && sign_in(method, path).is_none()).collect();
+    let is_expected = |(method, path): &&(String, String)| {
+        operation(method, path).is_some() || sign_in(method, path).is_some() || format!("{method} {path}") == SEARCH
+    };
+    let unexpected: Vec<_> = documented.iter().filter(|one| !is_expected(one)).collect();
     assert!(unexpected.is_empty(), "operations that the table says nothing of: {unexpected:#?}");
     let known: BTreeSet<String> = documented.iter().map(|(method, path)| format!("{method} {path}")).collect();
     let mut expected: Vec<String> = ACTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    expected.push(SEARCH.to_owned());
     for prefix in SIGN_IN {
         expected.extend(
             SIGN_IN_OPERATIONS
@@ -365,7 +371,7 @@ impl World {
 
     fn unique(&self) -> String {
         self.count.set(self.count.get() + 1);
-        format!("n{}", self.count.get())
+        format!("name{}", self.count.get())
     }
 
     fn bystander(&self, business: i64) -> i64 {
@@ -889,6 +895,52 @@ fn signing_in_is_for_anybody_and_ones_profile_for_whoever_is_signed_in() {
                 (_, false) => answer.status == 401,
             };
             verdict.expect(fits, || format!("{}: {} answered {} {}", person.name, answer.call, answer.status, answer.text));
+        }
+    }
+    verdict.done();
+}
+
+// ------------------------------------------------------------------------------------------------ searching
+
+#[test]
+fn a_search_finds_what_may_be_listed() {
+    let world = World::new(Capability::Field);
+    let mut verdict = Verdict::default();
+    for (resource, _) in RESOURCES.iter().filter(|(name, _)| *name != "accounts/users-list") {
+        for person in world.people.iter().filter(|person| person.signed_in()) {
+            for kind in [Kind::Other, Kind::Foreign].iter().chain(kinds(resource)) {
+                world.row(person, resource, *kind, State::Fresh, false);
+            }
+        }
+    }
+    for person in &world.people {
+        let status = match (person.signed_in(), person.plays) {
+            (false, _) => 401,
+            (true, "") => 403,
+            _ => 200,
+        };
+        // Made by the tests with this in their names, or called like this.
+        for q in ["name", "example"] {
+            let answer = person.client.get(&format!("/api/search/?limit=20&q={q}"));
+            verdict.status(person.name, q, &answer, status);
+            let groups = if status == 200 { answer.json()["results"].as_array().cloned().unwrap_or_default() } else { vec![] };
+            for (resource, line) in RESOURCES {
+                let group = groups.iter().find(|group| group["resource"] == resource);
+                let hits = group.and_then(|group| group["hits"].as_array()).into_iter().flatten();
+                let found: BTreeSet<i64> = hits.filter_map(|hit| hit["id"].as_i64()).collect();
+                let listed = match granted(line, person.plays, 'L') {
+                    Some(grant) if status == 200 => world.listed(person, resource, grant.own, false),
+                    _ => BTreeSet::new(),
+                };
+                verdict.expect(found.is_subset(&listed), || format!("{}: {resource}: {found:?} of {listed:?}", person.name));
+                let named = ["departments", "designations", "branches", "staff-roles", "zones", "leads", "visits"];
+                if q == "name" && named.iter().any(|name| resource.ends_with(name)) {
+                    let wanted: BTreeSet<i64> = listed.iter().rev().take(20).copied().collect();
+                    verdict.expect(found == wanted, || format!("{}: {resource}: found {found:?}, not {wanted:?}", person.name));
+                    let more = group.is_some_and(|group| group["has_more"] == true);
+                    verdict.expect(more == (listed.len() > 20), || format!("{}: {resource}: more: {more}", person.name));
+                }
+            }
         }
     }
     verdict.done();

@@ -18,6 +18,7 @@ mod openapi;
 mod query;
 mod samples;
 mod schema;
+mod search;
 mod settings;
 mod support;
 mod tenancy;

@@ -651,10 +651,14 @@ fn nothing_of_another_business_appears_in_any_answer() {
             for client in [&admin, &root] {
                 let answer = client.get(&call);
                 asked += 1;
-                // A refusal may repeat what was asked for.
-                let leaks = answer.text.contains(CANARY) && answer.status != 400;
+                // A refusal may repeat what was asked for, and so does a search.
+                let found = if path == "/api/search/" { answer.json()["results"].to_string() } else { answer.text.clone() };
+                let leaks = found.contains(CANARY) && answer.status != 400;
                 if leaks || answer.status >= 500 {
                     wrong.push(format!("{call}: {} {}", answer.status, answer.text));
+                }
+                if call.contains("q=zqcan") && answer.json()["results"] != json!([]) {
+                    wrong.push(format!("{call} finds: {}", answer.text));
                 }
                 if (call.contains(CANARY) || call.contains("zqcan")) && call.contains("search=") && answer.json()["count"] != 0 {
                     wrong.push(format!("{call} counts: {}", answer.text));
@@ -668,6 +672,8 @@ fn nothing_of_another_business_appears_in_any_answer() {
     for path in ["accounts/departments/", "field/leads/", "accounts/users-list/"] {
         assert!(foreigner.get(&format!("/api/{path}")).text.contains(CANARY), "{path}");
     }
+    let found = foreigner.get(&format!("/api/search/?q={CANARY}")).expect(200);
+    assert!(found["results"].as_array().is_some_and(|groups| groups.len() >= 8), "{found}");
 }
 
 /// A profile there of somebody who belongs to both, and a zone they manage there.

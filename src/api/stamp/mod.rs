@@ -95,6 +95,7 @@ fn tag_doc(tag: &str) -> Option<&'static str> {
         "auth" | "users" => "Signing in and out, and one's own profile.",
         "v1" => "Signing in and out, as the music institute's front end does.",
         "accounts" => "People and how the business is organised.",
+        "search" => "One search through everything.",
         "field" => "Leads, visits and zones of field sales.",
         _ => return None,
     })
