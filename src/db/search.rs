@@ -18,7 +18,9 @@ use crate::{
 /// A table's number stands above the ids.
 const IDS: i64 = 1 << 40;
 /// So many rows are indexed in one transaction: fewer cost more each, more keep others waiting.
-pub const BATCH: usize = 256;
+pub const BATCH: usize = 512;
+/// More, when so many wait that they would become a burden on searches.
+const LARGEST_BATCH: usize = 2048;
 /// While more rows than these wait, the index is of no help.
 const MOST_PENDING: usize = 4096;
 /// The length of what is indexed.
@@ -244,7 +246,8 @@ impl Indexer {
     }
 
     fn waiting_rows(&mut self, reader: &Reader<'_>, catalog: &Catalog) -> Result<()> {
-        let sql = format!("SELECT place FROM search_pending ORDER BY place LIMIT {BATCH}");
+        let batch = (self.waiting / 2).clamp(BATCH, LARGEST_BATCH);
+        let sql = format!("SELECT place FROM search_pending ORDER BY place LIMIT {batch}");
         let places: Vec<i64> = reader.rows(&sql, &[], |row| row.get(0))?;
         for place in &places {
             match catalog.searched_as(place / IDS) {
@@ -257,7 +260,7 @@ impl Indexer {
             return Ok(());
         };
         reader.each("DELETE FROM search_pending WHERE place BETWEEN ?1 AND ?2", &[(*first).into(), (*last).into()], |_| Ok(()))?;
-        self.waiting = if places.len() < BATCH { 0 } else { self.waiting.saturating_sub(places.len()).max(1) };
+        self.waiting = if places.len() < batch { 0 } else { self.waiting.saturating_sub(places.len()).max(1) };
         Ok(())
     }
 
