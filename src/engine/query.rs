@@ -4,7 +4,7 @@ use super::{
     about::Output,
     descriptor::{Descriptor, bind},
     field::Kind,
-    search,
+    search::{self, Way},
     validate::is_uuid,
 };
 use crate::{
@@ -104,6 +104,17 @@ impl Query {
         }
         query.may_scan |= !query.conditions.is_empty() || query.far();
         Ok(query)
+    }
+
+    /// Narrows a search. What is kept under its total stays the same, whichever way it goes.
+    pub(super) fn go(&mut self, way: Way) {
+        let (Way::Few(test) | Way::Many(test)) = &way else { return };
+        self.count_only.push(test.clone());
+        if matches!(way, Way::Few(_)) || !self.is_ordered {
+            self.page_only.push(test.clone());
+            // The rows are looked up, and then sorted: an index in this order would be walked from end to end.
+            self.order.insert(0, '+');
+        }
     }
 
     fn far(&self) -> bool {

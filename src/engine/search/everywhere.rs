@@ -44,7 +44,7 @@ pub struct Hit {
 
 /// Terms under three letters are in no index: they are looked for in the names of so many of the newest rows.
 const NEWEST: usize = 500;
-/// So many candidates of the index are looked at; if hardly any of them is the caller's, the caller's own rows are fewer.
+/// So many candidates of the index are looked at; if hardly any of them is the caller's, the rows of the business are gone through.
 const MOST_CANDIDATES: usize = 20_000;
 /// So many letters around what was found.
 const SNIPPET: usize = 120;
@@ -78,7 +78,6 @@ struct Search<'a> {
     reader: &'a Reader<'a>,
     actor: &'a Actor,
     d: &'static Descriptor,
-    reach: Reach,
     terms: &'a [String],
     limit: usize,
     /// `SELECT` of what a hit is made from.
@@ -94,7 +93,6 @@ impl<'a> Search<'a> {
             reader,
             actor,
             d,
-            reach,
             terms: &wanted.terms,
             // One more tells whether there are others.
             limit: wanted.limit + 1,
@@ -134,7 +132,7 @@ impl<'a> Search<'a> {
     }
 
     /// Goes along the candidates of the index from the newest on. If many have been looked at and hardly any was the caller's, then
-    /// the caller's rows are gone through instead.
+    /// the rows of the business are gone through, once and until the deadline of scans: other businesses' do not count.
     fn walk(&self, catalog: &Catalog, matches: &str, mut query: Query) -> Result<Vec<Hit>> {
         let terms: Vec<&str> = self.terms.iter().map(String::as_str).collect();
         let Some(searched) = catalog.searched(self.d.about.table) else { return self.rows(matches, &query.args, self.limit) };
@@ -159,9 +157,7 @@ impl<'a> Search<'a> {
 
     /// The newest of the caller's rows that fulfil a condition.
     fn rows(&self, condition: &str, args: &[Value], limit: usize) -> Result<Vec<Hit>> {
-        // Of somebody's own rows there are few, and indexes of who they belong to; of a business's there is one by id.
-        let order = if self.reach == Reach::Own { "+t.id" } else { "t.id" };
-        let sql = format!("{} WHERE {} AND {condition} ORDER BY {order} DESC LIMIT {limit}", self.select, self.scope);
+        let sql = format!("{} WHERE {} AND {condition} ORDER BY t.id DESC LIMIT {limit}", self.select, self.scope);
         self.reader.rows(&sql, &store::args(self.actor, args), |row| self.hit(row))
     }
 

@@ -15,7 +15,7 @@ use crate::{
         descriptor::{self, Descriptor, Form},
         query::{PageNumber, Pages, Parameters, Query, invalid_page, page_link},
         reply::Reply,
-        search::{self, Way},
+        search,
         store::{self, Deleted},
     },
     error::{Error, Result},
@@ -66,18 +66,8 @@ pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListReque
     let (db, origin) = (caller.db.clone(), caller.origin.clone());
     let work = move |reader: &Reader<'_>| {
         check_filters(reader, &actor, &query)?;
-        // What is kept under the total is the same whichever way it is found.
-        match search::way(reader, db.catalog(), d, &actor, &mut query)? {
-            Way::Few(test) => {
-                query.count_only.push(test.clone());
-                query.page_only.push(test);
-            }
-            Way::Many(test) => {
-                query.page_only.extend((!query.is_ordered).then(|| test.clone()));
-                query.count_only.push(test);
-            }
-            Way::All => {}
-        }
+        let way = search::way(reader, db.catalog(), d, &actor, &mut query)?;
+        query.go(way);
         let total = match known {
             Some(total) => total,
             None => store::count(reader, d, &actor, &query, &scope)?,
