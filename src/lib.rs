@@ -12,10 +12,10 @@
 //! |---|---|---|
 //! | 7 | `cli` | one file per subcommand |
 //! | 6 | `server` | the accept loop: limits, deadlines, shutdown |
-//! | 5 | `api` | the JSON face: resources stamped from one set of operations, sign-in, documents |
+//! | 5 | `api`, `jobs` | the JSON face: resources stamped from one set of operations, sign-in, documents; what is done later and again |
 //! | 4 | `app`, `resources` | what is opened once; what the program keeps |
 //! | 3 | `engine` | how every resource works |
-//! | 2 | `auth` | who is calling, and how they prove it |
+//! | 2 | `auth`, `outbox` | who is calling, and how they prove it; messages to send after a commit |
 //! | 1 | `db` | the one door for writes, the readers, migrations |
 //! | 0 | `actor`, `clock`, `config`, `error`, `kit` | words that all others use |
 //!
@@ -31,6 +31,8 @@ pub mod config;
 pub mod db;
 pub mod engine;
 pub mod error;
+pub mod jobs;
 pub mod kit;
+pub mod outbox;
 pub mod resources;
 pub mod server;

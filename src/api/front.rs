@@ -115,7 +115,7 @@ impl Front {
                 .header("access-control-allow-methods", "DELETE, GET, OPTIONS, PATCH, POST, PUT")
                 .header(
                     "access-control-allow-headers",
-                    "accept, authorization, content-type, idempotency-key, if-match, if-none-match, user-agent, x-business-id, x-csrftoken, x-requested-with, x-response-format",
+                    "accept, authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, user-agent, x-business-id, x-csrftoken, x-requested-with, x-response-format",
                 )
                 .header("access-control-max-age", "86400")
                 .finish();
@@ -137,7 +137,8 @@ impl Front {
 /// Answers are JSON; a client that takes nothing of the kind is told before anything else. Browsers, which ask for HTML, get JSON too.
 fn not_acceptable(request: &Request) -> Option<Error> {
     let accept = request.headers().get(header::ACCEPT)?.to_str().ok()?;
-    let takes = ["*/*", "json", "html", "application/*", "yaml", "text/css", "image/"].iter().any(|kind| accept.contains(kind));
+    let takes =
+        ["*/*", "json", "html", "application/*", "yaml", "event-stream", "text/css", "image/"].iter().any(|kind| accept.contains(kind));
     (!takes && !accept.trim().is_empty() && request.uri().path().starts_with("/api")).then_some(Error::NotAcceptable)
 }
 

@@ -4,6 +4,7 @@ mod bulk;
 mod crud;
 mod docs;
 mod envelope;
+mod events;
 mod front;
 mod identity;
 mod search;
@@ -21,6 +22,7 @@ use poem_openapi::{
 use serde_json::{Map, Value as Json, json};
 
 use self::{
+    events::Events,
     front::Front,
     identity::Everywhere,
     search::Search,
@@ -28,7 +30,7 @@ use self::{
 };
 use crate::{app::App, resources};
 
-type Operations = House<(Everywhere, Search, Resources, resources::Verbs)>;
+type Operations = House<(Everywhere, Search, Events, Resources, resources::Verbs)>;
 
 /// All operations and, beside them, the documents and the checks.
 struct Served {
@@ -153,7 +155,7 @@ pub fn routes() -> Vec<(String, String, String)> {
 
 /// The endpoint of the whole program.
 pub fn endpoint(app: &App) -> impl Endpoint<Output = Response> + 'static {
-    let api = (Everywhere(app.clone()), Search, Resources(app.pages()), resources::verbs());
+    let api = (Everywhere(app.clone()), Search, Events::new(app), Resources(app.pages()), resources::verbs());
     let operations = House { api, gate: app.gate.clone() };
     let service = OpenApiService::new(Served { operations, app: app.clone() }, "", "");
     Front::new(app, service)

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use super::{
     idempotency::{InFlight, Key, Underway},
+    ticket::Tickets,
     token::{Bad, Claims, Tokens},
 };
 use crate::{
@@ -41,6 +42,7 @@ pub struct Gate {
     /// Callers by their token, good as long as nothing was committed to the tables that say who they are.
     known: Cache<String, Arc<Known>>,
     in_flight: Arc<InFlight>,
+    pub tickets: Tickets,
     /// Seconds that an access token lives at most, whatever it says: for so long revocations are known.
     life: i64,
 }
@@ -108,6 +110,7 @@ impl Gate {
             revoked,
             known: Cache::new(10_000),
             in_flight: Arc::default(),
+            tickets: Tickets::default(),
             life: i64::try_from(access_life.as_secs()).unwrap_or(i64::MAX),
         };
         // A revocation is stored with the time of its request, which may have waited.
@@ -121,26 +124,28 @@ impl Gate {
 
     /// Who sent this request.
     pub fn caller(&self, request: &Request) -> Result<Actor> {
-        let header = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let mut parts = header.split_ascii_whitespace();
-        if parts.next() != Some("Bearer") {
-            return Err(Error::unauthenticated("not_authenticated", "Authentication credentials were not provided."));
-        }
-        let (Some(token), None) = (parts.next(), parts.next()) else {
-            return Err(Error::unauthenticated("bad_authorization_header", "Authorization header must contain two space-delimited values"));
-        };
+        let (token, switch) = shown(request)?;
         let info = request.extensions().get::<RequestInfo>().ok_or_else(|| Error::internal("a request without its info"))?;
-        let switch = request.headers().get("x-business-id").map(|value| value.to_str().unwrap_or("none"));
-        // Before the tables are read: what is kept under this stamp is then never older than it.
-        let stamp = TABLES.iter().map(|table| self.db.generation(table)).sum();
-        let mut actor = match self.known.get(token).filter(|known| switch.is_none() && self.is_good(known, stamp, info.now)) {
-            Some(known) => known.actor.clone(),
-            None => self.look_up(token, switch, info.now, stamp)?,
-        };
+        let mut actor = self.actor(token, switch, info.now)?;
         info.envelope.fetch_or(actor.business.as_ref().is_some_and(|business| business.envelope), Relaxed);
-        actor.now = info.now;
         actor.request_id.clone_from(&info.id);
         actor.ip = info.ip.map(|ip| ip.to_string());
+        Ok(actor)
+    }
+
+    /// Who has shown this: asked again as often as something is sent to somebody who stays.
+    pub fn bearer(&self, credentials: &Credentials, now: Timestamp) -> Result<Actor> {
+        self.actor(&credentials.token, credentials.switch.as_deref(), now)
+    }
+
+    fn actor(&self, token: &str, switch: Option<&str>, now: Timestamp) -> Result<Actor> {
+        // Before the tables are read: what is kept under this stamp is then never older than it.
+        let stamp = TABLES.iter().map(|table| self.db.generation(table)).sum();
+        let mut actor = match self.known.get(token).filter(|known| switch.is_none() && self.is_good(known, stamp, now)) {
+            Some(known) => known.actor.clone(),
+            None => self.look_up(token, switch, now, stamp)?,
+        };
+        actor.now = now;
         Ok(actor)
     }
 
@@ -167,6 +172,33 @@ impl Gate {
             self.known.insert(token.to_owned(), Arc::new(known));
         }
         Ok(actor)
+    }
+}
+
+/// The token of a request, and the business that it is to act in.
+fn shown(request: &Request) -> Result<(&str, Option<&str>)> {
+    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = header.split_ascii_whitespace();
+    if parts.next() != Some("Bearer") {
+        return Err(Error::unauthenticated("not_authenticated", "Authentication credentials were not provided."));
+    }
+    let (Some(token), None) = (parts.next(), parts.next()) else {
+        return Err(Error::unauthenticated("bad_authorization_header", "Authorization header must contain two space-delimited values"));
+    };
+    Ok((token, request.headers().get("x-business-id").map(|value| value.to_str().unwrap_or("none"))))
+}
+
+/// What somebody has shown, kept for asking again who they are. No `Debug`: it holds a token.
+#[derive(Clone)]
+pub struct Credentials {
+    token: String,
+    switch: Option<String>,
+}
+
+impl Credentials {
+    /// Those of a request.
+    pub fn of(request: &Request) -> Result<Self> {
+        shown(request).map(|(token, switch)| Self { token: token.to_owned(), switch: switch.map(str::to_owned) })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
         field::{Field, Kind},
     },
     error::Result,
-    resources,
+    outbox, resources,
 };
 
 /// Columns of tables that are fields of no resource.
@@ -72,6 +72,12 @@ pub fn database(app: &App) -> Result<Vec<String>> {
             // Nothing is wrong with that: the server does it, and searches find everything meanwhile.
             tables => ok(format!("search: still to be indexed: {}", tables.join(", "))),
         });
+        // Nothing is out of order, and somebody has to look at it all the same.
+        lines.push(match outbox::failed(reader)? {
+            0 => ok("outbox: nothing has failed"),
+            1 => warning("outbox", "1 message could not be sent; `studio jobs` says why"),
+            count => warning("outbox", format!("{count} messages could not be sent; `studio jobs` says why")),
+        });
         Ok(lines)
     })
 }
@@ -82,6 +88,10 @@ fn ok(text: impl Display) -> String {
 
 fn wrong(what: &str, text: impl Display) -> String {
     format!("WRONG {what}: {text}")
+}
+
+fn warning(what: &str, text: impl Display) -> String {
+    format!("warn  {what}: {text}")
 }
 
 fn report(what: &str, fine: impl Display, problems: &[String]) -> Vec<String> {

@@ -14,6 +14,7 @@ use crate::{
     config::Config,
     db,
     error::Result,
+    jobs,
 };
 
 /// How often, and how far apart, a database that another process has is tried again.
@@ -24,11 +25,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    CreateSuperuser { username: String, email: Option<String>, password: String },
-    FindUser { username: String },
-    ChangePassword { username: String, password: String },
+    CreateSuperuser {
+        username: String,
+        email: Option<String>,
+        password: String,
+    },
+    FindUser {
+        username: String,
+    },
+    ChangePassword {
+        username: String,
+        password: String,
+    },
     SeedAccounts,
     Check,
+    ListJobs,
+    /// No id: all that failed.
+    RetryMessages {
+        id: Option<i64>,
+    },
+    RunJob {
+        name: String,
+    },
 }
 
 impl Task {
@@ -40,6 +58,9 @@ impl Task {
             Self::ChangePassword { username, password } => changepassword::change(app, username, password),
             Self::SeedAccounts => seed::accounts(app),
             Self::Check => check::database(app),
+            Self::ListJobs => jobs::list(app),
+            Self::RetryMessages { id } => jobs::retry(app, *id),
+            Self::RunJob { name } => jobs::run(app, name),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod check;
 pub mod control;
 mod createsuperuser;
 mod document;
+mod jobs;
 mod log;
 mod migrate;
 mod outcome;
@@ -77,6 +78,8 @@ enum Command {
     Openapi(document::Openapi),
     /// List every operation: method, path and operationId.
     Routes,
+    /// List the recurring jobs and the messages to be sent, with those that failed.
+    Jobs(jobs::Jobs),
     /// Look whether settings, declarations and database are in order; exit code 1 when something is wrong.
     Check,
     /// Look at the settings.
@@ -121,6 +124,7 @@ fn dispatch(place: &Place, command: Command) -> Outcome {
         Command::ChangePassword(change) => change.run(place),
         Command::Openapi(openapi) => openapi.run(place),
         Command::Routes => document::routes(),
+        Command::Jobs(jobs) => jobs.run(place),
         Command::Check => check::run(place),
         Command::Config(config) => config.run(place),
         Command::Completions { shell } => {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     api,
     app::App,
-    config,
+    config, jobs,
     server::{self, Limits},
 };
 
@@ -58,9 +58,11 @@ async fn serve(app: &App, place: &Place) -> Outcome {
     let address = app.config.server.address;
     let listener = listen(address).map_err(|error| Failure::new(format!("cannot listen on {address}: {error}")))?;
     let control = socket::listen(app);
+    let jobs = jobs::start(app)?;
     greet(app, place, listener.local_addr().unwrap_or(address))?;
     let served = server::serve(listener, endpoint, limits(&app.config.server), signals.stop()).await;
     drop(control);
+    jobs.stop().await;
     served.map_err(|error| Failure::new(format!("the server failed: {error}")))
 }
 

@@ -26,6 +26,8 @@ pub struct Config {
     pub database: Database,
     /// Lists and the API's documentation.
     pub api: Api,
+    /// The change feed.
+    pub events: Events,
     /// Tokens, passwords, cookies and registration.
     pub auth: Auth,
     /// What is logged and how.
@@ -100,6 +102,17 @@ pub struct Api {
     pub envelope: bool,
     /// The API's name in its documentation.
     pub title: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// Feeds of one person at once.
+    pub per_person: usize,
+    /// Feeds of all at once.
+    pub total: usize,
+    /// Seconds after which a silent feed sends a comment.
+    pub heartbeat_seconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -28,7 +28,7 @@ use std::{
 use hyper::body::Bytes;
 use moka::sync::Cache;
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use self::search::{SearchTable, Searched};
 pub use self::{
@@ -119,6 +119,8 @@ struct Table {
     mixin: Vec<&'static str>,
     /// How many commits have touched the table since the start.
     generation: AtomicU64,
+    /// Wakes whoever waits for such a commit.
+    changed: watch::Sender<()>,
 }
 
 impl Catalog {
@@ -127,7 +129,7 @@ impl Catalog {
         let mut tables = HashMap::new();
         let sql = "SELECT t.name, c.name FROM pragma_table_list AS t JOIN pragma_table_info(t.name) AS c WHERE t.schema = 'main' AND t.type = 'table'";
         reader.each(sql, &[], |row| {
-            let none = || Table { columns: vec![], mixin: vec![], generation: AtomicU64::new(0) };
+            let none = || Table { columns: vec![], mixin: vec![], generation: AtomicU64::new(0), changed: watch::Sender::new(()) };
             let table: &mut Table = tables.entry(row.get(0)?).or_insert_with(none);
             let column: String = row.get(1)?;
             table.mixin.extend(MIXIN.iter().find(|name| **name == column));
@@ -163,6 +165,12 @@ impl Catalog {
     fn touch(&self, table: &str) {
         if let Some(table) = self.tables.get(table) {
             table.generation.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn wake(&self, table: &str) {
+        if let Some(table) = self.tables.get(table) {
+            table.changed.send_replace(());
         }
     }
 }
@@ -290,6 +298,13 @@ impl Db {
     /// under it is never older than it says.
     pub fn generation(&self, table: &str) -> u64 {
         self.0.shared.catalog.tables.get(table).map_or(0, |table| table.generation.load(Ordering::SeqCst))
+    }
+
+    /// Changes after each commit that touched the table. Whoever waits costs the writer a wake-up, and reads for themselves: take it
+    /// before reading, and nothing is missed.
+    pub fn changes(&self, table: &str) -> Result<watch::Receiver<()>> {
+        let table = self.0.shared.catalog.tables.get(table);
+        table.map(|table| table.changed.subscribe()).ok_or_else(|| Error::internal("there is no such table"))
     }
 
     /// The generations of several tables as one number, which grows when any of them does.

@@ -316,20 +316,27 @@ impl Loop {
         }
         let committed = state.and_then(|()| execute(&self.connection, "COMMIT"));
         let mut unindexed = 0;
+        let mut touched = std::mem::take(&mut group.effects.touched);
+        touched.sort_unstable();
+        touched.dedup();
         if let Err(error) = &committed {
             tracing::error!(%error, requests = group.jobs.len(), "a group of writes was not committed");
             let _ = self.connection.execute_batch("ROLLBACK");
             self.shared.failing.store(true, Relaxed);
         } else {
             let failing = group.jobs.iter().any(|job| job.was_unavailable());
-            if failing || !group.effects.touched.is_empty() {
+            if failing || !touched.is_empty() {
                 self.shared.failing.store(failing, Relaxed);
             }
             unindexed = group.effects.unindexed;
-            group.effects.touched.iter().for_each(|table| self.shared.catalog.touch(table));
+            touched.iter().for_each(|table| self.shared.catalog.touch(table));
             group.effects.after.into_iter().for_each(|done| done());
         }
         group.jobs.into_iter().for_each(|job| job.answer(committed.clone().map_err(|_| Error::Unavailable(1))));
+        // Last: whoever asked for a change comes before those who want to know of it.
+        if committed.is_ok() {
+            touched.iter().for_each(|table| self.shared.catalog.wake(table));
+        }
         unindexed
     }
 

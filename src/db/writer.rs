@@ -201,8 +201,8 @@ impl<'a> Writer<'a> {
         Ok(id)
     }
 
-    /// A universal id (version 7) of the request's time.
-    fn uuid(&self) -> String {
+    /// A new universal id (version 7) of the request's time.
+    pub fn uuid(&self) -> String {
         let now = self.actor.now;
         let time = UuidTime::from_unix(NoContext, now.as_second().unsigned_abs(), now.subsec_nanosecond().unsigned_abs());
         Uuid::new_v7(time).to_string()
@@ -249,11 +249,14 @@ impl<'a> Writer<'a> {
         self.reword(table, id, None)
     }
 
-    /// Removes the rows that fulfil a condition, of a table that nobody has a history of: what has expired.
-    pub fn clear(&mut self, table: &'static str, condition: &str, args: &[Value]) -> Result<()> {
+    /// Removes the rows that fulfil a condition, of a table that nobody has a history of: what has expired. Answers how many.
+    pub fn clear(&mut self, table: &'static str, condition: &str, args: &[Value]) -> Result<u64> {
         self.reader.each(&format!("DELETE FROM \"{table}\" WHERE {condition}"), args, |_| Ok(()))?;
-        self.effects.touched.push(table);
-        Ok(())
+        let removed = self.reader.connection.changes();
+        if removed > 0 {
+            self.effects.touched.push(table);
+        }
+        Ok(removed)
     }
 
     /// Stores something that changes nothing.

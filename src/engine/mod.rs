@@ -1,13 +1,14 @@
 //! How every resource works, read off its struct and its `About`.
 //!
 //! `descriptor` reads the struct; `access` says who may; `query` reads a list's parameters; `search` finds rows by their texts;
-//! `validate` reads a record's fields; `store` turns rows into JSON and back; `verbs` are the operations; `reply` and `body` are what
-//! endpoints take and answer.
+//! `validate` reads a record's fields; `store` turns rows into JSON and back; `verbs` are the operations; `events` tells of what they
+//! did; `reply` and `body` are what endpoints take and answer.
 
 pub mod about;
 pub mod access;
 pub mod body;
 pub mod descriptor;
+pub mod events;
 pub mod field;
 pub mod query;
 pub mod reply;

@@ -1,9 +1,10 @@
 //! What endpoints answer: ready bytes, with the schema they follow.
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::{borrow::Cow, io, marker::PhantomData};
 
+use futures_util::Stream;
 use hyper::body::Bytes;
-use poem::{IntoResponse, Response, http::StatusCode};
+use poem::{Body, IntoResponse, Response, http::StatusCode};
 use poem_openapi::{
     ApiResponse,
     registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
@@ -73,6 +74,32 @@ impl<S: Type, const STATUS: u16> ApiResponse for Reply<S, STATUS> {
         MetaResponses {
             responses: vec![MetaResponse { description: "", status: Some(STATUS), status_range: None, content, headers: vec![] }],
         }
+    }
+    fn register(registry: &mut Registry) {
+        S::register(registry);
+    }
+}
+
+/// Server-sent events (WHATWG HTML, 9.2), for as long as there are any; `S` is the schema of their data.
+pub struct EventStream<S>(Body, PhantomData<fn() -> S>);
+
+impl<S> EventStream<S> {
+    pub fn new(events: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+        Self(Body::from_bytes_stream(events), PhantomData)
+    }
+}
+
+impl<S: Send> IntoResponse for EventStream<S> {
+    fn into_response(self) -> Response {
+        // The second is for proxies that would wait for more.
+        Response::builder().content_type("text/event-stream").header("X-Accel-Buffering", "no").body(self.0)
+    }
+}
+
+impl<S: Type> ApiResponse for EventStream<S> {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: "text/event-stream", schema: S::schema_ref() }];
+        MetaResponses { responses: vec![MetaResponse { description: "", status: Some(200), status_range: None, content, headers: vec![] }] }
     }
     fn register(registry: &mut Registry) {
         S::register(registry);

@@ -85,6 +85,12 @@ pub fn find_in(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, key: &str, re
     reader.one(&sql, &args(actor, &[key]))
 }
 
+/// The universal id of a row, live or deleted, as far as a right reaches.
+pub fn uuid_in(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64, reach: Reach) -> Result<Option<String>> {
+    let sql = format!("SELECT t.uuid FROM \"{}\" AS t WHERE t.id = ?4 AND {}", d.about.table, scope(d, actor, reach, Deleted::With));
+    reader.one(&sql, &args(actor, &[id.into()]))
+}
+
 /// One record as JSON, with its version.
 pub fn read(
     reader: &Reader<'_>,

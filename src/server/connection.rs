@@ -28,7 +28,11 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use poem::{
     Addr, Endpoint, IntoResponse, Request, RequestParts, Response,
-    http::{HeaderValue, header::CONNECTION, uri::Scheme},
+    http::{
+        HeaderValue,
+        header::{CONNECTION, CONTENT_TYPE},
+        uri::Scheme,
+    },
     web::RemoteAddr,
 };
 use tokio::{
@@ -39,7 +43,7 @@ use tokio::{
 };
 
 use super::{
-    Limits, Place, Server,
+    Limits, Place, Server, Stop,
     body::{FINISHED, Inbound, UNFINISHED},
 };
 use crate::error::Error;
@@ -65,7 +69,9 @@ pub(super) async fn connection<E: Endpoint>(
         let (server, state, remote) = (server.clone(), state.clone(), remote.clone());
         async move {
             let response: hyper::Response<_> = respond(&server, &state, remote, request).await.into();
-            Ok::<_, Infallible>(response.map(|body| Reply { body, state }))
+            let endless = is_endless(&response).then(|| server.stop.clone());
+            state.endless.store(endless.is_some(), Relaxed);
+            Ok::<_, Infallible>(response.map(|body| Reply { body, state, endless }))
         }
     });
     let io = TokioIo::new(Noted { stream, state: state.clone() });
@@ -88,7 +94,11 @@ pub(super) async fn connection<E: Endpoint>(
             if http.as_mut().poll(cx).is_ready() || watch.poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            if stopping || server.stop.since.get().is_none() {
+            if stopping {
+                // Whoever does not take the end of it gets none.
+                return if state.endless.load(Relaxed) { Poll::Ready(()) } else { Poll::Pending };
+            }
+            if server.stop.since.get().is_none() {
                 return Poll::Pending;
             }
             stopping = true;
@@ -118,6 +128,11 @@ async fn respond<E: Endpoint>(server: &Server<E>, state: &State, remote: RemoteA
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// A stream of events lasts as long as the connection: the server's end is its end.
+fn is_endless<B>(response: &hyper::Response<B>) -> bool {
+    response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// A panic ends the request, not the connection.
@@ -159,6 +174,8 @@ struct State {
     stalled: AtomicBool,
     /// The client may be sending still when the response is through.
     linger: AtomicBool,
+    /// The response has no end of its own.
+    endless: AtomicBool,
 }
 
 impl State {
@@ -244,6 +261,8 @@ impl Watch<'_> {
 struct Reply<B> {
     body: B,
     state: Arc<State>,
+    /// What ends a body that has no end of its own.
+    endless: Option<Arc<Stop>>,
 }
 
 impl<B> Drop for Reply<B> {
@@ -257,6 +276,9 @@ impl<B: Body + Unpin> Body for Reply<B> {
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        if self.endless.as_ref().is_some_and(|stop| stop.since.get().is_some()) {
+            return Poll::Ready(None);
+        }
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -76,6 +76,8 @@ const SIGN_IN_OPERATIONS: [(&str, &str); 12] = [
 
 /// One search through everything that they may list is for whoever has a place in a business.
 const SEARCH: &str = "GET search/";
+/// What changes, for whoever is somebody in a business; of what they may read, which `events` tests.
+const FEED: [&str; 2] = ["GET events/", "POST events/ticket/"];
 
 const MISSING: i64 = 987_654_321;
 
@@ -185,13 +187,13 @@ fn sign_in(method: &str, path: &str) -> Option<&'static str> {
 fn every_operation_has_its_expectation() {
     let documented = documented();
     let is_expected = |(method, path): &&(String, String)| {
-        operation(method, path).is_some() || sign_in(method, path).is_some() || format!("{method} {path}") == SEARCH
+        let name = format!("{method} {path}");
+        operation(method, path).is_some() || sign_in(method, path).is_some() || name == SEARCH || FEED.contains(&name.as_str())
     };
     let unexpected: Vec<_> = documented.iter().filter(|one| !is_expected(one)).collect();
     assert!(unexpected.is_empty(), "operations that the table says nothing of: {unexpected:#?}");
     let known: BTreeSet<String> = documented.iter().map(|(method, path)| format!("{method} {path}")).collect();
-    let mut expected: Vec<String> = ACTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    expected.push(SEARCH.to_owned());
+    let mut expected: Vec<String> = ACTIONS.iter().map(|(name, _)| *name).chain(FEED).chain([SEARCH]).map(str::to_owned).collect();
     for prefix in SIGN_IN {
         expected.extend(
             SIGN_IN_OPERATIONS
@@ -941,6 +943,25 @@ fn a_search_finds_what_may_be_listed() {
                     verdict.expect(more == (listed.len() > 20), || format!("{}: {resource}: more: {more}", person.name));
                 }
             }
+        }
+    }
+    verdict.done();
+}
+
+#[test]
+fn what_changes_is_for_whoever_is_somebody_in_a_business() {
+    let world = World::new(Capability::Hr);
+    let mut verdict = Verdict::default();
+    for person in &world.people {
+        for operation in FEED {
+            let (method, path) = operation.split_once(' ').expect("a method and a path");
+            let answer = person.client.send(method, &format!("/api/{path}"), None);
+            let wanted = match (person.signed_in(), person.plays) {
+                (false, _) => 401,
+                (true, "") => 403,
+                (true, _) => 200,
+            };
+            verdict.status(person.name, operation, &answer, wanted);
         }
     }
     verdict.done();

@@ -353,3 +353,43 @@ fn commands_reach_a_running_server_and_signals_end_it() {
     assert!(desk.run("check").fails(1, "one check").contains("WRONG schema: leads has no column notes"), "the server knows it too");
     server.stop("-INT");
 }
+
+/// Jobs and messages are looked at and set going again while a server runs, and when none does.
+#[test]
+fn jobs_and_messages() {
+    const FAILED: &str = "INSERT INTO outbox (created_at, message_id, channel, recipient, template, payload, due_at, status, attempts, last_error)
+        VALUES ('2026-03-02T09:00:00.000Z', hex(randomblob(18)), 'email', 'ruth@example.org', 'message', '{\"subject\":\"a\",\"text\":\"b\"}',
+                '2026-03-02T09:00:00.000Z', 'failed', 5, 'no such host')";
+    let desk = Desk::new();
+    desk.run("migrate").fine();
+    let counts = |desk: &Desk| desk.run("jobs").fine().lines().find(|line| line.starts_with("  pending")).unwrap_or_default().to_owned();
+    let out = desk.run("jobs").fine();
+    assert!(out.contains("purge_outbox") && out.contains("has not run yet") && out.contains("failed 0"), "{out}");
+    desk.sql(&format!("{FAILED}; {FAILED}"));
+    let out = desk.run("jobs").fine();
+    assert!(out.contains("failed 1: email message to r***@example.org, 5 attempts: no such host"), "{out}");
+    let check = desk.run("check").fine();
+    assert!(check.contains("warn  outbox: 2 messages could not be sent; `studio jobs` says why"), "{check}");
+    desk.run("jobs retry 3").fails(1, "There is no failed message 3.");
+    for args in ["jobs retry", "jobs retry 1 --all-failed"] {
+        assert_eq!(desk.run(args).1, Some(2), "{args}");
+    }
+    assert_eq!(desk.run("jobs retry 1").fine(), "1 message is sent again.\n");
+    assert_eq!(counts(&desk), "  pending 1, sending 0, sent 0, failed 1, cancelled 0");
+    assert_eq!(desk.run("jobs run purge_outbox").fine(), "purge_outbox: 0 removed\n");
+    desk.run("jobs run purge").fails(1, "There is no job purge;");
+    // The server sends what is there when it starts, and what becomes due while it runs.
+    let _server = Server::start(&desk);
+    let until = |wanted: &str| {
+        let start = Instant::now();
+        while counts(&desk) != wanted {
+            assert!(start.elapsed() < PATIENCE, "{}, not {wanted}", counts(&desk));
+        }
+    };
+    until("  pending 0, sending 0, sent 1, failed 1, cancelled 0");
+    assert_eq!(desk.run("jobs retry --all-failed").fine(), "1 message is sent again.\n");
+    until("  pending 0, sending 0, sent 2, failed 0, cancelled 0");
+    assert!(desk.run("jobs run purge_refresh_tokens").fine().starts_with("purge_refresh_tokens: 0 removed"));
+    let out = desk.run("jobs").fine();
+    assert!(out.contains("(1 runs)") && !out.contains("ruth"), "{out}");
+}

@@ -38,7 +38,7 @@ use ureq::{Agent, http};
 pub const NOW: &str = "2026-03-02T09:00:00.000Z";
 pub const PASSWORD: &str = "correct horse battery";
 
-fn runtime() -> &'static Runtime {
+pub fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"))
 }
@@ -287,12 +287,11 @@ impl Client {
         };
         let mut answer = answer.unwrap_or_else(|error| panic!("{call}: {error}"));
         let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
-        Answer {
-            status: answer.status().as_u16(),
-            headers: headers.collect(),
-            text: answer.body_mut().read_to_string().unwrap_or_default(),
-            call,
-        }
+        let headers: Vec<(String, String)> = headers.collect();
+        // A stream has no end to wait for.
+        let endless = headers.iter().any(|(name, value)| name == "content-type" && value == "text/event-stream");
+        let text = if endless { String::new() } else { answer.body_mut().read_to_string().unwrap_or_default() };
+        Answer { status: answer.status().as_u16(), headers, text, call }
     }
 }
 

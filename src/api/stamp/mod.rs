@@ -19,6 +19,9 @@ use poem_openapi::{
 pub(super) use self::{methods::both, resources::Resources};
 use crate::auth::gate::Gate;
 
+/// What is answered anew each time, with an `Idempotency-Key` too: a ticket is good once.
+const UNREPEATABLE: [&str; 1] = ["/events/ticket"];
+
 /// Every operation of the API, finished: below `/api`, with tag, operationId, error answers, `Allow`, and both spellings of its path.
 pub(super) struct House<T> {
     pub api: T,
@@ -96,6 +99,7 @@ fn tag_doc(tag: &str) -> Option<&'static str> {
         "v1" => "Signing in and out, as the music institute's front end does.",
         "accounts" => "People and how the business is organised.",
         "search" => "One search through everything.",
+        "events" => "What changes, as it changes.",
         "field" => "Leads, visits and zones of field sales.",
         _ => return None,
     })
@@ -110,7 +114,7 @@ fn finish(path: &str, operation: &mut MetaOperation, seen: &mut BTreeMap<String,
     for response in operation.responses.responses.iter_mut().filter(|response| response.description.is_empty()) {
         response.description = if response.status == Some(201) { "Created." } else { "Done." };
     }
-    if operation.method == Method::POST && !operation.security.is_empty() {
+    if operation.method == Method::POST && !operation.security.is_empty() && !UNREPEATABLE.contains(&path.trim_end_matches('/')) {
         operation.params.push(parameters::idempotency_key());
     }
     let known: Vec<u16> = operation.responses.responses.iter().filter_map(|response| response.status).collect();

@@ -17,6 +17,7 @@ use crate::{
         access::{READ, UPDATE},
         body::Input,
         descriptor::{Descriptor, Record},
+        events,
         field::{Field, Kind},
         query::{PageNumber, Parameters, Query, invalid_page},
         reply::Reply,
@@ -162,9 +163,8 @@ fn decimals(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64) -> Resu
 fn changes(d: &Descriptor, actor: &Actor, before: &Record, after: &Record, decimals: u8) -> Vec<Json> {
     let told = |record: &Record| record.get("currency").and_then(Json::as_str).map(exponent);
     let (was, is) = (told(before).or(told(after)).unwrap_or(decimals), told(after).unwrap_or(decimals));
-    let shown = d.visible().filter(|field| d.is_open(field.name, actor));
-    let fields = shown.filter(|field| before.contains_key(field.column) || after.contains_key(field.column));
-    let change = fields.map(|field| json!({"field": field.name, "before": value(before, field, was), "after": value(after, field, is)}));
+    let change = events::changed(d, actor, before, after)
+        .map(|field| json!({"field": field.name, "before": value(before, field, was), "after": value(after, field, is)}));
     let deleted = ["deleted_at"].into_iter().filter(|name| before.contains_key(*name) || after.contains_key(*name));
     let mark = deleted.map(|name| json!({"field": name, "before": before.get(name), "after": after.get(name)}));
     change.chain(mark).collect()

@@ -1,0 +1,178 @@
+//! Recurring work: what there is, how often, and what came of it.
+
+use jiff::{SignedDuration, Timestamp, civil::Time, tz::TimeZone};
+
+use crate::{
+    app::App,
+    db::{Row, Value, Writer},
+    error::{Error, Result},
+    kit::DateTime,
+    outbox::short,
+};
+
+/// Whoever runs a job has so long to say what became of it.
+const LOCK: SignedDuration = SignedDuration::from_mins(30);
+/// So many rows are removed in one transaction: others want to write as well.
+const PART: u64 = 1000;
+
+/// When a job runs.
+#[derive(Debug, Clone, Copy)]
+pub enum When {
+    Every(SignedDuration),
+    /// Once a day, at this time in UTC.
+    Daily(Time),
+}
+
+impl When {
+    /// The next time after `now`.
+    pub fn after(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Every(interval) => now + interval,
+            Self::Daily(time) => {
+                let today = now.to_zoned(TimeZone::UTC).date().to_datetime(time);
+                let at = TimeZone::UTC.to_timestamp(today).unwrap_or(now);
+                if at > now { at } else { at + SignedDuration::from_hours(24) }
+            }
+        }
+    }
+}
+
+/// Recurring work.
+pub struct Job {
+    pub name: &'static str,
+    pub when: When,
+    /// Does it and says what was done. Blocks. It may be cut off and run again.
+    pub work: fn(&App) -> Result<String>,
+}
+
+/// All of it.
+pub const JOBS: [Job; 3] = [
+    Job {
+        name: "purge_idempotency_keys",
+        when: When::Every(SignedDuration::from_hours(1)),
+        work: |app| purge(app, "idempotency_keys", "expires_at <= ?1", SignedDuration::ZERO),
+    },
+    Job {
+        name: "purge_outbox",
+        when: When::Daily(Time::constant(3, 10, 0, 0)),
+        work: |app| purge(app, "outbox", "status = 'sent' AND created_at <= ?1 AND sent_at <= ?1", SignedDuration::from_hours(30 * 24)),
+    },
+    Job {
+        name: "purge_refresh_tokens",
+        when: When::Daily(Time::constant(3, 20, 0, 0)),
+        work: |app| purge(app, "refresh_tokens", "expires_at <= ?1", SignedDuration::from_hours(90 * 24)),
+    },
+];
+
+/// Removes the rows of a table that fulfil a condition over the time so long ago.
+fn purge(app: &App, table: &'static str, condition: &'static str, ago: SignedDuration) -> Result<String> {
+    let until = DateTime(app.db.clock().now() - ago).to_string();
+    let mut removed = 0;
+    loop {
+        let until = until.clone();
+        let part = format!("id IN (SELECT id FROM {table} WHERE {condition} LIMIT {PART})");
+        let count = app.db.write_blocking(app.system(), move |tx| tx.clear(table, &part, &[until.as_str().into()]))?;
+        removed += count;
+        if count < PART {
+            return Ok(format!("{removed} removed"));
+        }
+    }
+}
+
+/// Makes the jobs known that are not yet: an interval begins now, a time of day is waited for.
+pub fn register(tx: &mut Writer<'_>) -> Result<()> {
+    for job in &JOBS {
+        if !tx.exists("SELECT 1 FROM jobs WHERE name = ?1", &[job.name.into()])? {
+            let now = tx.now().0;
+            let next = if matches!(job.when, When::Every(_)) { now } else { job.when.after(now) };
+            tx.insert("jobs", vec![("name", job.name.into()), ("next_run_at", DateTime(next).to_string().into())])?;
+        }
+    }
+    Ok(())
+}
+
+/// The jobs that are due.
+pub fn due(app: &App) -> Result<Vec<&'static Job>> {
+    let now = DateTime(app.db.clock().now()).to_string();
+    let sql = "SELECT name FROM jobs WHERE next_run_at <= ?1 AND (locked_until IS NULL OR locked_until <= ?1) ORDER BY next_run_at, name";
+    let names: Vec<String> = app.db.read(|reader| reader.rows(sql, &[now.into()], |row| row.get(0)))?;
+    // One that only another version of the program knows is left alone.
+    Ok(names.iter().filter_map(|name| JOBS.iter().find(|job| job.name == name)).collect())
+}
+
+/// When the next job is due.
+pub fn next_due(app: &App) -> Result<Option<String>> {
+    let known: Vec<String> = JOBS.iter().map(|job| format!("'{}'", job.name)).collect();
+    let sql = format!("SELECT min(max(next_run_at, coalesce(locked_until, ''))) FROM jobs WHERE name IN ({})", known.join(", "));
+    Ok(app.db.read(|reader| reader.one::<Option<String>>(&sql, &[]))?.flatten())
+}
+
+/// Runs a job, unless somebody else does; `force`: also when it is not due. Blocks. Answers what came of it.
+pub fn run(app: &App, job: &'static Job, force: bool) -> Result<Option<Result<String>>> {
+    let claim = move |tx: &mut Writer<'_>| {
+        register(tx)?;
+        let now = tx.now();
+        let sql = "SELECT id FROM jobs WHERE name = ?1 AND (locked_until IS NULL OR locked_until <= ?2) AND (?3 OR next_run_at <= ?2)";
+        let free: Option<i64> = tx.one(sql, &[job.name.into(), now.to_string().into(), force.into()])?;
+        let Some(id) = free else { return Ok(None) };
+        let until = DateTime(now.0 + LOCK).to_string();
+        tx.update("jobs", id, vec![("locked_until", until.as_str().into())])?;
+        Ok(Some((id, until)))
+    };
+    let Some((id, lock)) = app.db.write_blocking(app.system(), claim)? else { return Ok(None) };
+    let begun = app.db.clock().now();
+    let outcome = (job.work)(app);
+    match &outcome {
+        Ok(result) => tracing::info!(job = job.name, result, "job done"),
+        Err(error) => tracing::error!(job = job.name, %error, "job failed"),
+    }
+    let (status, result) = match &outcome {
+        Ok(result) => ("done", short(result)),
+        Err(error) => ("failed", short(&error.to_string())),
+    };
+    let next = DateTime(job.when.after(app.db.clock().now())).to_string();
+    app.db.write_blocking(app.system(), move |tx| {
+        let mine = "SELECT runs FROM jobs WHERE id = ?1 AND locked_until = ?2";
+        let Some(runs) = tx.one::<i64>(mine, &[id.into(), lock.as_str().into()])? else { return Ok(()) };
+        let values: Vec<(&str, Value)> = vec![
+            ("next_run_at", next.as_str().into()),
+            ("last_run_at", DateTime(begun).to_string().into()),
+            ("last_status", status.into()),
+            ("last_result", result.as_str().into()),
+            ("locked_until", Value::Null),
+            ("runs", (runs + 1).into()),
+        ];
+        tx.update("jobs", id, values).map(drop)
+    })?;
+    Ok(Some(outcome))
+}
+
+/// A job by its name.
+///
+/// # Errors
+/// There is none, with the names that there are.
+pub fn named(name: &str) -> Result<&'static Job> {
+    let names: Vec<&str> = JOBS.iter().map(|job| job.name).collect();
+    let none = || Error::NotFound(format!("There is no job {name}; there are {}.", names.join(", ")).into());
+    JOBS.iter().find(|job| job.name == name).ok_or_else(none)
+}
+
+/// The jobs as lines for an operator.
+pub fn lines(app: &App) -> Result<Vec<String>> {
+    let sql = "SELECT next_run_at, last_run_at, last_status, last_result, runs FROM jobs WHERE name = ?1";
+    let line = |job: &Job| {
+        let known = app.db.read(|reader| {
+            reader.row(sql, &[job.name.into()], |row: &Row<'_>| {
+                let next: String = row.get(0)?;
+                Ok(match (row.get::<Option<String>>(1)?, row.get::<Option<String>>(2)?, row.get::<Option<String>>(3)?) {
+                    (Some(at), Some(status), Some(result)) => {
+                        format!("next {next}, last {at} {status}: {result} ({} runs)", row.get::<i64>(4)?)
+                    }
+                    _ => format!("next {next}, has not run yet"),
+                })
+            })
+        })?;
+        Ok(format!("{:<24} {}", job.name, known.unwrap_or_else(|| "has not run yet; `studio serve` runs it".to_owned())))
+    };
+    JOBS.iter().map(line).collect()
+}

@@ -1,0 +1,210 @@
+//! The outbox: messages are stored in the transaction of what they tell of, and sent after its commit (`jobs` has the runner).
+//!
+//! What is stored is sent at least once: a message whose sender was cut off is sent again, under the same `message_id`. Attempts that
+//! fail are made again after 1, 5 and 30 minutes and 6 hours; then an operator decides.
+
+pub mod template;
+pub mod transport;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value as Json};
+
+pub use self::transport::{Console, Outgoing, Transport, Undelivered, masked};
+use crate::{
+    db::{Reader, Row, Value, Writer},
+    error::{Error, Result},
+    kit::DateTime,
+};
+
+/// How long after each failed attempt the next is made.
+pub const BACK_OFF: [SignedDuration; 4] =
+    [SignedDuration::from_mins(1), SignedDuration::from_mins(5), SignedDuration::from_mins(30), SignedDuration::from_hours(6)];
+/// Whoever sends a message has so long to say what became of it.
+pub const LOCK: SignedDuration = SignedDuration::from_mins(5);
+const LONGEST_ERROR: usize = 500;
+
+/// What a message travels by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    Email,
+    Sms,
+    Webhook,
+}
+
+impl Channel {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "sms",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Email, Self::Sms, Self::Webhook].into_iter().find(|channel| channel.name() == name)
+    }
+}
+
+/// Something to tell somebody.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub channel: Channel,
+    /// An e-mail address, a telephone number in E.164 or a URL.
+    pub recipient: String,
+    /// A text of `template`; for a webhook, the name of the event.
+    pub template: String,
+    pub payload: Map<String, Json>,
+    /// A name of the sender's own, for as long as the message is kept: the same thing said twice is sent once.
+    pub key: Option<String>,
+    /// Not before this; at once when there is none.
+    pub due_at: Option<Timestamp>,
+}
+
+/// Stores a message to be sent once the transaction is committed, and answers its id: that of the one there is, if its key is known.
+///
+/// # Errors
+/// A template that does not exist, or that needs more than the payload has: a mistake of the program.
+pub fn send(tx: &mut Writer<'_>, message: Message) -> Result<i64> {
+    if message.channel != Channel::Webhook {
+        template::render(&message.template, &message.payload)?;
+    }
+    if let Some(key) = &message.key
+        && let Some(id) = by_key(tx, key)?
+    {
+        return Ok(id);
+    }
+    let due_at = DateTime(message.due_at.unwrap_or(tx.now().0));
+    let values = vec![
+        ("message_id", tx.uuid().into()),
+        ("key", message.key.into()),
+        ("channel", message.channel.name().into()),
+        ("recipient", message.recipient.into()),
+        ("template", message.template.into()),
+        ("payload", Json::Object(message.payload).to_string().into()),
+        ("due_at", due_at.to_string().into()),
+    ];
+    tx.insert("outbox", values)
+}
+
+fn by_key(tx: &Writer<'_>, key: &str) -> Result<Option<i64>> {
+    let sql = "SELECT id FROM outbox WHERE coalesce(business_id, 0) = ?1 AND key = ?2 AND key IS NOT NULL";
+    tx.one(sql, &[tx.actor().business_id().unwrap_or(0).into(), key.into()])
+}
+
+/// Takes a message back that nobody has begun to send. Answers whether there was one.
+pub fn cancel(tx: &mut Writer<'_>, key: &str) -> Result<bool> {
+    let Some(id) = by_key(tx, key)? else { return Ok(false) };
+    let pending = tx.exists("SELECT 1 FROM outbox WHERE id = ?1 AND status = 'pending'", &[id.into()])?;
+    if pending {
+        tx.update("outbox", id, vec![("status", "cancelled".into())])?;
+    }
+    Ok(pending)
+}
+
+/// Has failed messages sent again, as if for the first time: one, or all. Answers how many.
+pub fn retry(tx: &mut Writer<'_>, id: Option<i64>) -> Result<usize> {
+    let sql = "SELECT id FROM outbox WHERE status = 'failed' AND (?1 IS NULL OR id = ?1) ORDER BY id LIMIT 10000";
+    let failed: Vec<i64> = tx.rows(sql, &[id.into()], |row| row.get(0))?;
+    for id in &failed {
+        let due_at = tx.now().to_string();
+        tx.update("outbox", *id, vec![("status", "pending".into()), ("attempts", 0.into()), ("due_at", due_at.into())])?;
+    }
+    Ok(failed.len())
+}
+
+/// When the next message is due, to be sent or to be taken over.
+pub fn next_due(reader: &Reader<'_>) -> Result<Option<String>> {
+    let sql = "SELECT min(at) FROM (SELECT min(due_at) AS at FROM outbox WHERE status = 'pending'
+                                    UNION ALL SELECT min(locked_until) FROM outbox WHERE status = 'sending')";
+    Ok(reader.one::<Option<String>>(sql, &[])?.flatten())
+}
+
+/// Takes messages that are due, at most so many, for the caller alone to send.
+pub fn claim(tx: &mut Writer<'_>, most: usize) -> Result<Vec<Outgoing>> {
+    let now = tx.now().to_string();
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let columns = "SELECT id, message_id, key, channel, recipient, template, payload, attempts FROM outbox";
+    let due = format!("{columns} WHERE status = 'pending' AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2");
+    // Whoever was sending these has gone.
+    let left = format!("{columns} WHERE status = 'sending' AND locked_until <= ?1 ORDER BY locked_until, id LIMIT ?2");
+    let mut found = tx.rows(&left, &[now.as_str().into(), most.into()], outgoing)?;
+    let room = most - i64::try_from(found.len()).unwrap_or(most);
+    found.extend(tx.rows(&due, &[now.into(), room.into()], outgoing)?);
+    let locked_until = DateTime(tx.now().0 + LOCK).to_string();
+    let mut claimed = vec![];
+    for mut message in found {
+        if usize::try_from(message.attempt).is_ok_and(|made| made > BACK_OFF.len()) {
+            give_up(tx, message.id, "the server stopped while it was being sent")?;
+            continue;
+        }
+        message.attempt += 1;
+        let values =
+            vec![("status", "sending".into()), ("attempts", message.attempt.into()), ("locked_until", locked_until.as_str().into())];
+        tx.update("outbox", message.id, values)?;
+        claimed.push(message);
+    }
+    Ok(claimed)
+}
+
+fn outgoing(row: &Row<'_>) -> Result<Outgoing> {
+    let channel = Channel::parse(&row.get::<String>(3)?).ok_or_else(|| Error::internal("a channel that there is not"))?;
+    Ok(Outgoing {
+        id: row.get(0)?,
+        message_id: row.get(1)?,
+        key: row.get(2)?,
+        channel,
+        recipient: row.get(4)?,
+        template: row.get(5)?,
+        payload: serde_json::from_str(&row.get::<String>(6)?).map_err(Error::internal)?,
+        attempt: row.get(7)?,
+    })
+}
+
+/// Stores what became of an attempt. One that took so long that somebody else makes another has nothing to say any more.
+pub fn settle(tx: &mut Writer<'_>, message: &Outgoing, outcome: &Result<(), Undelivered>) -> Result<()> {
+    let mine = "SELECT 1 FROM outbox WHERE id = ?1 AND status = 'sending' AND attempts = ?2";
+    if !tx.exists(mine, &[message.id.into(), message.attempt.into()])? {
+        return Ok(());
+    }
+    let now = tx.now();
+    let made = usize::try_from(message.attempt).unwrap_or(usize::MAX);
+    match (outcome, BACK_OFF.get(made.saturating_sub(1))) {
+        (Ok(()), _) => {
+            let values: Vec<(&str, Value)> = vec![
+                ("status", "sent".into()),
+                ("sent_at", now.to_string().into()),
+                ("locked_until", Value::Null),
+                ("last_error", Value::Null),
+                // It has served: codes and links are not kept for longer than they have to be.
+                ("payload", "{}".into()),
+            ];
+            tx.update("outbox", message.id, values)?;
+        }
+        (Err(Undelivered::Later(why)), Some(wait)) => {
+            let values: Vec<(&str, Value)> = vec![
+                ("status", "pending".into()),
+                ("due_at", DateTime(now.0 + *wait).to_string().into()),
+                ("locked_until", Value::Null),
+                ("last_error", short(why).into()),
+            ];
+            tx.update("outbox", message.id, values)?;
+        }
+        (Err(Undelivered::Later(why) | Undelivered::Never(why)), _) => give_up(tx, message.id, why)?,
+    }
+    Ok(())
+}
+
+fn give_up(tx: &mut Writer<'_>, id: i64, why: &str) -> Result<()> {
+    let values: Vec<(&str, Value)> = vec![("status", "failed".into()), ("locked_until", Value::Null), ("last_error", short(why).into())];
+    tx.update("outbox", id, values).map(drop)
+}
+
+/// One line, short enough to store.
+pub fn short(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_ERROR).collect()
+}
+
+/// How many messages have failed for good.
+pub fn failed(reader: &Reader<'_>) -> Result<i64> {
+    Ok(reader.one("SELECT count(*) FROM outbox WHERE status = 'failed'", &[])?.unwrap_or(0))
+}
