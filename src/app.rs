@@ -1,6 +1,11 @@
 //! The application: everything that is opened once and passed down.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
     actor::Actor,
@@ -22,6 +27,7 @@ use crate::{
     },
     error::{Error, Result},
     resources,
+    storage::Storage,
 };
 
 /// The application. Cheap to clone.
@@ -32,6 +38,7 @@ pub struct App {
     pub gate: Arc<Gate>,
     pub sessions: Sessions,
     pub hasher: Hasher,
+    pub storage: Storage,
 }
 
 /// The database's settings, as `Db` takes them.
@@ -71,7 +78,10 @@ impl App {
             remember: seconds(auth.remember_seconds),
             grace: seconds(auth.rotation_grace_seconds),
         };
+        let storage = Storage::open(folder, config.files.max_bytes, config.files.quota_mib << 20)?;
+        sweep(&storage, &db)?;
         let app = Self {
+            storage,
             sessions: Sessions { gate: gate.clone(), lives },
             hasher: Hasher::new(auth.hash_threads, auth.hash_queue)?,
             gate,
@@ -92,9 +102,20 @@ impl App {
     }
 }
 
+/// Removes the bytes that no row refers to: of what was interrupted, and of what was purged.
+fn sweep(storage: &Storage, db: &Db) -> Result<()> {
+    let known: HashSet<String> =
+        db.read(|reader| reader.rows("SELECT DISTINCT sha256 FROM files", &[], |row| row.get(0)))?.into_iter().collect();
+    let removed = storage.sweep(&known, SystemTime::now())?;
+    if removed > 0 {
+        tracing::info!(removed, "removed files that nothing refers to");
+    }
+    Ok(())
+}
+
 /// A resource whose declaration names an unknown field does not start.
 fn check_declarations() -> Result<()> {
-    let wrong: Vec<String> = resources::all().iter().flat_map(|d| d.problems()).collect();
+    let wrong: Vec<String> = resources::all().iter().chain(resources::attached()).flat_map(|d| d.problems()).collect();
     if wrong.is_empty() { Ok(()) } else { Err(Error::Internal(wrong.join("; "))) }
 }
 
@@ -102,7 +123,7 @@ fn check_declarations() -> Result<()> {
 fn check_statements(db: &Db) -> Result<()> {
     let actor = Actor::system(db.clock().now());
     db.read(|reader| {
-        for d in descriptor::all() {
+        for d in descriptor::all().iter().chain(descriptor::attached()) {
             for form in [descriptor::Form::List, descriptor::Form::Read, descriptor::Form::Written] {
                 let sql = format!("{} WHERE {} LIMIT 0", d.shape(form, &actor).select, d.own);
                 reader.each(&sql, &[], |_| Ok(())).map_err(|error| Error::Internal(format!("{}: {error}", d.name)))?;

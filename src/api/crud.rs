@@ -143,15 +143,19 @@ impl Crud {
 
 impl Crud {
     fn list_request(&self, request: &Request, parameters: Parameters) -> ListRequest {
-        let mut path = request.original_uri().path().to_owned();
-        if !path.ends_with('/') {
-            path.push('/');
-        }
-        ListRequest { parameters, path, if_none_match: header(request, "if-none-match").map(str::to_owned), pages: self.pages }
+        list_request(request, parameters, self.pages)
     }
 }
 
-fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+pub(super) fn list_request(request: &Request, parameters: Parameters, pages: Pages) -> ListRequest {
+    let mut path = request.original_uri().path().to_owned();
+    if !path.ends_with('/') {
+        path.push('/');
+    }
+    ListRequest { parameters, path, if_none_match: header(request, "if-none-match").map(str::to_owned), pages }
+}
+
+pub(super) fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 

@@ -115,7 +115,7 @@ impl Front {
                 .header("access-control-allow-methods", "DELETE, GET, OPTIONS, PATCH, POST, PUT")
                 .header(
                     "access-control-allow-headers",
-                    "accept, authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, user-agent, x-business-id, x-csrftoken, x-requested-with, x-response-format",
+                    "accept, authorization, content-disposition, content-type, idempotency-key, if-match, if-none-match, last-event-id, range, user-agent, x-business-id, x-csrftoken, x-requested-with, x-response-format",
                 )
                 .header("access-control-max-age", "86400")
                 .finish();
@@ -204,7 +204,10 @@ impl Endpoint for Front {
         if let Some(origin) = origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag, x-request-id, retry-after"));
+            headers.insert(
+                header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("content-disposition, content-range, etag, x-request-id, retry-after"),
+            );
         }
         if let Some((method, path, ip)) = line {
             let status = response.status().as_u16();

@@ -1,15 +1,19 @@
 //! The JSON face: HTTP in, verbs called, DRF's shapes out.
 
 mod bulk;
+mod comments;
 mod crud;
 mod docs;
 mod envelope;
 mod events;
+mod files;
 mod front;
 mod identity;
 mod search;
 mod stamp;
 mod system;
+mod tags;
+mod upload;
 
 use std::collections::HashMap;
 
@@ -23,6 +27,7 @@ use serde_json::{Map, Value as Json, json};
 
 use self::{
     events::Events,
+    files::FileVerbs,
     front::Front,
     identity::Everywhere,
     search::Search,
@@ -30,7 +35,7 @@ use self::{
 };
 use crate::{app::App, resources};
 
-type Operations = House<(Everywhere, Search, Events, Resources, resources::Verbs)>;
+type Operations = House<(Everywhere, Search, Events, Resources, FileVerbs, resources::Verbs)>;
 
 /// All operations and, beside them, the documents and the checks.
 struct Served {
@@ -155,7 +160,8 @@ pub fn routes() -> Vec<(String, String, String)> {
 
 /// The endpoint of the whole program.
 pub fn endpoint(app: &App) -> impl Endpoint<Output = Response> + 'static {
-    let api = (Everywhere(app.clone()), Search, Events::new(app), Resources(app.pages()), resources::verbs());
+    let api =
+        (Everywhere(app.clone()), Search, Events::new(app), Resources(app.clone()), FileVerbs(app.storage.clone()), resources::verbs());
     let operations = House { api, gate: app.gate.clone() };
     let service = OpenApiService::new(Served { operations, app: app.clone() }, "", "");
     Front::new(app, service)

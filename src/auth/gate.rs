@@ -86,6 +86,10 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The person and the business, as a key is kept for them.
+    fn who(&self) -> (i64, Option<i64>) {
+        (self.actor.user_id.unwrap_or_default(), self.actor.business_id())
+    }
     /// See `Db::write`.
     pub async fn write<T: Send + 'static>(&self, work: impl FnMut(&mut Writer<'_>) -> Result<T> + Send + 'static) -> Result<T> {
         self.db.write(self.actor.clone(), work).await
@@ -313,10 +317,46 @@ impl<'a> ApiExtractor<'a> for Caller {
         vec![SCHEME]
     }
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        let gate = request.data::<Arc<Gate>>().ok_or_else(|| Error::internal("a route without the gate"))?;
-        let actor = Arc::new(gate.caller(request)?);
-        let who = (actor.user_id.unwrap_or_default(), actor.business_id());
-        let idempotency = Key::of(request, body, who, &gate.in_flight).await?;
-        Ok(Self { actor, db: gate.db.clone(), origin: info(request).origin, idempotency })
+        let (gate, mut caller) = called(request)?;
+        caller.idempotency = Key::of(request, body, caller.who(), &gate.in_flight).await?;
+        Ok(caller)
+    }
+}
+
+/// Whoever sent the request, with nothing of its body read.
+fn called(request: &Request) -> Result<(&Gate, Caller)> {
+    let gate = request.data::<Arc<Gate>>().ok_or_else(|| Error::internal("a route without the gate"))?;
+    let actor = Arc::new(gate.caller(request)?);
+    Ok((gate, Caller { actor, db: gate.db.clone(), origin: info(request).origin, idempotency: None }))
+}
+
+/// Whoever sends a file: a caller whose request has a body that is read as it arrives.
+pub struct Uploader {
+    pub caller: Caller,
+    key: Option<Underway>,
+}
+
+impl Uploader {
+    /// The caller, once the body has arrived: `body` tells it from every other.
+    pub fn arrived(self, body: &str) -> Caller {
+        Caller { idempotency: self.key.map(|key| key.arrived(body)), ..self.caller }
+    }
+}
+
+impl<'a> ApiExtractor<'a> for Uploader {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Caller::register(registry);
+    }
+    fn security_schemes() -> Vec<&'static str> {
+        Caller::security_schemes()
+    }
+    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        let (gate, caller) = called(request)?;
+        let key = Key::of_upload(request, caller.who(), &gate.in_flight)?;
+        Ok(Self { caller, key })
     }
 }

@@ -47,6 +47,15 @@ pub struct Given {
     pub body: String,
 }
 
+impl Underway {
+    /// The body of an upload has arrived: this is its hash, and what else came with it.
+    pub fn arrived(mut self, body: &str) -> Self {
+        let request_hash = hex(Sha256::new().chain_update(&self.key.request_hash).chain_update(body));
+        self.key = Arc::new(Key { place: self.key.place.clone(), request_hash });
+        self
+    }
+}
+
 impl Key {
     /// The key of a POST, if it has one. Reads the body, and leaves it as it was.
     ///
@@ -58,25 +67,24 @@ impl Key {
         (user, business): (i64, Option<i64>),
         in_flight: &Arc<InFlight>,
     ) -> Result<Option<Underway>> {
-        let Some(header) = request.headers().get("idempotency-key").filter(|_| request.method() == "POST") else { return Ok(None) };
-        let key = header.to_str().map(str::trim).unwrap_or_default();
-        if key.is_empty() || key.len() > LONGEST_KEY {
-            return Err(Error::Malformed(format!("An Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters.")));
-        }
+        let Some(key) = sent(request)? else { return Ok(None) };
         let bytes = body.take().map_err(Error::internal)?.into_bytes().await.map_err(|error| Error::unreadable(&error))?;
-        let mut hash = Sha256::new();
-        hash.update(request.original_uri().path().trim_end_matches('/'));
-        hash.update([0]);
-        hash.update(request.original_uri().query().unwrap_or_default());
-        hash.update([0]);
-        hash.update(&bytes);
+        let request_hash = hash_of(request, &bytes);
         *body = RequestBody::new(bytes.into());
-        let request_hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let place = (user, business, key.to_owned());
+        Self::take((user, business, key), request_hash, in_flight).map(Some)
+    }
+
+    /// The key of a POST whose body is yet to arrive, and too large to be kept: `arrived` tells what it was.
+    pub fn of_upload(request: &Request, (user, business): (i64, Option<i64>), in_flight: &Arc<InFlight>) -> Result<Option<Underway>> {
+        let Some(key) = sent(request)? else { return Ok(None) };
+        Self::take((user, business, key), hash_of(request, &[]), in_flight).map(Some)
+    }
+
+    fn take(place: Place, request_hash: String, in_flight: &Arc<InFlight>) -> Result<Underway> {
         if !in_flight.0.lock().map_err(Error::internal)?.insert(place.clone()) {
             return Err(Error::conflict("idempotency_key_in_flight", "A request with this Idempotency-Key is being carried out."));
         }
-        Ok(Some(Underway { key: Arc::new(Self { place, request_hash }), in_flight: in_flight.clone() }))
+        Ok(Underway { key: Arc::new(Self { place, request_hash }), in_flight: in_flight.clone() })
     }
 
     /// What was answered to the request before.
@@ -115,6 +123,30 @@ impl Key {
         ];
         tx.insert("idempotency_keys", values).map(drop)
     }
+}
+
+/// The key that a POST was sent with.
+fn sent(request: &Request) -> Result<Option<String>> {
+    let Some(header) = request.headers().get("idempotency-key").filter(|_| request.method() == "POST") else { return Ok(None) };
+    let key = header.to_str().map(str::trim).unwrap_or_default();
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        return Err(Error::Malformed(format!("An Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters.")));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+fn hash_of(request: &Request, body: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(request.original_uri().path().trim_end_matches('/'));
+    hash.update([0]);
+    hash.update(request.original_uri().query().unwrap_or_default());
+    hash.update([0]);
+    hash.update(body);
+    hex(hash)
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Drop for Underway {

@@ -25,7 +25,7 @@ const MIXIN: [&str; 10] =
 pub fn run(place: &Place) -> Outcome {
     let loaded = place.load(&[])?;
     let mut lines = vec![ok(format!("configuration: {} settings", loaded.settings.len()))];
-    let problems: Vec<String> = resources::all().iter().flat_map(Descriptor::problems).collect();
+    let problems: Vec<String> = resources::all().iter().chain(resources::attached()).flat_map(Descriptor::problems).collect();
     lines.extend(report("declarations", format!("{} resources", resources::all().len()), &problems));
     let folder = &loaded.config.data.folder;
     let pending = migrate::look(folder).map(|all| migrate::pending(&all));
@@ -101,7 +101,7 @@ fn report(what: &str, fine: impl Display, problems: &[String]) -> Vec<String> {
 /// Where the resources and the tables of the database differ.
 pub fn drift(reader: &Reader<'_>, catalog: &Catalog) -> Vec<String> {
     let mut found = vec![];
-    for d in resources::all() {
+    for d in resources::all().iter().chain(resources::attached()) {
         compare(reader, catalog, d.about.table, &d.fields, &MIXIN, d.about.read_only, &mut found);
         for field in &d.fields {
             if let Kind::Lines(table, fields) = &field.kind {

@@ -287,7 +287,7 @@ fn takes(key: &str, value: &Value, like: &Value) -> Result<(), String> {
 fn range(key: &str) -> RangeInclusive<i64> {
     const DAY: i64 = 86_400;
     match key {
-        "server.body_limit_bytes" => 1..=1 << 30,
+        "server.body_limit_bytes" | "files.max_bytes" => 1..=1 << 30,
         "server.max_connections_per_address" => 0..=1_000_000,
         "server.shutdown_seconds" | "auth.rotation_grace_seconds" => 0..=3600,
         "database.readers" | "database.scan_permits" => 1..=256,

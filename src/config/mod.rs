@@ -24,6 +24,8 @@ pub struct Config {
     pub data: Data,
     /// SQLite: its connections and its writer.
     pub database: Database,
+    /// What is attached to records.
+    pub files: Files,
     /// Lists and the API's documentation.
     pub api: Api,
     /// The change feed.
@@ -87,6 +89,15 @@ pub struct Database {
     pub scan_permits: usize,
     /// The page cache, in MiB.
     pub cache_mib: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// The largest file, in bytes.
+    pub max_bytes: usize,
+    /// What the files of one business take up at most, in MiB.
+    pub quota_mib: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

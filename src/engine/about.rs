@@ -105,6 +105,10 @@ pub struct About {
     pub soft_delete: bool,
     /// Offered for reading only: there are no operations that write.
     pub read_only: bool,
+    /// Its records can be commented on by whoever may read them.
+    pub comments: bool,
+    /// Files can be attached to its records by whoever may change them.
+    pub files: bool,
 }
 
 impl About {
@@ -131,6 +135,8 @@ impl About {
         scope: Scope::Business,
         soft_delete: true,
         read_only: false,
+        comments: false,
+        files: false,
     };
 }
 
@@ -141,6 +147,25 @@ pub enum Scope {
     Business,
     /// People: those with a membership in it that has not ended.
     Members,
+    /// Those with its `business_id` that are about a record which the caller may read: they name it by `target_type` and `target_id`.
+    Attached(Attachment),
+}
+
+/// What can be attached to records of other resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attachment {
+    Comments,
+    Files,
+}
+
+impl Attachment {
+    /// Do the records of this resource take it?
+    pub const fn is_taken_by(self, about: &About) -> bool {
+        match self {
+            Self::Comments => about.comments,
+            Self::Files => about.files,
+        }
+    }
 }
 
 /// A field that is worked out by the database whenever a record is read.
@@ -202,6 +227,14 @@ pub mod schema {
     /// A list of a component.
     pub fn list_of(component: &str) -> MetaSchemaRef {
         let items = Some(Box::new(MetaSchemaRef::Reference(component.to_owned())));
+        MetaSchemaRef::Inline(Box::new(MetaSchema { items, ..MetaSchema::new("array") }))
+    }
+
+    /// A list of objects with these members, each with the name of its type.
+    pub fn list_of_objects(members: &[(&'static str, &'static str)]) -> MetaSchemaRef {
+        let member = |(name, ty): &(&'static str, &'static str)| (*name, MetaSchemaRef::Inline(Box::new(MetaSchema::new(ty))));
+        let object = MetaSchema { properties: members.iter().map(member).collect(), ..MetaSchema::new("object") };
+        let items = Some(Box::new(MetaSchemaRef::Inline(Box::new(object))));
         MetaSchemaRef::Inline(Box::new(MetaSchema { items, ..MetaSchema::new("array") }))
     }
 

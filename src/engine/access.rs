@@ -106,6 +106,12 @@ impl Access {
         self.set(Role::Citizen, grant)
     }
 
+    /// Does anybody have the right to a verb?
+    pub fn grants(&self, verb: Verbs) -> bool {
+        let widened = self.with.as_ref().map(|(_, grant)| grant);
+        self.roles.iter().chain(widened).any(|grant| grant.all.and(grant.own).has(verb))
+    }
+
     /// How far the actor's right to a verb reaches.
     pub fn reach(&self, actor: &Actor, verb: Verbs) -> Reach {
         let by_role = self.roles[actor.role as usize];

@@ -1,11 +1,17 @@
 //! Request bodies: read after the caller is known, and refused in DRF's words.
 
-use std::marker::PhantomData;
+use std::{
+    marker::PhantomData,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use poem::{Request, RequestBody};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
-    registry::{MetaMediaType, MetaRequest, Registry},
+    registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry},
     types::{ParseFromJSON, Type},
 };
 use serde_json::Value as Json;
@@ -18,6 +24,74 @@ use crate::{
     actor::Actor,
     error::{Error, Problems, Result},
 };
+
+/// How large the body of a request may be, in bytes. The server reads no more; an operation that takes larger bodies than all others
+/// raises it before it reads, once it knows that the caller may send one.
+#[derive(Clone)]
+pub struct BodyLimit(Arc<AtomicUsize>);
+
+impl BodyLimit {
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(bytes)))
+    }
+    pub fn raise(&self, bytes: usize) {
+        self.0.fetch_max(bytes, Ordering::Relaxed);
+    }
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A file as it arrives: a form with one part `file`, or the bytes themselves, called what `Content-Disposition` says.
+pub struct Upload {
+    pub body: poem::Body,
+    pub content_type: String,
+    pub disposition: Option<String>,
+    limit: Option<BodyLimit>,
+}
+
+impl Upload {
+    /// Takes a body of so many bytes, whatever the limit is for others.
+    pub fn expect(&self, bytes: usize) {
+        self.limit.iter().for_each(|limit| limit.raise(bytes));
+    }
+}
+
+impl<'a> ApiExtractor<'a> for Upload {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(_: &mut Registry) {}
+    fn request_meta() -> Option<MetaRequest> {
+        let described =
+            |schema: MetaSchema, description| MetaSchemaRef::Inline(Box::new(MetaSchema { description: Some(description), ..schema }));
+        let binary = || MetaSchema::new_with_format("string", "binary");
+        let purpose = MetaSchema { max_length: Some(30), ..MetaSchema::new("string") };
+        let form = MetaSchema {
+            properties: vec![
+                ("file", described(binary(), "The file.")),
+                ("purpose", described(purpose, "What it is for, in a word or two.")),
+            ],
+            required: vec!["file"],
+            ..MetaSchema::new("object")
+        };
+        let content = vec![
+            MetaMediaType { content_type: "multipart/form-data", schema: MetaSchemaRef::Inline(Box::new(form)) },
+            MetaMediaType { content_type: "application/octet-stream", schema: MetaSchemaRef::Inline(Box::new(binary())) },
+        ];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        let text = |name: &str| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        Ok(Self {
+            body: body.take()?,
+            content_type: text("content-type").unwrap_or_default(),
+            disposition: text("content-disposition"),
+            limit: request.extensions().get::<BodyLimit>().cloned(),
+        })
+    }
+}
 
 /// A JSON object, as yet unchecked; `S` is the schema it should follow. A body that cannot be read is refused by whoever opens it:
 /// after the caller's rights were looked at.

@@ -19,6 +19,8 @@ use crate::{
     kit::{singular, words},
 };
 
+pub use super::known::{all, attached, by_table, install, install_attached, of, targets};
+
 /// A record as validated JSON, by field.
 pub type Record = Map<String, Json>;
 
@@ -84,28 +86,6 @@ pub enum Write {
     Money(usize),
 }
 
-static ALL: OnceLock<Vec<Descriptor>> = OnceLock::new();
-
-/// Makes the resources known to the engine. The first call counts.
-pub fn install(all: impl FnOnce() -> Vec<Descriptor>) -> &'static [Descriptor] {
-    ALL.get_or_init(all)
-}
-
-/// All resources, in the order of the menu.
-pub fn all() -> &'static [Descriptor] {
-    ALL.get().map_or(&[], Vec::as_slice)
-}
-
-/// The resource kept in a table.
-pub fn by_table(table: &str) -> Option<&'static Descriptor> {
-    all().iter().find(|d| d.about.table == table)
-}
-
-/// The descriptor of a resource type.
-pub fn of<R: Resource>() -> &'static Descriptor {
-    by_table(R::ABOUT.table).expect("every resource stands in its section's list")
-}
-
 /// Puts the engine's parameters in place of the names that declarations use.
 pub fn bind(sql: &str) -> String {
     sql.replace(":business", "?1").replace(":me", "?2").replace(":today", "?3")
@@ -153,6 +133,11 @@ impl Descriptor {
         self.fields.iter().filter(|field| !field.hidden)
     }
 
+    /// One of them, as a `target_type`: `lead_action`.
+    pub fn word(&self) -> String {
+        singular(self.about.table)
+    }
+
     /// Has a read form that differs from the written one?
     pub fn expands(&self) -> bool {
         !self.about.expand.is_empty()
@@ -187,7 +172,7 @@ impl Descriptor {
         let plain = |name, sql| (name, sql, Write::Plain);
         let mut all =
             vec![plain("id", "t.id"), plain("uuid", "t.uuid"), plain("created_at", "t.created_at"), plain("updated_at", "t.updated_at")];
-        if self.about.scope == Scope::Business {
+        if self.about.scope != Scope::Members {
             all.extend([plain("created_by", "t.created_by"), plain("updated_by", "t.updated_by")]);
         }
         if self.about.soft_delete {
@@ -326,13 +311,18 @@ impl Descriptor {
     pub fn knows_caller(&self) -> bool {
         self.about.computed.iter().any(|computed| computed.sql.contains(":me"))
             || self.about.filter_by.iter().any(|(_, sql)| sql.contains(":me"))
+            || matches!(self.about.scope, Scope::Attached(_))
     }
 
     /// All SQL that reading the resource may run, to find the tables that its answers depend on.
     pub fn sql(&self) -> String {
         let filters = self.about.filter_by.iter().map(|(_, sql)| *sql);
         let shapes = self.shapes.iter().map(|shape| shape.select.as_str());
-        shapes.chain(filters).chain([self.about.own, self.about.label]).collect::<Vec<_>>().join("\n")
+        let targets = match self.about.scope {
+            Scope::Attached(what) => targets(what).flat_map(|d| [d.about.table, d.about.own]).collect(),
+            _ => vec![],
+        };
+        shapes.chain(filters).chain([self.about.own, self.about.label]).chain(targets).collect::<Vec<_>>().join("\n")
     }
 
     /// 404 in DRF's words, which names the model: `StaffProfile`.

@@ -1,8 +1,8 @@
 //! How every resource works, read off its struct and its `About`.
 //!
-//! `descriptor` reads the struct; `access` says who may; `query` reads a list's parameters; `search` finds rows by their texts;
-//! `validate` reads a record's fields; `store` turns rows into JSON and back; `verbs` are the operations; `events` tells of what they
-//! did; `reply` and `body` are what endpoints take and answer.
+//! `descriptor` reads the struct; `known` has them all; `access` says who may; `query` reads a list's parameters; `search` finds rows
+//! by their texts; `validate` reads a record's fields; `store` turns rows into JSON and back; `verbs` are the operations; `events` tells
+//! of what they did; `reply` and `body` are what endpoints take and answer.
 
 pub mod about;
 pub mod access;
@@ -10,6 +10,7 @@ pub mod body;
 pub mod descriptor;
 pub mod events;
 pub mod field;
+mod known;
 pub mod query;
 pub mod reply;
 pub mod search;
@@ -17,6 +18,6 @@ pub mod store;
 pub mod validate;
 pub mod verbs;
 
-pub use about::{About, Change, Computed, Expand, Options, Output, Resource, Scope};
+pub use about::{About, Attachment, Change, Computed, Expand, Options, Output, Resource, Scope};
 pub use access::{Access, CREATE, DELETE, LIST, LR, LRCU, LRCUD, READ, Reach, UPDATE, all, own};
 pub use descriptor::Descriptor;

@@ -1,8 +1,8 @@
 //! A list's query parameters: search, filters, ordering and pages, turned into SQL.
 
 use super::{
-    about::Output,
-    descriptor::{Descriptor, bind},
+    about::{Attachment, Output, Scope},
+    descriptor::{Descriptor, bind, targets},
     field::Kind,
     search::{self, Way},
     validate::is_uuid,
@@ -102,6 +102,9 @@ impl Query {
                 query.problems.add(name, error.detail());
             }
         }
+        if let Scope::Attached(what) = d.about.scope {
+            query.needs_target(what, parameters);
+        }
         query.may_scan |= !query.conditions.is_empty() || query.far();
         Ok(query)
     }
@@ -115,6 +118,36 @@ impl Query {
             // The rows are looked up, and then sorted: an index in this order would be walked from end to end.
             self.order.insert(0, '+');
         }
+    }
+
+    /// What is attached is listed for one record.
+    fn needs_target(&mut self, what: Attachment, parameters: &Parameters) {
+        for name in ["target_type", "target_id"] {
+            if parameter(parameters, name).is_none_or(|value| value.trim().is_empty()) {
+                self.problems.add(name, "This field is required.");
+            }
+        }
+        let word = parameter(parameters, "target_type").unwrap_or_default();
+        if !word.is_empty() && !targets(what).any(|d| d.word() == word) {
+            self.problems.add("target_type", format!("Select a valid choice. {word} is not one of the available choices."));
+        }
+    }
+
+    /// Reads filters that are kept for later, each of which must mean something to a list of `d` for this actor.
+    pub fn parse_kept(d: &Descriptor, actor: &Actor, parameters: &Parameters) -> Self {
+        let mut query = Self::default();
+        for (name, value) in parameters {
+            let before = query.conditions.len();
+            let read = if name == "search" { query.search(d, actor, value) } else { query.filter(d, actor, name, value) };
+            match read {
+                Err(error) => query.problems.add(name, error.detail()),
+                Ok(()) if query.conditions.len() == before => {
+                    query.problems.add(name, format!("Lists of {} take no such filter.", d.about.path))
+                }
+                Ok(()) => {}
+            }
+        }
+        query
     }
 
     fn far(&self) -> bool {

@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use poem::{Body, IntoResponse, Response, http::StatusCode};
 use poem_openapi::{
     ApiResponse,
-    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
 use serde_json::Value as Json;
@@ -106,6 +106,58 @@ impl<S: Type> ApiResponse for EventStream<S> {
     }
 }
 
+/// The bytes of a file, or of a part of it.
+pub struct Download(pub Response);
+
+impl Download {
+    /// The answers, for the document: `content_types` are what the bytes may be.
+    fn answers(content_types: &[&'static str]) -> MetaResponses {
+        let binary = || MetaSchemaRef::Inline(Box::new(MetaSchema::new_with_format("string", "binary")));
+        let content = || content_types.iter().map(|content_type| MetaMediaType { content_type, schema: binary() }).collect::<Vec<_>>();
+        let answer =
+            |status, description, content| MetaResponse { description, status: Some(status), status_range: None, content, headers: vec![] };
+        let refusal = vec![MetaMediaType { content_type: "application/json", schema: MetaSchemaRef::Reference("Error".into()) }];
+        MetaResponses {
+            responses: vec![
+                answer(200, "The bytes.", content()),
+                answer(206, "The part of the bytes that `Range` asks for.", content()),
+                answer(416, "There is no such part.", refusal),
+            ],
+        }
+    }
+}
+
+impl IntoResponse for Download {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl ApiResponse for Download {
+    fn meta() -> MetaResponses {
+        Self::answers(&["application/octet-stream"])
+    }
+    fn register(_: &mut Registry) {}
+}
+
+/// A small picture of one.
+pub struct Picture(pub Response);
+
+impl IntoResponse for Picture {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl ApiResponse for Picture {
+    fn meta() -> MetaResponses {
+        let mut answers = Download::answers(&["image/png", "image/jpeg"]);
+        answers.responses.truncate(1);
+        answers
+    }
+    fn register(_: &mut Registry) {}
+}
+
 /// 204, and nothing to say.
 pub struct NoContent;
 
@@ -190,6 +242,11 @@ named_schema!(
     /// A page of records in the read form.
     AnyPage,
     "PaginatedRecordReadList"
+);
+named_schema!(
+    /// A page of a resource's records in the read form.
+    PageOf<R>,
+    format!("Paginated{}ReadList", R::name())
 );
 named_schema!(
     /// A page of ids and labels.

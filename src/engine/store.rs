@@ -7,9 +7,9 @@ use std::io::Write as _;
 use serde_json::Value as Json;
 
 use super::{
-    about::Scope,
-    access::Reach,
-    descriptor::{Column, Descriptor, Form, Record, Shape, Write, owner_column},
+    about::{Attachment, Scope},
+    access::{READ, Reach},
+    descriptor::{self, Column, Descriptor, Form, Record, Shape, Write, owner_column},
     field::{Field, Kind},
     query::Query,
     validate::is_uuid,
@@ -48,6 +48,7 @@ pub fn scope(d: &Descriptor, actor: &Actor, reach: Reach, deleted: Deleted) -> S
         Scope::Members => {
             "EXISTS (SELECT 1 FROM memberships AS m WHERE m.user_id = t.id AND m.business_id = ?1 AND m.status <> 'ended')".to_owned()
         }
+        Scope::Attached(what) => format!("t.business_id = ?1 AND ({})", about_readable(what, actor)),
     };
     if d.about.soft_delete {
         match deleted {
@@ -65,6 +66,21 @@ pub fn scope(d: &Descriptor, actor: &Actor, reach: Reach, deleted: Deleted) -> S
         sql += &format!(" AND t.branch_id = {branch}");
     }
     sql
+}
+
+/// For what is attached: its target is a record that the actor may read. That of a deleted one is for those who see what is deleted.
+fn about_readable(what: Attachment, actor: &Actor) -> String {
+    let deleted = if actor.is_manager() { Deleted::With } else { Deleted::Without };
+    let readable = descriptor::targets(what).filter_map(|d| {
+        let reach = d.about.access.reach(actor, READ);
+        let scope = (reach != Reach::Nothing).then(|| scope(d, actor, reach, deleted))?;
+        // The target is `t` in its own scope: that hides the row which names it, so its id is handed in by another name.
+        let target = "(SELECT t.target_id AS id) AS target";
+        let sql = format!("EXISTS (SELECT 1 FROM {target} JOIN \"{}\" AS t ON t.id = target.id WHERE {scope})", d.about.table);
+        Some(format!("t.target_type = '{}' AND {sql}", d.word()))
+    });
+    let readable: Vec<String> = readable.collect();
+    if readable.is_empty() { "FALSE".to_owned() } else { readable.join(" OR ") }
 }
 
 // ------------------------------------------------------------------------------------------------ reading

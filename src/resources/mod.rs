@@ -2,17 +2,24 @@
 
 pub mod accounts;
 pub mod field;
+pub mod shared;
 
 use crate::engine::descriptor::{self, Descriptor};
 
 /// All resources, in the order of the menu.
 pub fn all() -> &'static [Descriptor] {
-    descriptor::install(|| [accounts::all(), field::all()].into_iter().flatten().collect())
+    attached();
+    descriptor::install(|| [accounts::all(), field::all(), shared::all()].into_iter().flatten().collect())
+}
+
+/// What is attached to resources that say so.
+pub fn attached() -> &'static [Descriptor] {
+    descriptor::install_attached(shared::attached)
 }
 
 /// The operations of rooms beside those that every resource has.
-pub type Verbs = (accounts::Verbs, field::Verbs);
+pub type Verbs = (accounts::Verbs, field::Verbs, shared::Verbs);
 
 pub fn verbs() -> Verbs {
-    (accounts::verbs(), field::verbs())
+    (accounts::verbs(), field::verbs(), shared::verbs())
 }

@@ -46,7 +46,7 @@ use super::{
     Limits, Place, Server, Stop,
     body::{FINISHED, Inbound, UNFINISHED},
 };
-use crate::error::Error;
+use crate::{engine::body::BodyLimit, error::Error};
 
 /// Request line and headers together; over it hyper answers 431. Their number is hyper's default of 100: setting it would cost an
 /// allocation for each request.
@@ -119,8 +119,11 @@ async fn respond<E: Endpoint>(server: &Server<E>, state: &State, remote: RemoteA
         return call(&server.endpoint, Request::from_parts(parts, poem::Body::empty())).await;
     }
     let outcome = Arc::new(AtomicU8::new(UNFINISHED));
-    let body = Inbound::new(body, &server.limits, outcome.clone(), server.stop.clone());
-    let mut response = call(&server.endpoint, Request::from_parts(parts, poem::Body::from_bytes_stream(body))).await;
+    let limit = BodyLimit::new(server.limits.body_bytes);
+    let body = Inbound::new(body, &server.limits, limit.clone(), outcome.clone(), server.stop.clone());
+    let mut request = Request::from_parts(parts, poem::Body::from_bytes_stream(body));
+    request.extensions_mut().insert(limit);
+    let mut response = call(&server.endpoint, request).await;
     let outcome = outcome.load(Relaxed);
     state.linger.store(outcome != FINISHED, Relaxed);
     // Of a body that was not read to its end, the rest would be taken for the next request: hyper closes, and the client is told.

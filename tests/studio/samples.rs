@@ -195,6 +195,23 @@ pub const SAMPLES: &[Sample] = &[
         patch: |world| json!({"feedback_notes": world.name("Liked the cake")}),
         filled_in: &["rep", "date_time"],
     },
+    Sample {
+        path: "saved-views",
+        least: |world| json!({"resource": "field/leads", "name": world.name("View")}),
+        full: |world| {
+            let n = world.next();
+            json!({
+                "resource": if n.is_multiple_of(2) { "field/leads" } else { "field/visits" },
+                "name": world.name("Urgent ones"),
+                "filters": if n.is_multiple_of(2) { json!({"stage__in": "prospect,qualified"}) } else { json!({"search": "shop"}) },
+                "ordering": "-created_at",
+                "columns": ["business_name", "created_at"],
+                "is_shared": n % 3 == 0,
+            })
+        },
+        patch: |world| json!({"name": world.name("Renamed view")}),
+        filled_in: &[],
+    },
 ];
 
 /// By turns lost, and open and hot.

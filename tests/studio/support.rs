@@ -226,7 +226,9 @@ pub struct Client {
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
+    /// The body, if it is text.
     pub text: String,
+    pub bytes: Vec<u8>,
     /// What was asked, for messages.
     pub call: String,
 }
@@ -287,11 +289,11 @@ impl Client {
         };
         let mut answer = answer.unwrap_or_else(|error| panic!("{call}: {error}"));
         let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
-        let headers: Vec<(String, String)> = headers.collect();
+        let (status, headers): (u16, Vec<(String, String)>) = (answer.status().as_u16(), headers.collect());
         // A stream has no end to wait for.
         let endless = headers.iter().any(|(name, value)| name == "content-type" && value == "text/event-stream");
-        let text = if endless { String::new() } else { answer.body_mut().read_to_string().unwrap_or_default() };
-        Answer { status: answer.status().as_u16(), headers, text, call }
+        let bytes = if endless { vec![] } else { answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap_or_default() };
+        Answer { status, headers, text: String::from_utf8(bytes.clone()).unwrap_or_default(), bytes, call }
     }
 }
 

@@ -51,6 +51,19 @@ fn filled(server: &Server, business: i64, user: i64, text: &'static str) -> Rows
         });
         rows.insert(d.about.table, id);
     }
+    // What is attached, to a lead.
+    for d in resources::attached() {
+        let known = rows.clone();
+        let id = server.write(move |tx| {
+            let mut row = row(tx, d, text, &known, false)?;
+            row.retain(|(column, _)| !["target_type", "target_id", "sha256"].contains(column));
+            row.extend([("business_id", business.into()), ("created_by", user.into())]);
+            row.extend([("target_type", "lead".into()), ("target_id", known["leads"].into())]);
+            row.extend(d.field("sha256").map(|_| ("sha256", "0".repeat(64).into())));
+            tx.insert(d.about.table, row)
+        });
+        rows.insert(d.about.table, id);
+    }
     rows
 }
 
@@ -207,7 +220,11 @@ fn the_database_itself_refuses_references_into_another_business() {
         .db
         .read(|reader| reader.rows(columns, &[], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<String>(2)?))));
     // Who did something is told by user alone, as are sessions and answers; the log has no keys; a membership is what makes a user belong.
+    // What is attached names any kind of record: its right is asked for in every statement.
     let free = [
+        ("comments", "target_id"),
+        ("reactions", "target_id"),
+        ("files", "target_id"),
         ("memberships", "user_id"),
         ("memberships", "invited_by_id"),
         ("refresh_tokens", "user_id"),
@@ -262,6 +279,14 @@ fn insert(tx: &mut Writer<'_>, table: &str, column: &str, business: i64, id: i64
             let member = tx.insert("users", vec![("username", format!("member{n}").into())])?;
             tx.insert("memberships", vec![("business_id", business.into()), ("user_id", member.into())])?;
             vec![("user_id", member.into())]
+        }
+        "reactions" => {
+            vec![
+                ("target_type", "comment".into()),
+                ("target_id", rows["comments"].into()),
+                ("emoji", "👍".into()),
+                ("user_id", user.into()),
+            ]
         }
         "lead_stage_events" => vec![("lead_id", rows["leads"].into()), ("to_stage", "won".into()), ("at", now)],
         "branch_hours" => {
@@ -647,6 +672,12 @@ fn nothing_of_another_business_appears_in_any_answer() {
                 }
             }
         }
+        if path.starts_with("/api/comments/") || path.starts_with("/api/files/") {
+            // They are listed for one record: one here, one there.
+            let about =
+                |lead: i64, call: &String| format!("{call}{}target_type=lead&target_id={lead}", if call.contains('?') { "&" } else { "?" });
+            calls = [here["leads"], there["leads"]].iter().flat_map(|lead| calls.iter().map(|call| about(*lead, call))).collect();
+        }
         for call in calls {
             for client in [&admin, &root] {
                 let answer = client.get(&call);
@@ -660,7 +691,8 @@ fn nothing_of_another_business_appears_in_any_answer() {
                 if call.contains("q=zqcan") && answer.json()["results"] != json!([]) {
                     wrong.push(format!("{call} finds: {}", answer.text));
                 }
-                if (call.contains(CANARY) || call.contains("zqcan")) && call.contains("search=") && answer.json()["count"] != 0 {
+                let searches = (call.contains(CANARY) || call.contains("zqcan")) && call.contains("search=");
+                if searches && answer.status != 400 && answer.json()["count"] != 0 {
                     wrong.push(format!("{call} counts: {}", answer.text));
                 }
             }
@@ -669,7 +701,8 @@ fn nothing_of_another_business_appears_in_any_answer() {
     assert!(asked > 500, "only {asked} answers were looked at");
     assert!(wrong.is_empty(), "{} of {asked}:\n{}", wrong.len(), wrong.into_iter().take(20).collect::<Vec<_>>().join("\n"));
     // The canary does sing, where it lives.
-    for path in ["accounts/departments/", "field/leads/", "accounts/users-list/"] {
+    let (comments, files) = (format!("field/leads/{}/comments/", there["leads"]), format!("field/leads/{}/files/", there["leads"]));
+    for path in ["accounts/departments/", "field/leads/", "accounts/users-list/", &comments, &files] {
         assert!(foreigner.get(&format!("/api/{path}")).text.contains(CANARY), "{path}");
     }
     let found = foreigner.get(&format!("/api/search/?q={CANARY}")).expect(200);

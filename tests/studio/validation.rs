@@ -204,11 +204,12 @@ fn references_stay_in_the_business() {
 fn all_problems_come_at_once_in_the_order_of_the_fields() {
     for_each(&writable(), |world, d| {
         let before = count(world, d);
-        // No kind of field takes an object, and they are sent in the opposite order.
+        // No kind of field but free JSON takes an object, and they are sent in the opposite order.
         let body: Map<String, Value> = d.fields.iter().rev().map(|field| (field.name.to_owned(), json!({}))).collect();
         let answer = world.admin.post(&url(d), Value::Object(body)).expect(400);
         let named: Vec<&String> = answer.as_object().expect("an object").keys().collect();
-        assert_eq!(named, settable(d).map(|field| field.name).collect::<Vec<_>>());
+        let refused = settable(d).filter(|field| field.kind != Kind::Json);
+        assert_eq!(named, refused.map(|field| field.name).collect::<Vec<_>>());
         assert!(answer.as_object().expect("an object").values().all(|texts| texts.as_array().is_some_and(|texts| texts.len() == 1)));
         for (body, got) in [(json!([]), "list"), (json!("x"), "str"), (json!(5), "int"), (json!(true), "bool"), (json!(null), "NoneType")] {
             let text = format!("Invalid data. Expected a dictionary, but got {got}.");

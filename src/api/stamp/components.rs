@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{inline, leak, schema};
 use crate::engine::{
-    Expand, Output,
+    Expand, Output, Scope,
     descriptor::{Descriptor, Write},
     field::{Field, Kind},
     verbs::MOST_ITEMS,
@@ -25,7 +25,7 @@ pub(super) fn components(d: &'static Descriptor) -> Vec<(String, MetaSchema)> {
             if let Expand::Object(name, members) = how { Some(((*name).to_owned(), summary(members))) } else { None }
         }));
     }
-    if !d.about.read_only {
+    if !d.about.read_only && !matches!(d.about.scope, Scope::Attached(_)) {
         all.extend(bulk);
     }
     all.push((format!("Paginated{}List", d.read_name()), page_of(MetaSchemaRef::Reference(d.read_name()))));

@@ -101,6 +101,9 @@ fn tag_doc(tag: &str) -> Option<&'static str> {
         "search" => "One search through everything.",
         "events" => "What changes, as it changes.",
         "field" => "Leads, visits and zones of field sales.",
+        "saved-views" => "People's ways of looking at lists: filters, order and columns under a name.",
+        "comments" => "What is said about records of any kind, and what people think of it.",
+        "files" => "What is attached to records of any kind.",
         _ => return None,
     })
 }

@@ -3,7 +3,11 @@
 use poem_openapi::registry::{MetaOperationParam, MetaParamIn, MetaSchema};
 
 use super::{inline, schema};
-use crate::engine::{Output, descriptor::Descriptor, field::Kind};
+use crate::engine::{
+    Attachment, Output, Scope,
+    descriptor::{self, Descriptor},
+    field::Kind,
+};
 
 fn parameter(name: &str, in_type: MetaParamIn, schema: MetaSchema, description: &str) -> MetaOperationParam {
     MetaOperationParam {
@@ -47,12 +51,22 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
                 all.push(query("search", schema("string"), &format!("Words to find in {}.", d.about.search.join(", "))));
             }
             all.extend(d.about.filter.iter().flat_map(|name| filters(d, name)));
+            let attached = matches!(d.about.scope, Scope::Attached(_));
+            let is_target =
+                |parameter: &&mut MetaOperationParam| attached && matches!(parameter.name.as_str(), "target_type" | "target_id");
+            all.iter_mut().filter(is_target).for_each(|parameter| parameter.required = true);
             all.extend(d.about.filter_by.iter().map(|(name, _)| query(name, schema("string"), &format!("Only those with this {name}."))));
             if verb == "list" && d.about.soft_delete {
                 all.push(query("include_deleted", schema("boolean"), "Deleted ones as well; for those who run the business."));
             }
             all.push(header("If-None-Match", "The `ETag` of an answer the client has: unchanged, the answer is 304."));
         }
+        "comments_list" | "files_list" => {
+            let what = if verb == "files_list" { Attachment::Files } else { Attachment::Comments };
+            let attached = descriptor::attached().iter().find(|d| d.about.scope == Scope::Attached(what));
+            all.extend(attached.into_iter().flat_map(|d| parameters(d, "list")).filter(|parameter| !parameter.name.starts_with("target_")));
+        }
+        "tags_retrieve" => all.push(query("q", schema("string"), "What the tags begin with, in small or capital letters.")),
         "history_list" => all.extend(pages()),
         "retrieve" => all.push(header("If-None-Match", "The `ETag` of an answer the client has: unchanged, the answer is 304.")),
         "bulk_create_create" | "bulk_update_create" | "bulk_delete_create" | "bulk_restore_create" => {

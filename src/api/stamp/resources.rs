@@ -14,25 +14,27 @@ use super::{
     parameters::parameters,
 };
 use crate::{
-    api::{bulk::Bulk, crud::Crud},
-    engine::{descriptor::Descriptor, query::Pages},
+    api::{bulk::Bulk, comments::Comments, crud::Crud, files::Files, tags::Tags},
+    app::App,
+    engine::{CREATE, Scope, descriptor::Descriptor, field::Kind},
     resources,
 };
 
-/// What every resource offers.
-type Each = (Crud, Bulk);
+/// What every resource offers, as far as it says so (`offers`).
+type Each = (Crud, Bulk, Tags, Comments, Files);
 
-/// `Each` for every resource.
-pub struct Resources(pub Pages);
+/// `Each` for every resource, and for what is attached to them only what makes sense for it.
+pub struct Resources(pub App);
 
 impl OpenApi for Resources {
     fn meta() -> Vec<MetaApi> {
-        resources::all().iter().flat_map(|d| Each::meta().into_iter().map(|api| stamp(api, d))).collect()
+        let resources = resources::all().iter().flat_map(|d| Each::meta().into_iter().map(|api| stamp(api, d)));
+        resources.chain(resources::attached().iter().flat_map(|d| Crud::meta().into_iter().map(|api| stamp(api, d)))).collect()
     }
 
     fn register(registry: &mut Registry) {
         Each::register(registry);
-        for d in resources::all() {
+        for d in resources::all().iter().chain(resources::attached()) {
             (d.register)(registry);
             registry.schemas.extend(components(d));
         }
@@ -40,10 +42,17 @@ impl OpenApi for Resources {
     }
 
     fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
-        for resource in resources::all() {
+        let (pages, storage) = (self.0.pages(), &self.0.storage);
+        for resource in resources::all().iter().chain(resources::attached()) {
             let mut routes = HashMap::new();
-            let each: Each = (Crud { resource, pages: self.0 }, Bulk { resource });
-            each.add_routes(&mut routes);
+            let crud = Crud { resource, pages };
+            if is_attached(resource) {
+                crud.add_routes(&mut routes);
+            } else {
+                let files = Files { resource, pages, storage: storage.clone() };
+                let each: Each = (crud, Bulk { resource }, Tags { resource }, Comments { resource, pages }, files);
+                each.add_routes(&mut routes);
+            }
             for (path, mut methods) in routes {
                 methods.retain(|method, _| offers(resource, &path, method));
                 if !methods.is_empty() {
@@ -58,8 +67,25 @@ fn place(d: &Descriptor, path: &str) -> String {
     format!("/{}{}", d.about.path, path.trim_end_matches('/'))
 }
 
+fn is_attached(d: &Descriptor) -> bool {
+    matches!(d.about.scope, Scope::Attached(_))
+}
+
 /// Resources that are only read have no operations that write; those without soft delete have nothing to restore.
 fn offers(d: &Descriptor, path: &str, method: &Method) -> bool {
+    // The document and the router each have their own name for the id.
+    let part = |part: &str| if part.starts_with([':', '{']) { ":id".to_owned() } else { part.to_owned() };
+    let path: String = path.split('/').map(part).collect::<Vec<_>>().join("/");
+    match path.as_str() {
+        "/tags" => return d.field("tags").is_some_and(|field| field.kind == Kind::Texts),
+        "/:id/comments" => return d.about.comments,
+        "/:id/files" => return d.about.files,
+        // A picker has no use for comments; they are changed in part; and a file is not made of JSON.
+        "/minimal" if is_attached(d) => return false,
+        "/" if is_attached(d) && method == Method::POST => return d.about.access.grants(CREATE),
+        "/:id" if is_attached(d) && method == Method::PUT => return false,
+        _ => {}
+    }
     let about_deleted = path.ends_with("/deleted") || path.ends_with("restore") || path.ends_with("/bulk_delete");
     (!d.about.read_only || method == Method::GET && !about_deleted) && (d.about.soft_delete || !about_deleted && method != Method::DELETE)
 }

@@ -124,7 +124,9 @@ impl<'a> Search<'a> {
     /// Rows whose names have words that begin with the terms.
     fn newest(&self, places: &[String], args: &[Value]) -> Result<Vec<Hit>> {
         let newest = match self.d.about.scope {
-            Scope::Business => format!("SELECT n.id FROM \"{}\" AS n WHERE n.business_id = ?1 ORDER BY n.id DESC", self.d.about.table),
+            Scope::Business | Scope::Attached(_) => {
+                format!("SELECT n.id FROM \"{}\" AS n WHERE n.business_id = ?1 ORDER BY n.id DESC", self.d.about.table)
+            }
             Scope::Members => "SELECT n.user_id FROM memberships AS n WHERE n.business_id = ?1 ORDER BY n.user_id DESC".to_owned(),
         };
         let tests: Vec<String> = places.iter().map(|place| format!("begins_word({}, {place})", self.d.label)).collect();

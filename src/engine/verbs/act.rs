@@ -41,6 +41,14 @@ pub async fn act<T: Send + 'static, S: Send + 'static, const STATUS: u16>(
     caller.write(once).await
 }
 
+/// `act` whose answer is a new record: `work` answers its id.
+pub async fn act_making<R: Resource>(
+    caller: &Caller,
+    work: impl FnMut(&mut Writer<'_>) -> Result<i64> + Send + 'static,
+) -> Result<Reply<R, 201>> {
+    act(caller, work, |reader, actor, id| super::write::read_back(reader, descriptor::of::<R>(), actor, id)).await
+}
+
 /// `act` whose answer is a record: `work` answers its id.
 pub async fn act_on<R: Resource>(caller: &Caller, work: impl FnMut(&mut Writer<'_>) -> Result<i64> + Send + 'static) -> Result<Reply<R>> {
     act(caller, work, |reader, actor, id| super::write::read_back(reader, descriptor::of::<R>(), actor, id)).await

@@ -2,6 +2,7 @@
 //! resource's own rules, storing, audit, consequences.
 
 mod act;
+mod attached;
 mod bulk;
 mod history;
 mod read;
@@ -12,10 +13,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::{Map, Value as Json};
 
 pub use self::{
-    act::{act, act_on},
+    act::{act, act_making, act_on},
+    attached::{move_attached, tags, target, target_for_change, target_for_writing},
     bulk::{Bulk, MOST_ITEMS, bulk},
     history::{Revert, history, revert},
-    read::{ListRequest, Listing, list, read},
+    read::{ListRequest, Listing, check_filters, list, matches, read},
     write::{create, delete, restore, update},
 };
 use super::{
@@ -38,6 +40,8 @@ fn reach(d: &Descriptor, actor: &Actor, verb: Verbs) -> Result<Reach> {
     match d.about.access.reach(actor, verb) {
         Reach::Nothing => Err(Error::forbidden()),
         _ if actor.business.is_none() => Err(Error::forbidden()),
+        // Who may read nothing that has comments has no business with comments.
+        _ if !attached::has_targets(d, actor) => Err(Error::forbidden()),
         reach => Ok(reach),
     }
 }

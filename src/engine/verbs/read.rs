@@ -81,7 +81,7 @@ pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListReque
 }
 
 /// Refuses the filters that are wrong, all at once.
-fn check_filters(reader: &Reader<'_>, actor: &Actor, query: &Query) -> Result<()> {
+pub fn check_filters(reader: &Reader<'_>, actor: &Actor, query: &Query) -> Result<()> {
     let mut problems = query.problems.clone();
     for (parameter, table, key) in &query.references {
         let target = descriptor::by_table(table).ok_or_else(|| Error::internal(format_args!("no resource keeps {table}")))?;
@@ -176,6 +176,6 @@ pub fn read<S>(caller: &Caller, d: &'static Descriptor, key: &str, if_none_match
 }
 
 /// Does an `If-None-Match` name this validator (RFC 9110, 13.1.2: weak comparison)?
-fn matches(header: Option<&str>, etag: &str) -> bool {
+pub fn matches(header: Option<&str>, etag: &str) -> bool {
     header.is_some_and(|list| list.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == etag))
 }

@@ -44,6 +44,7 @@ impl Resource for CustomerProfile {
             .staff_with(Capability::Hr, all(LRCU))
             .customer(own(READ.and(UPDATE))),
         own: "t.user_id = :me",
+        comments: true,
         self_service: &["referred_by"],
         ..About::DEFAULT
     };

@@ -99,6 +99,7 @@ impl Resource for StaffProfile {
             .agent(all(LR))
             .teacher(all(LR)),
         own: "t.user_id = :me",
+        files: true,
         self_service: &["work_phone"],
         ..About::DEFAULT
     };

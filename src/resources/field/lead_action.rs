@@ -67,6 +67,8 @@ impl Resource for LeadAction {
         access: Access::deny().admin(all(LRCUD)).manager(all(LRCUD)).staff(own(LRCUD)).staff_with(Field, all(LRCUD)).agent(own(LRCUD)),
         // Visible as the lead is.
         own: concat!("EXISTS (SELECT 1 FROM leads AS l WHERE l.id = t.lead_id AND ", own_lead!("l"), ")"),
+        comments: true,
+        files: true,
         ..About::DEFAULT
     };
 

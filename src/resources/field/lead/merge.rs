@@ -126,7 +126,7 @@ fn move_rows(tx: &mut Writer<'_>, from: i64, into: i64) -> Result<()> {
             if taken { vec![("linked_lead_id", Value::Null), ("lead_id", into.into())] } else { vec![("linked_lead_id", into.into())] };
         tx.update("visits", visit, changes)?;
     }
-    Ok(())
+    verbs::move_attached::<Lead>(tx, from, into)
 }
 
 fn ids(reader: &Reader<'_>, sql: &str, lead: i64) -> Result<Vec<i64>> {

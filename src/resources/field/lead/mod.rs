@@ -147,6 +147,8 @@ impl Resource for Lead {
         ],
         access: Access::deny().admin(all(LRCUD)).manager(all(LRCUD)).staff(own(LRCU)).staff_with(Field, all(LRCU)).agent(own(LRCUD)),
         own: own_lead!("t"),
+        comments: true,
+        files: true,
         cascade: &["lead_actions"],
         kept_by: &["visits"],
         ..About::DEFAULT

@@ -141,6 +141,8 @@ impl Resource for Visit {
             .staff_with(Field, all(LR).and_own(CREATE.and(UPDATE)))
             .agent(own(LRCUD)),
         own: "t.rep_id = :me",
+        comments: true,
+        files: true,
         ..About::DEFAULT
     };
 
