@@ -23,7 +23,7 @@ use crate::{
     engine::{
         descriptor,
         query::{self, Pages},
-        search,
+        search, verbs,
     },
     error::{Error, Result},
     resources,
@@ -89,6 +89,7 @@ impl App {
             config: Arc::new(config),
         };
         app.db.write_blocking(app.system(), |tx| account::ensure_business(tx).map(drop))?;
+        app.db.write_blocking(app.system(), verbs::interrupt)?;
         Ok(app)
     }
 

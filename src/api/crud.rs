@@ -148,11 +148,16 @@ impl Crud {
 }
 
 pub(super) fn list_request(request: &Request, parameters: Parameters, pages: Pages) -> ListRequest {
+    ListRequest { parameters, path: slashed(request), if_none_match: header(request, "if-none-match").map(str::to_owned), pages }
+}
+
+/// The path of a request, as links name it.
+pub(super) fn slashed(request: &Request) -> String {
     let mut path = request.original_uri().path().to_owned();
     if !path.ends_with('/') {
         path.push('/');
     }
-    ListRequest { parameters, path, if_none_match: header(request, "if-none-match").map(str::to_owned), pages }
+    path
 }
 
 pub(super) fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {

@@ -8,7 +8,10 @@ use poem::{
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json, value::RawValue};
 
-use crate::engine::query::{Pages, Parameters, page_size};
+use crate::engine::{
+    query::{Pages, Parameters, page_size},
+    table::CSV,
+};
 
 /// The media type by which a client asks for it.
 pub const MEDIA_TYPE: &str = "application/vnd.studio.envelope+json";
@@ -47,11 +50,13 @@ impl Wish {
 
     /// The answer in the form that is wanted: of this request, else of the business or the settings.
     pub async fn fulfil(&self, response: Response, by_default: bool, pages: Pages) -> Response {
+        // A file is kept as it is, and may be longer than the memory.
+        let is_file = response.headers().contains_key(header::CONTENT_DISPOSITION);
         let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
         let is_empty = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         // The document of the API is nobody's data.
         let is_data = self.uri.path().starts_with("/api/") && !self.uri.path().starts_with("/api/schema");
-        if !self.asks.unwrap_or(by_default) || !is_data || !(is_json || is_empty) {
+        if !self.asks.unwrap_or(by_default) || !is_data || is_file || !(is_json || is_empty) {
             return response;
         }
         let (mut parts, body) = response.into_parts();
@@ -165,7 +170,8 @@ fn first(errors: &Map<String, Json>) -> String {
 /// Adds the envelope to the document: a second media type of every JSON answer.
 pub fn describe(document: &mut Json) {
     let components = document["components"]["schemas"].clone();
-    let plain = |answer: &Json| answer["content"].get("application/json").map(|media| media["schema"].clone());
+    let is_file = |answer: &Json| answer["content"].get(CSV).is_some();
+    let plain = |answer: &Json| answer["content"].get("application/json").filter(|_| !is_file(answer)).map(|media| media["schema"].clone());
     let operations =
         document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Json::as_object_mut).flat_map(Map::values_mut);
     for (status, answer) in operations.filter_map(|operation| operation["responses"].as_object_mut()).flatten() {

@@ -21,10 +21,10 @@ use crate::{
     db::Writer,
     engine::{
         Options, READ, Resource,
-        body::Upload,
         descriptor::{self, Descriptor},
         query::{Pages, Parameters},
         reply::{Download, PageOf, Picture, Reply},
+        upload::Upload,
         verbs::{self, Listing},
     },
     error::{self, Error},

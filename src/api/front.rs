@@ -137,8 +137,9 @@ impl Front {
 /// Answers are JSON; a client that takes nothing of the kind is told before anything else. Browsers, which ask for HTML, get JSON too.
 fn not_acceptable(request: &Request) -> Option<Error> {
     let accept = request.headers().get(header::ACCEPT)?.to_str().ok()?;
-    let takes =
-        ["*/*", "json", "html", "application/*", "yaml", "event-stream", "text/css", "image/"].iter().any(|kind| accept.contains(kind));
+    let takes = ["*/*", "json", "text/csv", "spreadsheetml", "html", "application/*", "yaml", "event-stream", "text/css", "image/"]
+        .iter()
+        .any(|kind| accept.contains(kind));
     (!takes && !accept.trim().is_empty() && request.uri().path().starts_with("/api")).then_some(Error::NotAcceptable)
 }
 
@@ -206,7 +207,9 @@ impl Endpoint for Front {
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             headers.insert(
                 header::ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static("content-disposition, content-range, etag, x-request-id, retry-after"),
+                HeaderValue::from_static(
+                    "content-disposition, content-range, etag, idempotent-replayed, location, retry-after, x-request-id",
+                ),
             );
         }
         if let Some((method, path, ip)) = line {

@@ -9,10 +9,12 @@ mod events;
 mod files;
 mod front;
 mod identity;
+mod imports;
 mod search;
 mod stamp;
 mod system;
 mod tags;
+mod transfer;
 mod upload;
 
 use std::collections::HashMap;
@@ -30,12 +32,13 @@ use self::{
     files::FileVerbs,
     front::Front,
     identity::Everywhere,
+    imports::Imports,
     search::Search,
     stamp::{House, Resources},
 };
 use crate::{app::App, resources};
 
-type Operations = House<(Everywhere, Search, Events, Resources, FileVerbs, resources::Verbs)>;
+type Operations = House<(Everywhere, Resources, (Search, Events, Imports, FileVerbs), resources::Verbs)>;
 
 /// All operations and, beside them, the documents and the checks.
 struct Served {
@@ -160,8 +163,9 @@ pub fn routes() -> Vec<(String, String, String)> {
 
 /// The endpoint of the whole program.
 pub fn endpoint(app: &App) -> impl Endpoint<Output = Response> + 'static {
-    let api =
-        (Everywhere(app.clone()), Search, Events::new(app), Resources(app.clone()), FileVerbs(app.storage.clone()), resources::verbs());
+    let (pages, storage) = (app.pages(), app.storage.clone());
+    let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage));
+    let api = (Everywhere(app.clone()), Resources(app.clone()), shared, resources::verbs());
     let operations = House { api, gate: app.gate.clone() };
     let service = OpenApiService::new(Served { operations, app: app.clone() }, "", "");
     Front::new(app, service)

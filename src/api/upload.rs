@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    engine::{body::Upload, descriptor::Record},
+    engine::{descriptor::Record, upload::Upload},
     error::{Error, Result},
     resources::shared::plain_name,
     storage::{Incoming, Kept, Storage},

@@ -55,7 +55,7 @@ pub struct Server {
     pub body_seconds: u64,
     /// Seconds a connection may stay open between two requests.
     pub idle_seconds: u64,
-    /// The largest request body, in bytes.
+    /// The largest request body, in bytes; files to import may have more.
     pub body_limit_bytes: usize,
     /// Seconds that requests under way are given when the server stops.
     pub shutdown_seconds: u64,

@@ -6,10 +6,7 @@ use include_dir::{Dir, include_dir};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::{
-    Reader,
-    sqlite::{self, explain},
-};
+use super::{Reader, failure::explain, sqlite};
 use crate::{
     clock::Clock,
     error::{Error, Result},

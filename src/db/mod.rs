@@ -5,6 +5,7 @@
 //! * `read` runs in place, on a connection of the calling thread: for reads by key and by index.
 //! * `scan` runs on a small pool with a deadline: for whatever may walk a table.
 
+mod failure;
 mod functions;
 pub mod migrate;
 pub mod search;
@@ -333,6 +334,13 @@ impl Db {
 
     pub fn clock(&self) -> &Clock {
         &self.0.shared.clock
+    }
+
+    /// A folder beside the database for what is kept for a moment: on the same disk, and for this user alone.
+    pub fn scratch(&self) -> Result<PathBuf> {
+        let folder = self.0.path.with_file_name("tmp");
+        create_folder(&folder)?;
+        Ok(folder)
     }
 
     /// Does the writer answer, and does what it writes get stored?

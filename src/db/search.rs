@@ -6,10 +6,7 @@ use std::fmt::Write as _;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::{
-    Catalog, Reader, Value,
-    sqlite::{execute, explain},
-};
+use super::{Catalog, Reader, Value, failure::explain, sqlite::execute};
 use crate::{
     error::{Error, Result},
     kit::fold::fold,

@@ -2,7 +2,7 @@
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-use super::sqlite::explain;
+use super::failure::explain;
 use crate::error::{Error, Result};
 
 /// A value to bind. No blobs, no booleans, no dates: those have one form each in text or integer.

@@ -8,7 +8,8 @@ use uuid::{NoContext, Timestamp as UuidTime, Uuid};
 
 use super::{
     Catalog, FromCell, Row, Value,
-    sqlite::{Finally, execute, explain},
+    failure::explain,
+    sqlite::{Finally, execute},
 };
 use crate::{
     actor::Actor,
@@ -145,15 +146,22 @@ impl<'a> Writer<'a> {
     /// Runs `work` so that its failure takes back what it did and nothing else: one row of many.
     pub fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         execute(self.reader.connection, "SAVEPOINT attempt")?;
-        let (touched, after, action) = (self.effects.touched.len(), self.effects.after.len(), self.action);
-        let result = work(self);
-        self.action = action;
+        let (touched, after) = (self.effects.touched.len(), self.effects.after.len());
+        let result = self.step(work);
         if result.is_err() {
             execute(self.reader.connection, "ROLLBACK TO attempt")?;
             self.effects.touched.truncate(touched);
             self.effects.after.truncate(after);
         }
         execute(self.reader.connection, "RELEASE attempt")?;
+        result
+    }
+
+    /// Runs `work` as one step of several: what it names as done holds for it alone.
+    pub fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let action = self.action;
+        let result = work(self);
+        self.action = action;
         result
     }
 

@@ -1,17 +1,11 @@
 //! Request bodies: read after the caller is known, and refused in DRF's words.
 
-use std::{
-    marker::PhantomData,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::marker::PhantomData;
 
 use poem::{Request, RequestBody};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
-    registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry},
+    registry::{MetaMediaType, MetaRequest, Registry},
     types::{ParseFromJSON, Type},
 };
 use serde_json::Value as Json;
@@ -24,74 +18,6 @@ use crate::{
     actor::Actor,
     error::{Error, Problems, Result},
 };
-
-/// How large the body of a request may be, in bytes. The server reads no more; an operation that takes larger bodies than all others
-/// raises it before it reads, once it knows that the caller may send one.
-#[derive(Clone)]
-pub struct BodyLimit(Arc<AtomicUsize>);
-
-impl BodyLimit {
-    pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
-    }
-    pub fn raise(&self, bytes: usize) {
-        self.0.fetch_max(bytes, Ordering::Relaxed);
-    }
-    pub fn bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A file as it arrives: a form with one part `file`, or the bytes themselves, called what `Content-Disposition` says.
-pub struct Upload {
-    pub body: poem::Body,
-    pub content_type: String,
-    pub disposition: Option<String>,
-    limit: Option<BodyLimit>,
-}
-
-impl Upload {
-    /// Takes a body of so many bytes, whatever the limit is for others.
-    pub fn expect(&self, bytes: usize) {
-        self.limit.iter().for_each(|limit| limit.raise(bytes));
-    }
-}
-
-impl<'a> ApiExtractor<'a> for Upload {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(_: &mut Registry) {}
-    fn request_meta() -> Option<MetaRequest> {
-        let described =
-            |schema: MetaSchema, description| MetaSchemaRef::Inline(Box::new(MetaSchema { description: Some(description), ..schema }));
-        let binary = || MetaSchema::new_with_format("string", "binary");
-        let purpose = MetaSchema { max_length: Some(30), ..MetaSchema::new("string") };
-        let form = MetaSchema {
-            properties: vec![
-                ("file", described(binary(), "The file.")),
-                ("purpose", described(purpose, "What it is for, in a word or two.")),
-            ],
-            required: vec!["file"],
-            ..MetaSchema::new("object")
-        };
-        let content = vec![
-            MetaMediaType { content_type: "multipart/form-data", schema: MetaSchemaRef::Inline(Box::new(form)) },
-            MetaMediaType { content_type: "application/octet-stream", schema: MetaSchemaRef::Inline(Box::new(binary())) },
-        ];
-        Some(MetaRequest { description: None, content, required: true })
-    }
-    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        let text = |name: &str| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        Ok(Self {
-            body: body.take()?,
-            content_type: text("content-type").unwrap_or_default(),
-            disposition: text("content-disposition"),
-            limit: request.extensions().get::<BodyLimit>().cloned(),
-        })
-    }
-}
 
 /// A JSON object, as yet unchecked; `S` is the schema it should follow. A body that cannot be read is refused by whoever opens it:
 /// after the caller's rights were looked at.
@@ -116,7 +42,8 @@ fn request_meta<S: Type>(media: &[&'static str]) -> Option<MetaRequest> {
 }
 
 const JSON: &[&str] = &["application/json"];
-const JSON_OR_FORM: &[&str] = &["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
+const JSON_OR_FORM: &[&str] = &["application/json", "application/x-www-form-urlencoded", FORM];
+pub(super) const FORM: &str = "multipart/form-data";
 
 impl<'a, S: Type> ApiExtractor<'a> for Body<S> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -179,13 +106,13 @@ async fn object(request: &Request, body: &mut RequestBody, accepted: &[&str]) ->
         return Ok(Record::new());
     }
     let content_type = request.content_type().unwrap_or_default();
-    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media = media_of(content_type);
     if !accepted.contains(&media.as_str()) {
         return Err(Error::UnsupportedMedia(content_type.to_owned()));
     }
     match media.as_str() {
         "application/x-www-form-urlencoded" => Ok(form(&bytes)),
-        "multipart/form-data" => multipart(content_type, bytes.to_vec()).await,
+        FORM => multipart(content_type, bytes.to_vec()).await,
         _ => json(&bytes),
     }
 }
@@ -210,15 +137,28 @@ fn form(bytes: &[u8]) -> Record {
     form_urlencoded::parse(bytes).map(|(name, value)| (name.into_owned(), Json::String(value.into_owned()))).collect()
 }
 
-async fn multipart(content_type: &str, bytes: Vec<u8>) -> Result<Record> {
+/// A content type without its parameters.
+pub(super) fn media_of(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+pub(super) fn bad_form(error: poem::Error) -> Error {
+    Error::Malformed(format!("Multipart form parse error - {error}"))
+}
+
+/// The parts of `multipart/form-data` (RFC 7578).
+pub(super) async fn form_parts(content_type: &str, bytes: Vec<u8>) -> Result<poem::web::Multipart> {
     let request = Request::builder().content_type(content_type).body(bytes);
     let (request, mut body) = request.split();
-    let malformed = |error: poem::Error| Error::Malformed(format!("Multipart form parse error - {error}"));
-    let mut form = <poem::web::Multipart as poem::FromRequest>::from_request(&request, &mut body).await.map_err(malformed)?;
+    <poem::web::Multipart as poem::FromRequest>::from_request(&request, &mut body).await.map_err(bad_form)
+}
+
+async fn multipart(content_type: &str, bytes: Vec<u8>) -> Result<Record> {
+    let mut form = form_parts(content_type, bytes).await?;
     let mut record = Record::new();
-    while let Some(field) = form.next_field().await.map_err(|error| malformed(error.into()))? {
+    while let Some(field) = form.next_field().await.map_err(|error| bad_form(error.into()))? {
         let name = field.name().unwrap_or_default().to_owned();
-        let text = field.text().await.map_err(|error| malformed(error.into()))?;
+        let text = field.text().await.map_err(|error| bad_form(error.into()))?;
         record.insert(name, Json::String(text));
     }
     Ok(record)

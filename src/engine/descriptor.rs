@@ -338,7 +338,8 @@ pub fn owner_column(owner: &str) -> String {
     format!("{}_id", singular(owner))
 }
 
-fn lines_sql(owner: &str, table: &str, lines: &[Field]) -> String {
+/// SQL for the rows that belong to the row `t`, as a JSON array.
+pub(super) fn lines_sql(owner: &str, table: &str, lines: &[Field]) -> String {
     let member = |field: &Field| match field.kind {
         Kind::Bool => format!("'{0}', json(CASE l.{1} WHEN 1 THEN 'true' ELSE 'false' END)", field.name, field.column),
         Kind::Texts | Kind::Json => format!("'{0}', json(l.{1})", field.name, field.column),

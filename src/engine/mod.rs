@@ -1,8 +1,9 @@
 //! How every resource works, read off its struct and its `About`.
 //!
 //! `descriptor` reads the struct; `known` has them all; `access` says who may; `query` reads a list's parameters; `search` finds rows
-//! by their texts; `validate` reads a record's fields; `store` turns rows into JSON and back; `verbs` are the operations; `events` tells
-//! of what they did; `reply` and `body` are what endpoints take and answer.
+//! by their texts; `validate` reads a record's fields; `store` turns rows into JSON and back, `table` into files and back; `verbs` are
+//! the operations; `events` tells of what they did; `body` and `upload` are what endpoints take,
+//! `reply` what they answer.
 
 pub mod about;
 pub mod access;
@@ -10,11 +11,14 @@ pub mod body;
 pub mod descriptor;
 pub mod events;
 pub mod field;
+mod json;
 mod known;
 pub mod query;
 pub mod reply;
 pub mod search;
 pub mod store;
+pub mod table;
+pub mod upload;
 pub mod validate;
 pub mod verbs;
 

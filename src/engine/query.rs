@@ -110,7 +110,7 @@ impl Query {
     }
 
     /// Narrows a search. What is kept under its total stays the same, whichever way it goes.
-    pub(super) fn go(&mut self, way: Way) {
+    pub fn go(&mut self, way: Way) {
         let (Way::Few(test) | Way::Many(test)) = &way else { return };
         self.count_only.push(test.clone());
         if matches!(way, Way::Few(_)) || !self.is_ordered {
@@ -376,7 +376,7 @@ pub fn page_size(parameters: &Parameters, pages: Pages) -> u64 {
     asked.unwrap_or(u64::from(pages.size)).min(u64::from(pages.most))
 }
 
-fn page_number(parameters: &Parameters) -> Result<PageNumber> {
+pub fn page_number(parameters: &Parameters) -> Result<PageNumber> {
     match parameter(parameters, "page").map(str::trim) {
         None | Some("") => Ok(PageNumber::default()),
         Some("last") => Ok(PageNumber::Last),

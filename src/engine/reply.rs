@@ -12,6 +12,8 @@ use poem_openapi::{
 };
 use serde_json::Value as Json;
 
+use super::table::{CSV, Format, NDJSON, XLSX};
+
 /// An answer whose JSON is written already; `S` is its schema. `STATUS` is 200 unless it says otherwise.
 pub struct Reply<S, const STATUS: u16 = 200> {
     pub body: Bytes,
@@ -182,6 +184,80 @@ impl ApiResponse for NoContent {
     fn register(_: &mut Registry) {}
 }
 
+/// An answer that may be given before the work is done: 202, with the place where its end can be awaited.
+pub struct Begun<S>(pub Reply<S>);
+
+impl<S: Send> IntoResponse for Begun<S> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl<S: Type> ApiResponse for Begun<S> {
+    fn meta() -> MetaResponses {
+        let mut responses = Reply::<S, 200>::meta().responses;
+        let begun = Reply::<S, 202>::meta().responses.into_iter();
+        let description = "Under way; `Location` says where to ask how far it is.";
+        responses.extend(begun.map(|response| MetaResponse { description, ..response }));
+        MetaResponses { responses }
+    }
+    fn register(registry: &mut Registry) {
+        S::register(registry);
+    }
+}
+
+/// A file, sent as it is made.
+pub struct ExportFile {
+    pub format: Format,
+    /// Its name, without the ending.
+    pub name: String,
+    pub body: poem::Body,
+}
+
+impl IntoResponse for ExportFile {
+    fn into_response(self) -> Response {
+        // Names of tables and dates: nothing to escape (RFC 6266, 4.3).
+        let file = format!("{}.{}", self.name, self.format.name());
+        let disposition = format!("attachment; filename=\"{file}\"; filename*=UTF-8''{file}");
+        Response::builder().content_type(self.format.media()).header("Content-Disposition", disposition).body(self.body)
+    }
+}
+
+fn file_of(content: Vec<MetaMediaType>) -> MetaResponses {
+    MetaResponses {
+        responses: vec![MetaResponse { description: "The file.", status: Some(200), status_range: None, content, headers: vec![] }],
+    }
+}
+
+fn media(content_type: &'static str, format: Option<&'static str>) -> MetaMediaType {
+    let schema = MetaSchema { format, ..MetaSchema::new("string") };
+    MetaMediaType { content_type, schema: MetaSchemaRef::Inline(Box::new(schema)) }
+}
+
+impl ApiResponse for ExportFile {
+    fn meta() -> MetaResponses {
+        let json = MetaMediaType { content_type: "application/json", schema: AnyExport::schema_ref() };
+        file_of(vec![media(CSV, None), json, media(NDJSON, None), media(XLSX, Some("binary"))])
+    }
+    fn register(_: &mut Registry) {}
+}
+
+/// A table without rows, to be filled in.
+pub struct Template(pub ExportFile);
+
+impl IntoResponse for Template {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl ApiResponse for Template {
+    fn meta() -> MetaResponses {
+        file_of(vec![media(CSV, None), media(XLSX, Some("binary"))])
+    }
+    fn register(_: &mut Registry) {}
+}
+
 /// A schema that is only a name in the document.
 macro_rules! named_schema {
     ($(#[$doc:meta])* $type:ident $(<$parameter:ident>)?, $name:expr) => {
@@ -247,6 +323,11 @@ named_schema!(
     /// A page of a resource's records in the read form.
     PageOf<R>,
     format!("Paginated{}ReadList", R::name())
+);
+named_schema!(
+    /// All records of a list in the read form.
+    AnyExport,
+    "RecordReadExport"
 );
 named_schema!(
     /// A page of ids and labels.

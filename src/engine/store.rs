@@ -2,15 +2,14 @@
 //!
 //! Lists and reads go from SQLite's cells to JSON bytes; no map and no struct in between.
 
-use std::io::Write as _;
-
 use serde_json::Value as Json;
 
 use super::{
     about::{Attachment, Scope},
     access::{READ, Reach},
-    descriptor::{self, Column, Descriptor, Form, Record, Shape, Write, owner_column},
+    descriptor::{self, Descriptor, Form, Record, owner_column},
     field::{Field, Kind},
+    json::{write_cell, write_row, write_rows},
     query::Query,
     validate::is_uuid,
 };
@@ -18,7 +17,7 @@ use crate::{
     actor::{Actor, Role},
     db::{Cell, Reader, Row, Value, Writer},
     error::{Error, Result},
-    kit::{Money, exponent},
+    kit::exponent,
 };
 
 /// A list without pages has so many rows at most.
@@ -162,6 +161,35 @@ pub fn array(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, reach: Reach, c
     Ok(out)
 }
 
+/// The ids of all rows of a list, in its order.
+pub fn ids(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, query: &Query, scope: &str) -> Result<Vec<i64>> {
+    let sql = format!(
+        "SELECT t.id FROM \"{}\" AS t WHERE {scope}{} ORDER BY {}",
+        d.about.table,
+        conditions(query, &query.count_only),
+        query.order
+    );
+    reader.rows(&sql, &args(actor, &query.args), |row| row.get(0))
+}
+
+/// Reads rows by their ids, in the order of these; those that are not there any more are left out. `select` has the id first.
+pub fn by_ids<T>(
+    reader: &Reader<'_>,
+    actor: &Actor,
+    select: &str,
+    scope: &str,
+    ids: &[i64],
+    mut read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let sql = format!("{select} WHERE t.id IN (SELECT value FROM json_each(?4)) AND {scope}");
+    let mut found = std::collections::HashMap::with_capacity(ids.len());
+    reader.each(&sql, &args(actor, &[Json::from(ids).to_string().into()]), |row| {
+        found.insert(row.get::<i64>(0)?, read(row)?);
+        Ok(())
+    })?;
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
 /// `id`, `uuid` and label of a page's rows, as the members of a JSON array.
 pub fn minimal(
     reader: &Reader<'_>,
@@ -195,93 +223,6 @@ pub fn minimal(
 
 fn conditions(query: &Query, more: &[String]) -> String {
     query.conditions.iter().chain(more).map(|condition| format!(" AND {condition}")).collect()
-}
-
-fn write_rows(reader: &Reader<'_>, shape: &Shape, sql: &str, args: &[Value], out: &mut Vec<u8>) -> Result<()> {
-    let mut separator: &[u8] = b"";
-    reader.each(sql, args, |row| {
-        out.extend_from_slice(separator);
-        separator = b",";
-        write_row(out, shape, row)
-    })
-}
-
-fn write_row(out: &mut Vec<u8>, shape: &Shape, row: &Row<'_>) -> Result<()> {
-    for (index, column) in shape.columns.iter().enumerate() {
-        out.extend_from_slice(&column.key);
-        write_column(out, column, row, index)?;
-    }
-    out.push(b'}');
-    Ok(())
-}
-
-fn write_column(out: &mut Vec<u8>, column: &Column, row: &Row<'_>, index: usize) -> Result<()> {
-    match (column.write, row.cell(index)?) {
-        (Write::Bool, Cell::Int(flag)) => out.extend_from_slice(if flag == 0 { b"false" } else { b"true" }),
-        (Write::Raw, Cell::Text(json)) => out.extend_from_slice(json.as_bytes()),
-        (Write::Money(currency), Cell::Int(minor)) => {
-            let exponent = match row.cell(currency)? {
-                Cell::Text(code) => exponent(code),
-                _ => 2,
-            };
-            let _ = write!(out, "\"{}\"", Money { minor, exponent });
-        }
-        (_, cell) => write_cell(out, cell),
-    }
-    Ok(())
-}
-
-fn write_cell(out: &mut Vec<u8>, cell: Cell<'_>) {
-    match cell {
-        Cell::Null => out.extend_from_slice(b"null"),
-        Cell::Int(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        Cell::Real(number) => write_real(out, number),
-        Cell::Text(text) => write_text(out, text),
-    }
-}
-
-fn write_real(out: &mut Vec<u8>, number: f64) {
-    match serde_json::Number::from_f64(number) {
-        Some(number) => drop(write!(out, "{number}")),
-        None => out.extend_from_slice(b"null"),
-    }
-}
-
-/// A JSON string (RFC 8259): only quotes, backslashes and control characters are escaped.
-fn write_text(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    // Looked at without stopping half-way, which the processor does many bytes at a time; most texts need no more.
-    let special = text.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
-    if special {
-        escape(out, text.as_bytes())
-    } else {
-        out.extend_from_slice(text.as_bytes())
-    }
-    out.push(b'"');
-}
-
-fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut start = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0x08 => b"\\b",
-            0x0c => b"\\f",
-            0..0x20 => b"",
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[start..at]);
-        match escape {
-            b"" => drop(write!(out, "\\u{byte:04x}")),
-            escape => out.extend_from_slice(escape),
-        }
-        start = at + 1;
-    }
-    out.extend_from_slice(&bytes[start..]);
 }
 
 // ------------------------------------------------------------------------------------------------ records

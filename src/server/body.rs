@@ -17,7 +17,7 @@ use hyper::body::{Body, Bytes, Incoming};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Limits, Stop};
-use crate::engine::body::BodyLimit;
+use crate::engine::upload::BodyLimit;
 
 /// How long a body that is still arriving may hold a shutdown.
 const HALF_SENT: Duration = Duration::from_secs(2);

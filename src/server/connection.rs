@@ -46,7 +46,7 @@ use super::{
     Limits, Place, Server, Stop,
     body::{FINISHED, Inbound, UNFINISHED},
 };
-use crate::{engine::body::BodyLimit, error::Error};
+use crate::{engine::upload::BodyLimit, error::Error};
 
 /// Request line and headers together; over it hyper answers 431. Their number is hyper's default of 100: setting it would cost an
 /// allocation for each request.

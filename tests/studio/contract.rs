@@ -89,7 +89,7 @@ fn expect_missing(d: &Descriptor, answer: &Answer) {
 }
 
 /// Makes some records that differ, a minute after each other, and answers them as the list does.
-fn some(world: &World, d: &Descriptor) -> Vec<Value> {
+pub fn some(world: &World, d: &Descriptor) -> Vec<Value> {
     if !d.about.read_only {
         let sample = sample(d.about.path);
         for make in [sample.full, sample.least, sample.full, sample.full, sample.least] {

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Only these may know how poem-openapi keeps its document: its registry is no public interface and may change.
-const REGISTRY: [&str; 7] = [
+const REGISTRY: [&str; 8] = [
     "api/identity/mod.rs",
     "api/mod.rs",
     "api/stamp/mod.rs",
@@ -16,6 +16,7 @@ const REGISTRY: [&str; 7] = [
     "auth/gate.rs",
     "engine/body.rs",
     "engine/descriptor.rs",
+    "engine/upload.rs",
 ];
 
 /// What a type needs to be a field, an answer or an error of an operation: nothing but its `register`.

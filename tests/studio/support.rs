@@ -266,6 +266,23 @@ impl Client {
         self.send("DELETE", path, None)
     }
 
+    /// The bytes of a file.
+    pub fn download(&self, path: &str) -> Vec<u8> {
+        let mut request = http::Request::get(format!("{}{path}", self.url));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let mut answer = self.agent.run(request.body(()).expect("a request")).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let bytes = answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(answer.status().as_u16(), 200, "{path} answered {}", String::from_utf8_lossy(&bytes));
+        bytes
+    }
+
+    /// Sends a file to be imported; `path` is that of the list, with parameters.
+    pub fn import(&self, path: &str, media: &str, file: impl Into<Vec<u8>>) -> Answer {
+        self.send("POST", path, Some((media, file.into())))
+    }
+
     /// Creates a record and answers it.
     pub fn create(&self, path: &str, body: Value) -> Value {
         self.post(path, body).expect(201)

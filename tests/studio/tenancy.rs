@@ -24,7 +24,7 @@ use studio::{
 
 use crate::{
     samples::{World, sample, writable},
-    support::{Client, Server},
+    support::{Answer, Client, Server},
 };
 
 /// What is stored in every text of the other business, and found nowhere in the answers to this one.
@@ -228,6 +228,7 @@ fn the_database_itself_refuses_references_into_another_business() {
         ("memberships", "user_id"),
         ("memberships", "invited_by_id"),
         ("refresh_tokens", "user_id"),
+        ("outbox", "message_id"),
         ("idempotency_keys", "user_id"),
         ("lead_stage_events", "by_id"),
         ("audit_log", "actor_id"),
@@ -688,11 +689,16 @@ fn nothing_of_another_business_appears_in_any_answer() {
                 if leaks || answer.status >= 500 {
                     wrong.push(format!("{call}: {} {}", answer.status, answer.text));
                 }
-                if call.contains("q=zqcan") && answer.json()["results"] != json!([]) {
+                if call.contains("q=zqcan") && ![&answer.json(), &answer.json()["results"]].contains(&&json!([])) {
                     wrong.push(format!("{call} finds: {}", answer.text));
                 }
+                // Of a file there is nothing but the headings.
+                let finds = |answer: &Answer| match call.contains("/export/") {
+                    true => answer.text.lines().count() > 1,
+                    false => answer.json()["count"] != 0,
+                };
                 let searches = (call.contains(CANARY) || call.contains("zqcan")) && call.contains("search=");
-                if searches && answer.status != 400 && answer.json()["count"] != 0 {
+                if searches && answer.status != 400 && finds(&answer) {
                     wrong.push(format!("{call} counts: {}", answer.text));
                 }
             }

@@ -28,6 +28,8 @@ pub(super) fn components(d: &'static Descriptor) -> Vec<(String, MetaSchema)> {
     if !d.about.read_only && !matches!(d.about.scope, Scope::Attached(_)) {
         all.extend(bulk);
     }
+    let rows = MetaSchema { items: Some(Box::new(MetaSchemaRef::Reference(d.read_name()))), ..schema("array") };
+    all.push((format!("{}Export", d.read_name()), rows));
     all.push((format!("Paginated{}List", d.read_name()), page_of(MetaSchemaRef::Reference(d.read_name()))));
     all
 }

@@ -100,6 +100,7 @@ fn tag_doc(tag: &str) -> Option<&'static str> {
         "accounts" => "People and how the business is organised.",
         "search" => "One search through everything.",
         "events" => "What changes, as it changes.",
+        "imports" => "How far imports have come.",
         "field" => "Leads, visits and zones of field sales.",
         "saved-views" => "People's ways of looking at lists: filters, order and columns under a name.",
         "comments" => "What is said about records of any kind, and what people think of it.",

@@ -7,6 +7,7 @@ use crate::engine::{
     Attachment, Output, Scope,
     descriptor::{self, Descriptor},
     field::Kind,
+    table::Format,
 };
 
 fn parameter(name: &str, in_type: MetaParamIn, schema: MetaSchema, description: &str) -> MetaOperationParam {
@@ -42,11 +43,17 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
     };
     let mut all = vec![];
     match verb {
-        "list" | "deleted_list" | "minimal_list" => {
+        "list" | "deleted_list" | "minimal_list" | "export_retrieve" => {
             let names: Vec<&str> = d.about.order.iter().map(|name| name.trim_start_matches('-')).collect();
             let ordering = format!("Which field to use when ordering the results; `-` before it descends: {}.", names.join(", "));
             all.push(query("ordering", schema("string"), &ordering));
-            all.extend(pages());
+            if verb == "export_retrieve" {
+                all.push(query("format", formats(&Format::ALL), "How the file is written."));
+                all.push(query("fields", schema("string"), "Only these columns, by their names, separated by commas; in this order."));
+                all.push(query("bom", schema("boolean"), "Begins a CSV file with a byte order mark, by which Excel knows it for UTF-8."));
+            } else {
+                all.extend(pages());
+            }
             if !d.about.search.is_empty() {
                 all.push(query("search", schema("string"), &format!("Words to find in {}.", d.about.search.join(", "))));
             }
@@ -56,10 +63,12 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
                 |parameter: &&mut MetaOperationParam| attached && matches!(parameter.name.as_str(), "target_type" | "target_id");
             all.iter_mut().filter(is_target).for_each(|parameter| parameter.required = true);
             all.extend(d.about.filter_by.iter().map(|(name, _)| query(name, schema("string"), &format!("Only those with this {name}."))));
-            if verb == "list" && d.about.soft_delete {
+            if matches!(verb, "list" | "export_retrieve") && d.about.soft_delete {
                 all.push(query("include_deleted", schema("boolean"), "Deleted ones as well; for those who run the business."));
             }
-            all.push(header("If-None-Match", "The `ETag` of an answer the client has: unchanged, the answer is 304."));
+            if verb != "export_retrieve" {
+                all.push(header("If-None-Match", "The `ETag` of an answer the client has: unchanged, the answer is 304."));
+            }
         }
         "comments_list" | "files_list" => {
             let what = if verb == "files_list" { Attachment::Files } else { Attachment::Comments };
@@ -67,6 +76,15 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
             all.extend(attached.into_iter().flat_map(|d| parameters(d, "list")).filter(|parameter| !parameter.name.starts_with("target_")));
         }
         "tags_retrieve" => all.push(query("q", schema("string"), "What the tags begin with, in small or capital letters.")),
+        "import_create" => {
+            let flag = |name: &str, description: &str| query(name, schema("boolean"), description);
+            all.push(flag("dry_run", "Looks at everything and stores nothing."));
+            all.push(flag("atomic", "All or nothing: one line that is refused keeps the others from being stored. At most 5,000 lines."));
+            all.push(query("key", schema("string"), "The field by whose value a line finds the record that it changes."));
+            all.push(flag("wait", "Answers when all is done, however many lines there are."));
+            all.push(strict());
+        }
+        "import_template_retrieve" => all.push(query("format", formats(&Format::TABLES), "How the file is written.")),
         "history_list" => all.extend(pages()),
         "retrieve" => all.push(header("If-None-Match", "The `ETag` of an answer the client has: unchanged, the answer is 304.")),
         "bulk_create_create" | "bulk_update_create" | "bulk_delete_create" | "bulk_restore_create" => {
@@ -80,6 +98,15 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
         _ => {}
     }
     all
+}
+
+/// One of some formats; the first when none is named.
+fn formats(offered: &[Format]) -> MetaSchema {
+    MetaSchema {
+        enum_items: offered.iter().map(|format| format.name().into()).collect(),
+        default: offered.first().map(|format| format.name().into()),
+        ..schema("string")
+    }
 }
 
 /// A filter, and the tests that its kind allows.

@@ -14,14 +14,14 @@ use super::{
     parameters::parameters,
 };
 use crate::{
-    api::{bulk::Bulk, comments::Comments, crud::Crud, files::Files, tags::Tags},
+    api::{bulk::Bulk, comments::Comments, crud::Crud, files::Files, tags::Tags, transfer::Transfer},
     app::App,
     engine::{CREATE, Scope, descriptor::Descriptor, field::Kind},
     resources,
 };
 
 /// What every resource offers, as far as it says so (`offers`).
-type Each = (Crud, Bulk, Tags, Comments, Files);
+type Each = (Crud, Bulk, Transfer, Tags, Comments, Files);
 
 /// `Each` for every resource, and for what is attached to them only what makes sense for it.
 pub struct Resources(pub App);
@@ -50,7 +50,8 @@ impl OpenApi for Resources {
                 crud.add_routes(&mut routes);
             } else {
                 let files = Files { resource, pages, storage: storage.clone() };
-                let each: Each = (crud, Bulk { resource }, Tags { resource }, Comments { resource, pages }, files);
+                let each: Each =
+                    (crud, Bulk { resource }, Transfer { resource, pages }, Tags { resource }, Comments { resource, pages }, files);
                 each.add_routes(&mut routes);
             }
             for (path, mut methods) in routes {
@@ -87,7 +88,8 @@ fn offers(d: &Descriptor, path: &str, method: &Method) -> bool {
         _ => {}
     }
     let about_deleted = path.ends_with("/deleted") || path.ends_with("restore") || path.ends_with("/bulk_delete");
-    (!d.about.read_only || method == Method::GET && !about_deleted) && (d.about.soft_delete || !about_deleted && method != Method::DELETE)
+    let about_writing = method != Method::GET || about_deleted || path.ends_with("/import/template");
+    !(d.about.read_only && about_writing) && (d.about.soft_delete || !about_deleted && method != Method::DELETE)
 }
 
 fn stamp(mut api: MetaApi, d: &'static Descriptor) -> MetaApi {

@@ -4,7 +4,9 @@
 mod act;
 mod attached;
 mod bulk;
+mod export;
 mod history;
+mod import;
 mod read;
 mod write;
 
@@ -16,7 +18,9 @@ pub use self::{
     act::{act, act_making, act_on},
     attached::{move_attached, tags, target, target_for_change, target_for_writing},
     bulk::{Bulk, MOST_ITEMS, bulk},
+    export::{export, template},
     history::{Revert, history, revert},
+    import::{import, imports, interrupt, take_in},
     read::{ListRequest, Listing, check_filters, list, matches, read},
     write::{create, delete, restore, update},
 };
