@@ -102,6 +102,7 @@ fn described(title: &str) -> Json {
     admit_nulls(&mut document["components"]["schemas"]);
     // The least that signs somebody in: what "Try it out" starts from.
     document["components"]["schemas"]["Login"]["example"] = json!({"username": "user@example.com", "password": "password"});
+    admit_members(&mut document);
     document["components"]["schemas"]["NullEnum"] = json!({"enum": [null], "description": "Nothing."});
     let operations =
         document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Json::as_object_mut).flat_map(Map::values_mut);
@@ -128,6 +129,21 @@ fn share_answers(document: &mut Json) {
         shared.insert(name, std::mem::replace(answer, reference));
     }
     document["components"]["responses"] = Json::Object(shared);
+}
+
+/// An object of which no member is described may have any; generated clients take it for an empty one otherwise.
+fn admit_members(schema: &mut Json) {
+    match schema {
+        Json::Array(items) => items.iter_mut().for_each(admit_members),
+        Json::Object(members) => {
+            members.values_mut().for_each(admit_members);
+            let described = ["properties", "additionalProperties", "allOf"].into_iter().any(|name| members.contains_key(name));
+            if members.get("type").is_some_and(|kind| kind == "object") && !described {
+                members.insert("additionalProperties".into(), Json::Bool(true));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// `nullable` beside a reference admits no null in OpenAPI 3.0; a choice between the two does.
