@@ -89,24 +89,17 @@ pub(super) async fn connection<E: Endpoint>(
             waits = true;
             let _ = stop.as_mut().poll(cx);
         }
-        // Twice at most: hyper needs a poll to act on `graceful_shutdown`.
-        loop {
-            if http.as_mut().poll(cx).is_ready() || watch.poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            if stopping {
-                // Whoever does not take the end of it gets none.
-                return if state.endless.load(Relaxed) { Poll::Ready(()) } else { Poll::Pending };
-            }
-            if server.stop.since.get().is_none() {
-                return Poll::Pending;
-            }
+        // Before hyper is polled: an answer that it now finishes says that the connection closes.
+        if !stopping && server.stop.since.get().is_some() {
             stopping = true;
             if !state.in_flight() {
                 return Poll::Ready(());
             }
             http.as_mut().graceful_shutdown();
         }
+        let over = http.as_mut().poll(cx).is_ready() || watch.poll(cx).is_ready();
+        // Whoever does not take the end of a stream gets none.
+        if over || stopping && state.endless.load(Relaxed) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }
