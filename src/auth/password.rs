@@ -290,7 +290,8 @@ mod tests {
         let stored = hash("another").unwrap();
         let real = (0..5).map(|_| timed(Some(&stored))).min().unwrap();
         for phc in [None, Some(""), Some(bad[4]), Some(bad[5])] {
-            assert!((0..5).map(|_| timed(phc)).min().unwrap() * 3 > real, "{phc:?}");
+            // Without a run it would be a thousandth; a busy machine makes a few times of difference.
+            assert!((0..5).map(|_| timed(phc)).min().unwrap() * 10 > real, "{phc:?}");
         }
     }
 
