@@ -154,7 +154,11 @@ fn admit_nulls(schema: &mut Json) {
             members.values_mut().for_each(admit_nulls);
             let reference = members.get("allOf").and_then(|all| all.get(0)).filter(|first| first.get("$ref").is_some()).cloned();
             let Some(reference) = reference.filter(|_| members.get("type").is_none()) else { return };
-            // What stands beside the reference is said by the schema itself.
+            // What stands beside the reference is said by the schema itself, unless it adds members of its own.
+            let others = members["allOf"].as_array().into_iter().flatten().skip(1);
+            if others.into_iter().any(|other| other.get("$ref").is_some() || other.get("properties").is_some()) {
+                return;
+            }
             members.shift_remove("allOf");
             if members.shift_remove("nullable") == Some(Json::Bool(true)) {
                 members.insert("oneOf".into(), json!([reference, {"$ref": "#/components/schemas/NullEnum"}]));

@@ -75,10 +75,12 @@ pub async fn bulk<S: Send + 'static>(
             }
             if atomic && failed > 0 { Err(Error::Stale) } else { Ok(()) }
         });
-        let taken_back = atomic && failed > 0;
-        if !taken_back {
-            all?;
-        }
+        let taken_back = match all {
+            Ok(()) => false,
+            // As said above; what a row answered itself is in `rows`.
+            Err(Error::Stale) => true,
+            Err(error) => return Err(error),
+        };
         let done = if taken_back { 0 } else { rows.len() - failed };
         Ok((json!({"atomic": atomic, "done": done, "failed": failed, "results": rows}), taken_back))
     };
