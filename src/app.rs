@@ -13,6 +13,7 @@ use crate::{
         account,
         gate::Gate,
         keys::Keys,
+        otp::Codes,
         password::Hasher,
         session::{Lives, Sessions},
         token::Tokens,
@@ -38,6 +39,7 @@ pub struct App {
     pub gate: Arc<Gate>,
     pub sessions: Sessions,
     pub hasher: Hasher,
+    pub codes: Arc<Codes>,
     pub storage: Storage,
 }
 
@@ -84,6 +86,7 @@ impl App {
             storage,
             sessions: Sessions { gate: gate.clone(), lives },
             hasher: Hasher::new(auth.hash_threads, auth.hash_queue)?,
+            codes: Arc::new(Codes::new(config.otp.clone(), config.dev)?),
             gate,
             db,
             config: Arc::new(config),

@@ -156,11 +156,11 @@ fn known_method(request: &mut Request) {
     }
 }
 
-/// An error that the router or an extractor made is text; clients get JSON.
+/// An error that the router or an extractor made is plain text; clients get JSON, but for pages for people.
 fn as_json(response: Response, method: &Method) -> Response {
     let status = response.status();
-    let is_json = || response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    if status.as_u16() < 400 || is_json() {
+    let media = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    if status.as_u16() < 400 || media.starts_with(b"application/json") || media.starts_with(b"text/html") {
         return response;
     }
     let error = match status {

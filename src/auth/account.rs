@@ -24,6 +24,7 @@ pub struct NewUser {
     /// E.164.
     pub phone: Option<String>,
     pub full_name: Option<String>,
+    /// Empty signs in to no password: by codes and links alone.
     pub password_hash: String,
     pub is_superuser: bool,
 }
@@ -74,7 +75,8 @@ pub fn check_email(email: &str) -> Option<String> {
     Email::parse(email).is_none().then(|| "Enter a valid email address.".into())
 }
 
-/// Which of a person's names somebody else has already.
+/// Which of a person's names somebody else has already. Whichever of them signs in, so one's user name may not be another's address
+/// or number either: `find` would take the one for the other.
 pub fn taken(
     reader: &Reader<'_>,
     username: Option<&str>,
@@ -82,20 +84,24 @@ pub fn taken(
     phone: Option<&str>,
     except: Option<i64>,
 ) -> Result<Problems> {
+    const USERNAME: &str = "SELECT 1 FROM users WHERE lower(username) = ?1 AND username IS NOT NULL AND deleted_at IS NULL AND id <> ?2";
+    const EMAIL: &str = "SELECT 1 FROM users WHERE lower(email) = ?1 AND email IS NOT NULL AND deleted_at IS NULL AND id <> ?2";
+    const PHONE: &str = "SELECT 1 FROM users WHERE phone = ?1 AND deleted_at IS NULL AND id <> ?2";
     let mut problems = Problems::default();
     let others = |sql: &str, value: &str| reader.exists(sql, &[value.to_lowercase().into(), except.unwrap_or(0).into()]);
+    let as_phone = |username: &str| self::phone(reader, username)?.map_or(Ok(false), |phone| others(PHONE, &phone));
     if let Some(username) = username
-        && others("SELECT 1 FROM users WHERE lower(username) = ?1 AND username IS NOT NULL AND deleted_at IS NULL AND id <> ?2", username)?
+        && (others(USERNAME, username)? || others(EMAIL, username)? || as_phone(username)?)
     {
         problems.add("username", "A user with that username already exists.");
     }
     if let Some(email) = email
-        && others("SELECT 1 FROM users WHERE lower(email) = ?1 AND email IS NOT NULL AND deleted_at IS NULL AND id <> ?2", email)?
+        && (others(EMAIL, email)? || others(USERNAME, email)?)
     {
         problems.add("email", "user with this email already exists.");
     }
     if let Some(phone) = phone
-        && others("SELECT 1 FROM users WHERE phone = ?1 AND deleted_at IS NULL AND id <> ?2", phone)?
+        && (others(PHONE, phone)? || others(USERNAME, phone)?)
     {
         problems.add("phone", "user with this phone already exists.");
     }
@@ -110,7 +116,7 @@ pub fn create(tx: &mut Writer<'_>, user: NewUser, business: i64, role: Role) -> 
         ("email", user.email.into()),
         ("phone", user.phone.into()),
         ("full_name", user.full_name.into()),
-        ("password_hash", user.password_hash.into()),
+        ("password_hash", Some(user.password_hash).filter(|hash| !hash.is_empty()).into()),
         ("is_superuser", user.is_superuser.into()),
     ];
     let id = tx.insert("users", values)?;

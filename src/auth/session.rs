@@ -44,6 +44,8 @@ pub struct Opening {
     pub remember: bool,
     /// Proven by a one-time code alone: a citizen's rights, whatever the account may do.
     pub citizen: bool,
+    /// The business to work in, which the account must be a member of; otherwise the first that it is a member of.
+    pub business: Option<i64>,
     /// The account's epoch when its password was compared: changed since, the old password opens nothing.
     pub epoch: Option<i64>,
 }
@@ -101,8 +103,8 @@ impl Sessions {
         }
         let business: Option<i64> = tx.one(
             "SELECT m.business_id FROM memberships AS m JOIN businesses AS b ON b.id = m.business_id AND b.is_active = 1 AND b.deleted_at IS NULL
-             WHERE m.user_id = ?1 AND m.status = 'active' ORDER BY m.business_id",
-            &[user.into()],
+             WHERE m.user_id = ?1 AND m.status = 'active' AND (?2 IS NULL OR m.business_id = ?2) ORDER BY m.business_id",
+            &[user.into(), how.business.into()],
         )?;
         // A superuser passes every business, also without a membership.
         let first = "SELECT b.id FROM businesses AS b, users AS u WHERE u.id = ?1 AND u.is_superuser = 1 AND b.is_active = 1 AND b.deleted_at IS NULL ORDER BY b.id";

@@ -11,13 +11,13 @@ use std::{
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{Config, CookieSecure, Format, Level, Registration, SameSite};
+use super::{Config, CookieSecure, Format, Level, Registration, SameSite, Tls, messages};
 
 /// The documentation of every setting, which is also its default.
 const SHIPPED: &str = include_str!("../../config.toml");
 
 /// Settings whose values are never printed and may be read from a file that `STUDIO_SECTION__KEY_FILE` names.
-const SECRET: &[&str] = &["auth.jwt_key"];
+const SECRET: &[&str] = &["auth.jwt_key", "email.password", "sms.secret"];
 
 /// Variables that begin with `STUDIO_` and are not settings.
 const RESERVED: &[&str] = &["STUDIO_CONFIG", "STUDIO_SUPERUSER_USERNAME", "STUDIO_SUPERUSER_EMAIL", "STUDIO_SUPERUSER_PASSWORD"];
@@ -278,7 +278,7 @@ fn takes(key: &str, value: &Value, like: &Value) -> Result<(), String> {
         "auth.cookie_same_site" => (is::<SameSite>(value), "lax, strict or none"),
         "log.level" => (is::<Level>(value), "off, error, warn, info, debug or trace"),
         "log.format" => (is::<Format>(value), "auto, text or json"),
-        _ => (true, ""),
+        key => messages::takes(key, value).unwrap_or((true, "")),
     };
     if fits { Ok(()) } else { Err(what.to_owned()) }
 }
@@ -286,6 +286,9 @@ fn takes(key: &str, value: &Value, like: &Value) -> Result<(), String> {
 /// The least and the most a number may be. The upper ends only catch slips of the finger, such as a unit mistaken.
 fn range(key: &str) -> RangeInclusive<i64> {
     const DAY: i64 = 86_400;
+    if let Some(range) = messages::range(key) {
+        return range;
+    }
     match key {
         "server.body_limit_bytes" | "files.max_bytes" => 1..=1 << 30,
         "server.max_connections_per_address" => 0..=1_000_000,
@@ -355,6 +358,11 @@ fn check_together(config: &Config, settings: &[Setting]) -> Result<(), String> {
     }
     if config.auth.cookie_same_site == SameSite::None && config.auth.cookie_secure == CookieSecure::Never {
         return Err(format!("{} needs Secure cookies, and {}", said("auth.cookie_same_site"), said("auth.cookie_secure")));
+    }
+    let host = config.email.host.as_str();
+    let is_near = ["localhost", "127.0.0.1"].contains(&host);
+    if config.email.tls == Tls::None && !config.email.password.expose().is_empty() && !is_near {
+        return Err(format!("{} would send the password in the clear to {}", said("email.tls"), said("email.host")));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The settings: what the shipped `config.toml` says, then the operator's file, the environment and the command line.
 
 mod load;
+mod messages;
 
 use std::{
     fmt,
@@ -10,7 +11,10 @@ use std::{
 
 use serde::Deserialize;
 
-pub use self::load::{Loaded, Origin, Setting, load};
+pub use self::{
+    load::{Loaded, Origin, Setting, load},
+    messages::{Email, Otp, Outbound, Sms, Tls, header, mailbox},
+};
 
 /// Every setting, checked.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +38,14 @@ pub struct Config {
     pub auth: Auth,
     /// What is logged and how.
     pub log: Log,
+    /// One-time codes.
+    pub otp: Otp,
+    /// Mail.
+    pub email: Email,
+    /// Short messages.
+    pub sms: Sms,
+    /// What may be called from here.
+    pub outbound: Outbound,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -63,6 +75,19 @@ pub struct Server {
     pub trusted_proxies: Vec<IpAddr>,
     /// Origins whose pages may call the API, exactly as browsers send them.
     pub cors_origins: Vec<String>,
+}
+
+impl Server {
+    /// What links in messages start with: never what a request says of itself.
+    pub fn public_url(&self) -> String {
+        if !self.base_url.is_empty() {
+            return self.base_url.clone();
+        }
+        if self.address.ip().is_unspecified() {
+            return format!("http://localhost:{}", self.address.port());
+        }
+        format!("http://{}", self.address)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -23,12 +23,18 @@ pub struct Reply<S, const STATUS: u16 = 200> {
     pub headers: Vec<(&'static str, String)>,
     /// A status other than `STATUS`.
     pub status: Option<u16>,
+    media: &'static str,
     schema: PhantomData<fn() -> S>,
 }
 
 impl<S, const STATUS: u16> Reply<S, STATUS> {
     pub fn bytes(body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), etag: None, headers: vec![], status: None, schema: PhantomData }
+        Self { body: body.into(), etag: None, headers: vec![], status: None, media: "application/json", schema: PhantomData }
+    }
+
+    /// A page instead, for somebody who came by a link.
+    pub fn html(page: String) -> Self {
+        Self { media: "text/html; charset=utf-8", ..Self::bytes(page) }
     }
 
     pub fn json(body: &Json) -> Self {
@@ -66,7 +72,7 @@ impl<S: Send, const STATUS: u16> IntoResponse for Reply<S, STATUS> {
         for (name, value) in &self.headers {
             response = response.header(*name, value);
         }
-        if status == StatusCode::NOT_MODIFIED { response.finish() } else { response.content_type("application/json").body(self.body) }
+        if status == StatusCode::NOT_MODIFIED { response.finish() } else { response.content_type(self.media).body(self.body) }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     app::App,
     db::Row,
     error::{Error, Result},
-    outbox::{self, Console, Outgoing, Transport, Undelivered, masked},
+    outbox::{self, Outgoing, Providers, Transport, Undelivered, masked},
 };
 
 /// So many messages are taken at once, and so many are on their way at once.
@@ -44,9 +44,12 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// One that sends as the settings say. Providers of mail, short messages and webhooks are chosen here once there are settings for them.
-    pub fn new(app: &App) -> Self {
-        Self::with(app, Arc::new(Console { dev: app.config.dev }))
+    /// One that sends as the settings say.
+    ///
+    /// # Errors
+    /// The settings of a provider do not fit together.
+    pub fn new(app: &App) -> Result<Self> {
+        Ok(Self::with(app, Arc::new(Providers::new(&app.config)?)))
     }
 
     /// One that sends by other means.
@@ -132,7 +135,7 @@ pub struct Running {
 pub fn start(app: &App) -> Result<Running> {
     let (stop, stopped) = oneshot::channel();
     let changes = app.db.changes("outbox")?;
-    Ok(Running { task: tokio::spawn(Runner::new(app).work(changes, stopped)), stop })
+    Ok(Running { task: tokio::spawn(Runner::new(app)?.work(changes, stopped)), stop })
 }
 
 impl Running {

@@ -45,8 +45,16 @@ pub struct Job {
     pub work: fn(&App) -> Result<String>,
 }
 
+/// Messages that were sent, or that nobody is to get.
+const OLD_MESSAGES: &str = "(status = 'sent' AND created_at <= ?1 AND sent_at <= ?1 OR status = 'cancelled' AND created_at <= ?1)";
+
 /// All of it.
-pub const JOBS: [Job; 3] = [
+pub const JOBS: [Job; 5] = [
+    Job {
+        name: "purge_email_tokens",
+        when: When::Every(SignedDuration::from_hours(1)),
+        work: |app| purge(app, "email_tokens", "expires_at <= ?1", SignedDuration::ZERO),
+    },
     Job {
         name: "purge_idempotency_keys",
         when: When::Every(SignedDuration::from_hours(1)),
@@ -55,7 +63,13 @@ pub const JOBS: [Job; 3] = [
     Job {
         name: "purge_outbox",
         when: When::Daily(Time::constant(3, 10, 0, 0)),
-        work: |app| purge(app, "outbox", "status = 'sent' AND created_at <= ?1 AND sent_at <= ?1", SignedDuration::from_hours(30 * 24)),
+        work: |app| purge(app, "outbox", OLD_MESSAGES, SignedDuration::from_hours(30 * 24)),
+    },
+    Job {
+        name: "purge_proof_sends",
+        when: When::Every(SignedDuration::from_hours(1)),
+        // Codes are counted for a day, and lock a number for at most another.
+        work: |app| purge(app, "proof_sends", "created_at <= ?1", SignedDuration::from_hours(49)),
     },
     Job {
         name: "purge_refresh_tokens",

@@ -11,7 +11,7 @@ mod text;
 pub use date::{Date, DateTime};
 pub use lines::{Line, Lines};
 pub use money::{BadAmount, Currency, Money, exponent};
-pub use phone::normalize as normalize_phone;
+pub use phone::{country as phone_country, normalize as normalize_phone};
 pub use reference::{Ref, Target};
 pub use text::{Email, Json, singular, words};
 

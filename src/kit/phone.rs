@@ -10,3 +10,9 @@ pub fn normalize(number: &str, country: Option<&str>) -> Option<String> {
     let text = parsed.format().mode(Mode::E164).to_string();
     (8..=16).contains(&text.len()).then_some(text)
 }
+
+/// The country (ISO 3166 alpha-2) of a number in E.164.
+pub fn country(number: &str) -> Option<String> {
+    let parsed = phonenumber::parse(None, number).ok()?;
+    parsed.country().id().map(|id| id.as_ref().to_owned())
+}

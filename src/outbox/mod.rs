@@ -3,13 +3,20 @@
 //! What is stored is sent at least once: a message whose sender was cut off is sent again, under the same `message_id`. Attempts that
 //! fail are made again after 1, 5 and 30 minutes and 6 hours; then an operator decides.
 
+pub mod http;
+pub mod providers;
+pub mod sms;
+pub mod smtp;
 pub mod template;
 pub mod transport;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
-pub use self::transport::{Console, Outgoing, Transport, Undelivered, masked};
+pub use self::{
+    providers::Providers,
+    transport::{Console, Delivery, Outgoing, Transport, Undelivered, masked},
+};
 use crate::{
     db::{Reader, Row, Value, Writer},
     error::{Error, Result},
@@ -65,6 +72,20 @@ pub struct Message {
 /// # Errors
 /// A template that does not exist, or that needs more than the payload has: a mistake of the program.
 pub fn send(tx: &mut Writer<'_>, message: Message) -> Result<i64> {
+    send_until(tx, message, None)
+}
+
+/// `send` of what is true for a while only, such as a code: later than `ends` it is not sent any more.
+pub fn send_until(tx: &mut Writer<'_>, message: Message, ends: Option<Timestamp>) -> Result<i64> {
+    store(tx, message, ends, "pending")
+}
+
+/// Does the work of `send` for a message that is sent to nobody, so that it takes as long.
+pub fn send_to_nobody(tx: &mut Writer<'_>, message: Message) -> Result<()> {
+    store(tx, message, None, "cancelled").map(drop)
+}
+
+fn store(tx: &mut Writer<'_>, message: Message, ends: Option<Timestamp>, status: &'static str) -> Result<i64> {
     if message.channel != Channel::Webhook {
         template::render(&message.template, &message.payload)?;
     }
@@ -82,6 +103,8 @@ pub fn send(tx: &mut Writer<'_>, message: Message) -> Result<i64> {
         ("template", message.template.into()),
         ("payload", Json::Object(message.payload).to_string().into()),
         ("due_at", due_at.to_string().into()),
+        ("expires_at", ends.map(|ends| DateTime(ends).to_string()).into()),
+        ("status", status.into()),
     ];
     tx.insert("outbox", values)
 }
@@ -123,16 +146,23 @@ pub fn next_due(reader: &Reader<'_>) -> Result<Option<String>> {
 pub fn claim(tx: &mut Writer<'_>, most: usize) -> Result<Vec<Outgoing>> {
     let now = tx.now().to_string();
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let columns = "SELECT id, message_id, key, channel, recipient, template, payload, attempts FROM outbox";
+    let columns = "SELECT id, message_id, key, channel, recipient, template, payload, attempts, expires_at FROM outbox";
     let due = format!("{columns} WHERE status = 'pending' AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2");
+    let read = |row: &Row<'_>| Ok((outgoing(row)?, row.get::<Option<String>>(8)?));
     // Whoever was sending these has gone.
     let left = format!("{columns} WHERE status = 'sending' AND locked_until <= ?1 ORDER BY locked_until, id LIMIT ?2");
-    let mut found = tx.rows(&left, &[now.as_str().into(), most.into()], outgoing)?;
+    let mut found = tx.rows(&left, &[now.as_str().into(), most.into()], read)?;
     let room = most - i64::try_from(found.len()).unwrap_or(most);
-    found.extend(tx.rows(&due, &[now.into(), room.into()], outgoing)?);
+    found.extend(tx.rows(&due, &[now.as_str().into(), room.into()], read)?);
     let locked_until = DateTime(tx.now().0 + LOCK).to_string();
     let mut claimed = vec![];
-    for mut message in found {
+    for (mut message, ends) in found {
+        if ends.is_some_and(|ends| ends <= now) {
+            give_up(tx, message.id, "it was too late for it")?;
+            // Nobody needs it any more, and it may be a secret.
+            tx.update("outbox", message.id, vec![("payload", "{}".into())])?;
+            continue;
+        }
         if usize::try_from(message.attempt).is_ok_and(|made| made > BACK_OFF.len()) {
             give_up(tx, message.id, "the server stopped while it was being sent")?;
             continue;

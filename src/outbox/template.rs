@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::transport::{Outgoing, Undelivered};
 use crate::error::{Error, Result};
+
+/// What every mail looks like.
+const LAYOUT: &str = include_str!("texts/layout.html");
 
 /// A text, and which of its names nobody but the receiver may read.
 struct Template {
@@ -12,9 +16,15 @@ struct Template {
 }
 
 /// All texts, each a file of `texts/`.
-const TEMPLATES: [Template; 2] = [
+const TEMPLATES: [Template; 8] = [
+    Template { name: "email_change", text: include_str!("texts/email_change.txt"), secret: &["link"] },
+    Template { name: "email_change_asked", text: include_str!("texts/email_change_asked.txt"), secret: &["address"] },
+    Template { name: "email_changed", text: include_str!("texts/email_changed.txt"), secret: &["address"] },
     Template { name: "message", text: include_str!("texts/message.txt"), secret: &[] },
     Template { name: "one_time_code", text: include_str!("texts/one_time_code.txt"), secret: &["code"] },
+    Template { name: "password_changed", text: include_str!("texts/password_changed.txt"), secret: &[] },
+    Template { name: "password_reset", text: include_str!("texts/password_reset.txt"), secret: &["link"] },
+    Template { name: "verify_email", text: include_str!("texts/verify_email.txt"), secret: &["link"] },
 ];
 
 /// A message as it is sent.
@@ -22,6 +32,33 @@ const TEMPLATES: [Template; 2] = [
 pub struct Text {
     pub subject: String,
     pub body: String,
+}
+
+impl Text {
+    /// The same as HTML: a paragraph for each, and a link where one is nothing but a URL.
+    pub fn html(&self) -> String {
+        let paragraph = |text: &str| {
+            let shown = escaped(text);
+            let is_url = (text.starts_with("https://") || text.starts_with("http://")) && !text.contains(char::is_whitespace);
+            if is_url { format!("<p><a href=\"{shown}\">{shown}</a></p>\n") } else { format!("<p>{}</p>\n", shown.replace('\n', "<br>\n")) }
+        };
+        let body: String =
+            self.body.replace('\r', "").split("\n\n").map(str::trim).filter(|text| !text.is_empty()).map(paragraph).collect();
+        // The body last: what it says is not read again.
+        let (head, rest) = LAYOUT.split_once("{body}").unwrap_or((LAYOUT, ""));
+        format!("{}{body}{rest}", head.replace("{subject}", &escaped(&self.subject)))
+    }
+}
+
+/// Text as it stands in HTML, in attributes too.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// What a message says to its receiver.
+pub fn text(message: &Outgoing) -> Result<Text, Undelivered> {
+    let rendered = render(&message.template, &message.payload);
+    rendered.map(|(text, _)| text).map_err(|error| Undelivered::Never(error.to_string()))
 }
 
 /// What a template says of a payload, and the same with its secrets covered, for logs.

@@ -31,7 +31,8 @@ pub enum Undelivered {
     Never(String),
 }
 
-type Delivery<'a> = Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Send + 'a>>;
+/// What comes of a delivery.
+pub type Delivery<'a> = Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Send + 'a>>;
 
 /// Takes messages to their receivers.
 pub trait Transport: Send + Sync {

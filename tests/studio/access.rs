@@ -78,9 +78,10 @@ const ACTIONS: [(&str, &str); 13] = [
 const IMPORTS: &str =
     "admin x; manager x; staff x.own; staff+ x.own; agent x.own; teacher x.own; student x.own; customer x.own; citizen x.own";
 
-/// Signing in, below each of its paths: for anybody, or for whoever is signed in, as what being all the same.
+/// Signing in, below each of its paths: for anybody, or for whoever is signed in, as what being all the same; a `prover` is asked
+/// for more than the token.
 const SIGN_IN: [&str; 3] = ["auth", "users", "v1/accounts"];
-const SIGN_IN_OPERATIONS: [(&str, &str); 12] = [
+const SIGN_IN_OPERATIONS: [(&str, &str); 25] = [
     ("POST register/", "anybody"),
     ("POST login/", "anybody"),
     ("POST token/", "anybody"),
@@ -93,6 +94,19 @@ const SIGN_IN_OPERATIONS: [(&str, &str); 12] = [
     ("PUT me/", "somebody"),
     ("GET profile/", "somebody"),
     ("PATCH profile/", "somebody"),
+    ("POST send-otp/", "anybody"),
+    ("POST verify-otp/", "anybody"),
+    ("POST staff-login/", "anybody"),
+    ("GET verify-email/", "anybody"),
+    ("POST verify-email/", "anybody"),
+    ("POST password-reset-request/", "anybody"),
+    ("GET password-reset-confirm/", "anybody"),
+    ("POST password-reset-confirm/", "anybody"),
+    ("GET email-change-confirm/", "anybody"),
+    ("POST email-change-confirm/", "anybody"),
+    ("POST resend-verification/", "prover"),
+    ("POST password-change/", "prover"),
+    ("POST email-change/", "prover"),
 ];
 
 /// One search through everything that they may list is for whoever has a place in a business.
@@ -1082,6 +1096,7 @@ fn signing_in_is_for_anybody_and_ones_profile_for_whoever_is_signed_in() {
                 client.send(&method, &format!("/api/{path}"), body.map(|body| ("application/json", body.to_string().into_bytes())));
             let fits = match (who, person.signed_in()) {
                 ("anybody", _) => [200, 205, 400].contains(&answer.status),
+                ("prover", true) => [200, 400, 429].contains(&answer.status),
                 (_, true) => answer.status == 200 && answer.json()["id"] == person.client.id,
                 (_, false) => answer.status == 401,
             };

@@ -15,7 +15,22 @@ use crate::support::Server;
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// Operations that nobody has to be signed in for.
-const PUBLIC: [&str; 7] = ["register/", "login/", "token/", "token/refresh/", "token/verify/", "token/blacklist/", "logout/"];
+const PUBLIC: [&str; 14] = [
+    "register/",
+    "login/",
+    "token/",
+    "token/refresh/",
+    "token/verify/",
+    "token/blacklist/",
+    "logout/",
+    "send-otp/",
+    "verify-otp/",
+    "staff-login/",
+    "verify-email/",
+    "password-reset-request/",
+    "password-reset-confirm/",
+    "email-change-confirm/",
+];
 
 /// Served, and no part of the document.
 const BESIDE: [&str; 8] = [

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::{
     Form, Identity,
+    address::send_verification,
     person::describe,
     shapes::{Profile, Register},
     sign_in::actor,
@@ -56,9 +57,14 @@ impl Identity {
         problems.or_ok()?;
         let password_hash = self.app.hasher.hash(password).await?;
         let user = NewUser { username: register.username, email: register.email, phone, full_name, password_hash, is_superuser: false };
+        let app = self.app.clone();
         let id = self.app.db.write(Arc::new(actor(request)), move |tx| {
             let business = account::default_business(tx)?.ok_or(Error::Unavailable(60))?;
-            account::create(tx, user.clone(), business, Role::Customer)
+            let id = account::create(tx, user.clone(), business, Role::Customer)?;
+            if let Some(email) = &user.email {
+                send_verification(tx, &app, id, email)?;
+            }
+            Ok(id)
         });
         let id = id.await?;
         let mut person = self.person(id)?;
@@ -101,6 +107,16 @@ impl Identity {
         let text = |name: &str| sent.get(name).and_then(Json::as_str);
         let number = text("phone").or(text("phone_number"));
         let (mut problems, phone) = self.check_names(text("username"), text("email"), number, Some(user))?;
+        if let Some(sent) = sent.get("email")
+            && !problems.has("email")
+        {
+            let sql = "SELECT email FROM users WHERE id = ?1";
+            let stored = caller.read(|reader| reader.one::<Option<String>>(sql, &[user.into()]))?.flatten();
+            // Whoever has the address can set the password: it takes more than a token to change it.
+            if sent.as_str().map(str::to_lowercase) != stored.map(|email| email.to_lowercase()) {
+                problems.add("email", "Another address is asked for at email-change/, with the password.");
+            }
+        }
         if let Some(zone) = text("timezone").filter(|zone| jiff::tz::TimeZone::get(zone).is_err()) {
             problems.add("timezone", format!("\"{zone}\" is not a valid choice."));
         }

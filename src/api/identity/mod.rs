@@ -1,6 +1,10 @@
 //! Signing in and out, and one's own profile, on every path that front ends know: the same operations, answered as the path does.
 
 mod account;
+mod address;
+mod code;
+mod mail;
+mod page;
 mod person;
 mod shapes;
 mod sign_in;
@@ -15,6 +19,8 @@ use poem_openapi::{
 use serde_json::json;
 
 use self::{
+    code::ByCode,
+    mail::ByMail,
     person::describe,
     shapes::{
         Empty, Login, LoginResponse, Message, Profile, Register, TokenBlacklist, TokenPair, TokenRefresh, TokenRefreshResponse, TokenVerify,
@@ -46,6 +52,7 @@ enum Form {
 const FORMS: [(Form, &str); 3] = [(Form::Auth, "/auth"), (Form::Users, "/users"), (Form::V1, "/v1/accounts")];
 
 /// One path's operations.
+#[derive(Clone)]
 struct Identity {
     app: App,
     form: Form,
@@ -196,13 +203,13 @@ impl Identity {
     }
 }
 
-/// The operations of `Identity` on each of the paths that front ends know.
+/// The operations on each of the paths that front ends know.
 pub(super) struct Everywhere(pub App);
 
 impl OpenApi for Everywhere {
     fn meta() -> Vec<MetaApi> {
         let at = |prefix: &'static str| {
-            let mut apis = Identity::meta();
+            let mut apis = <(Identity, ByCode, ByMail)>::meta();
             apis.iter_mut().flat_map(|api| &mut api.paths).for_each(|path| path.path.insert_str(0, prefix));
             apis
         };
@@ -210,13 +217,14 @@ impl OpenApi for Everywhere {
     }
 
     fn register(registry: &mut Registry) {
-        <Identity as OpenApi>::register(registry);
+        <(Identity, ByCode, ByMail)>::register(registry);
     }
 
     fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
         for (form, prefix) in FORMS {
             let mut routes = HashMap::new();
-            Identity { app: self.0.clone(), form }.add_routes(&mut routes);
+            let identity = Identity { app: self.0.clone(), form };
+            (identity.clone(), ByCode(identity.clone()), ByMail(identity)).add_routes(&mut routes);
             table.extend(routes.into_iter().map(|(path, methods)| (format!("{prefix}{path}"), methods)));
         }
     }

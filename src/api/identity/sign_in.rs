@@ -14,6 +14,7 @@ use crate::{
         session::{Opening, Pair},
     },
     config::{CookieSecure, SameSite},
+    db::{Reader, Writer},
     engine::reply::Reply,
     error::{Error, Problems},
 };
@@ -49,6 +50,17 @@ pub(super) fn v1_tokens(pair: &Pair, person: Json) -> Json {
 
 impl Identity {
     pub(super) async fn sign_in(&self, request: &Request, login: Login, rotates: bool) -> Result<(i64, Pair), Error> {
+        self.sign_in_as(request, login, rotates, |_, _| Ok(None)).await
+    }
+
+    /// Signs somebody in to the business that `place` names for them; it may refuse them, once their password is known to be right.
+    pub(super) async fn sign_in_as(
+        &self,
+        request: &Request,
+        login: Login,
+        rotates: bool,
+        place: fn(&Reader<'_>, i64) -> Result<Option<i64>, Error>,
+    ) -> Result<(i64, Pair), Error> {
         let identifier = [login.username, login.email, login.phone, login.phone_number, login.identifier]
             .into_iter()
             .flatten()
@@ -74,9 +86,13 @@ impl Identity {
         let mut actor = actor(request);
         let user = found.id;
         actor.user_id = Some(user);
-        let how = Opening { rotates, remember: login.remember_me, citizen: false, epoch: Some(found.epoch) };
+        let how = Opening { rotates, remember: login.remember_me, epoch: Some(found.epoch), ..Opening::default() };
         let sessions = self.app.sessions.clone();
-        let pair = self.app.db.write(Arc::new(actor), move |tx| sessions.open(tx, user, how)).await?;
+        let work = move |tx: &mut Writer<'_>| {
+            let business = place(tx, user)?;
+            sessions.open(tx, user, Opening { business, ..how })
+        };
+        let pair = self.app.db.write(Arc::new(actor), work).await?;
         Ok((user, pair))
     }
 

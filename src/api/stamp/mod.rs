@@ -20,7 +20,8 @@ pub(super) use self::{methods::both, resources::Resources};
 use crate::auth::gate::Gate;
 
 /// What is answered anew each time, with an `Idempotency-Key` too: a ticket is good once.
-const UNREPEATABLE: [&str; 1] = ["/events/ticket"];
+/// and a password is not kept with the answer to it.
+const UNREPEATABLE: [&str; 4] = ["/events/ticket", "/password-change", "/email-change", "/resend-verification"];
 
 /// Every operation of the API, finished: below `/api`, with tag, operationId, error answers, `Allow`, and both spellings of its path.
 pub(super) struct House<T> {
@@ -118,7 +119,10 @@ fn finish(path: &str, operation: &mut MetaOperation, seen: &mut BTreeMap<String,
     for response in operation.responses.responses.iter_mut().filter(|response| response.description.is_empty()) {
         response.description = if response.status == Some(201) { "Created." } else { "Done." };
     }
-    if operation.method == Method::POST && !operation.security.is_empty() && !UNREPEATABLE.contains(&path.trim_end_matches('/')) {
+    if operation.method == Method::POST
+        && !operation.security.is_empty()
+        && !UNREPEATABLE.iter().any(|end| path.trim_end_matches('/').ends_with(end))
+    {
         operation.params.push(parameters::idempotency_key());
     }
     let known: Vec<u16> = operation.responses.responses.iter().filter_map(|response| response.status).collect();
