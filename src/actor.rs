@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, tz::TimeZone};
 use poem_openapi::Enum;
+use serde::Deserialize;
 
 /// What a person is in a business: one role for each membership.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Enum, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case", rename = "RoleEnum")]
 pub enum Role {
     /// Everything in the business, settings and people included.
@@ -119,6 +121,34 @@ impl Business {
     }
 }
 
+/// What the key of a machine is for: resources by their paths, or `*`, each to read or to write. Writing does not include reading.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scopes(Vec<(String, bool)>);
+
+impl Scopes {
+    /// Reads `field/leads:read` and the like; `Err` is the first that is none.
+    ///
+    /// # Errors
+    /// The text that is no scope.
+    pub fn parse<'t>(texts: &'t [String]) -> Result<Self, &'t str> {
+        let read = |text: &'t String| match text.rsplit_once(':') {
+            Some((path, verb @ ("read" | "write"))) if !path.is_empty() => Ok((path.to_owned(), verb == "write")),
+            _ => Err(text.as_str()),
+        };
+        texts.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The paths they name.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(path, _)| path.as_str())
+    }
+
+    /// Is a resource among them, to write or to read?
+    pub fn allow(&self, path: &str, write: bool) -> bool {
+        self.0.iter().any(|(known, writes)| *writes == write && (known == path || known == "*"))
+    }
+}
+
 /// The caller of a request, or the command line.
 #[derive(Debug, Clone)]
 pub struct Actor {
@@ -134,9 +164,26 @@ pub struct Actor {
     pub branch_id: Option<i64>,
     /// The session the access token belongs to.
     pub session: Option<String>,
+    /// A program that acts with a key: the key's id, and what it is for.
+    pub api_key: Option<(i64, Arc<Scopes>)>,
+    /// Proven by a one-time code alone: a citizen, whatever the account may do.
+    pub by_code: bool,
+    /// Must set up a second factor before anything else.
+    pub needs_second_factor: bool,
     pub now: Timestamp,
     pub request_id: String,
     pub ip: Option<String>,
+    /// What a browser or program says of itself; only looked at where somebody signs in.
+    pub agent: Option<Arc<Agent>>,
+}
+
+/// The browser or program that somebody signs in with, in its own words.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Agent {
+    /// Its `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The mark of a device that somebody signed in on before, not checked yet.
+    pub device: Option<String>,
 }
 
 impl Actor {
@@ -150,9 +197,13 @@ impl Actor {
             is_superuser: false,
             branch_id: None,
             session: None,
+            api_key: None,
+            by_code: false,
+            needs_second_factor: false,
             now,
             request_id: String::new(),
             ip: None,
+            agent: None,
         }
     }
 
@@ -160,9 +211,14 @@ impl Actor {
         self.capabilities |= 1 << capability as u8;
     }
 
-    /// The capabilities as one number: whatever an answer depends on.
-    pub fn rights(&self) -> u8 {
-        self.capabilities
+    /// The capabilities as one number, and the scopes of a key: whatever an answer depends on.
+    pub fn rights(&self) -> (u8, Option<&Scopes>) {
+        (self.capabilities, self.scopes())
+    }
+
+    /// What the key is for that a program acts with; `None` for people, who are limited by nothing but their rights.
+    pub fn scopes(&self) -> Option<&Scopes> {
+        self.api_key.as_ref().map(|(_, scopes)| scopes.as_ref())
     }
 
     /// Administrators and managers have all capabilities.

@@ -7,19 +7,27 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use jiff::SignedDuration;
+
 use crate::{
     actor::Actor,
     auth::{
         account,
+        api_key::Doors,
+        challenge::Challenges,
         gate::Gate,
         keys::Keys,
         otp::Codes,
+        limits::Limits,
         password::Hasher,
         session::{Lives, Sessions},
+        throttle::Throttle,
         token::Tokens,
+        vault::Vault,
+        who::Rules,
     },
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     db::{self, Db},
     engine::{
         descriptor,
@@ -38,9 +46,14 @@ pub struct App {
     pub db: Db,
     pub gate: Arc<Gate>,
     pub sessions: Sessions,
+    pub throttle: Throttle,
     pub hasher: Hasher,
     pub codes: Arc<Codes>,
     pub storage: Storage,
+    /// Seals what is secret in the database.
+    pub vault: Vault,
+    /// Sign-ins that wait for a second factor.
+    pub challenges: Arc<Challenges>,
 }
 
 /// The database's settings, as `Db` takes them.
@@ -69,11 +82,16 @@ impl App {
         let folder: &Path = &config.data.folder;
         db::create_folder(folder)?;
         let keys = Keys::open(&folder.join("keys"), config.auth.jwt_key.expose())?;
+        let vault = Vault::open_folder(&folder.join("keys"))?;
         let db = Db::open(folder, &database_settings(&config), clock)?;
         check_statements(&db)?;
+        vault.warn_of_lost_keys(&db)?;
         let auth = &config.auth;
-        let gate = Arc::new(Gate::new(db.clone(), Tokens::new(keys.jwt()), Duration::from_secs(auth.access_seconds))?);
+        let limits = Limits::new(config.limits.clone());
         let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+        let rules = Rules { two_factor: config.factors.require_2fa.clone(), fresh: seconds(config.factors.fresh_seconds) };
+        let tokens = Tokens::with_retiring(keys.jwt(), keys.retiring(longest(auth)));
+        let gate = Arc::new(Gate::new(db.clone(), tokens, limits, Duration::from_secs(auth.access_seconds), rules, doors())?);
         let lives = Lives {
             access: seconds(auth.access_seconds),
             refresh: seconds(auth.refresh_seconds),
@@ -84,7 +102,10 @@ impl App {
         sweep(&storage, &db)?;
         let app = Self {
             storage,
-            sessions: Sessions { gate: gate.clone(), lives },
+            vault,
+            throttle: Throttle::new(gate.clone(), config.throttle.clone()),
+            sessions: Sessions { gate: gate.clone(), lives, most: auth.sessions_per_person },
+            challenges: Arc::default(),
             hasher: Hasher::new(auth.hash_threads, auth.hash_queue)?,
             codes: Arc::new(Codes::new(config.otp.clone(), config.dev)?),
             gate,
@@ -96,6 +117,22 @@ impl App {
         Ok(app)
     }
 
+    /// Signs with another key from now on; with `retire`, what the key before has signed is good for nothing.
+    ///
+    /// # Errors
+    /// When the configuration gives the key, or the disk refuses.
+    pub fn rekey(&self, retire: bool) -> Result<()> {
+        if !self.config.auth.jwt_key.expose().is_empty() {
+            return Err(Error::whole("The configuration gives the key of tokens (auth.jwt_key); change it there."));
+        }
+        let folder = self.config.data.folder.join("keys");
+        let keys = if retire { Keys::retire(&folder)? } else { Keys::rotate(&folder, self.db.clock().now())? };
+        self.gate.rekey(keys.jwt(), keys.retiring(longest(&self.config.auth)));
+        let done = if retire { "retired" } else { "rotated" };
+        tracing::warn!(target: "security", event = "key", name = "jwt", done);
+        Ok(())
+    }
+
     /// The program itself as an actor, at this time.
     pub fn system(&self) -> Arc<Actor> {
         Arc::new(Actor::system(self.db.clock().now()))
@@ -104,6 +141,17 @@ impl App {
     pub fn pages(&self) -> Pages {
         Pages { size: self.config.api.page_size, most: self.config.api.max_page_size }
     }
+}
+
+/// The longest that anything lives that is signed.
+fn longest(auth: &config::Auth) -> SignedDuration {
+    let seconds = auth.refresh_seconds.max(auth.remember_seconds).max(auth.access_seconds);
+    SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+/// Where the keys of machines lead: to every resource, and to what is attached to them.
+pub fn doors() -> Doors {
+    Doors(descriptor::all().iter().chain(descriptor::attached()).map(|d| d.about.path).collect())
 }
 
 /// Removes the bytes that no row refers to: of what was interrupted, and of what was purged.

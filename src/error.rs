@@ -20,6 +20,8 @@ pub enum Error {
     Malformed(String),
     /// 401: who is calling is not known. `messages` as SimpleJWT sends them for a bad token.
     Unauthenticated { detail: Cow<'static, str>, code: &'static str, messages: Option<Value> },
+    /// 401: the password is right, and a second factor is to follow: with this, within so many seconds.
+    SecondFactor { challenge: String, seconds: i64 },
     /// 403: known, and not allowed.
     Forbidden { detail: Cow<'static, str>, code: &'static str },
     /// 404: not there, or not in the caller's scope.
@@ -40,12 +42,26 @@ pub enum Error {
     Timeout,
     /// 422: the `Idempotency-Key` was used with another request.
     KeyReused,
-    /// 429: too many requests; try again after so many seconds. What throttling will answer.
+    /// 429: too many requests; try again after so many seconds.
     TooMany(u64),
+    /// 429: a budget is used up.
+    Throttled(Budget),
     /// 503: cannot be done now; try again after so many seconds.
     Unavailable(u64),
     /// 500: our fault. The text is for the log and never for the client.
     Internal(String),
+}
+
+/// A budget of requests that is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    pub name: &'static str,
+    /// So many ...
+    pub count: u32,
+    /// ... in so many seconds.
+    pub seconds: u32,
+    /// Seconds until there is some of it again.
+    pub retry: u64,
 }
 
 impl Error {
@@ -56,6 +72,10 @@ impl Error {
     /// A problem of the whole record.
     pub fn whole(text: impl Into<String>) -> Self {
         Self::field("non_field_errors", text)
+    }
+    /// The session is good, and what it is to be used for asks for a proof that is newer.
+    pub fn stale_proof() -> Self {
+        Self::Forbidden { detail: "Confirm your password first.".into(), code: "reauthentication_required" }
     }
     pub fn forbidden() -> Self {
         Self::Forbidden { detail: "You do not have permission to perform this action.".into(), code: "permission_denied" }
@@ -91,7 +111,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Invalid(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated { .. } | Self::SecondFactor { .. } => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -102,7 +122,7 @@ impl Error {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany(_) | Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -114,6 +134,7 @@ impl Error {
             Self::Invalid(_) => return None,
             Self::Malformed(_) => "parse_error",
             Self::Unauthenticated { code, .. } | Self::Forbidden { code, .. } | Self::Conflict { code, .. } => code,
+            Self::SecondFactor { .. } => "totp_required",
             Self::NotFound(_) => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::NotAcceptable => "not_acceptable",
@@ -122,7 +143,7 @@ impl Error {
             Self::TooLarge => "too_large",
             Self::UnsupportedMedia(_) => "unsupported_media_type",
             Self::KeyReused => "idempotency_key_reused",
-            Self::TooMany(_) => "throttled",
+            Self::TooMany(_) | Self::Throttled(_) => "throttled",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "error",
         })
@@ -137,6 +158,7 @@ impl Error {
             | Self::Conflict { detail, .. }
             | Self::NotFound(detail) => detail.clone(),
             Self::Malformed(text) => text.clone().into(),
+            Self::SecondFactor { .. } => "Enter the code of your authenticator app.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
             Self::Timeout => "The request body did not arrive in time.".into(),
@@ -144,6 +166,7 @@ impl Error {
             Self::TooLarge => "The request body is too large.".into(),
             Self::UnsupportedMedia(media) => format!("Unsupported media type \"{media}\" in request.").into(),
             Self::KeyReused => "This Idempotency-Key was used with another request.".into(),
+            Self::Throttled(budget) => Self::TooMany(budget.retry).detail(),
             Self::TooMany(1) => "Request was throttled. Expected available in 1 second.".into(),
             Self::TooMany(seconds) => format!("Request was throttled. Expected available in {seconds} seconds.").into(),
             Self::Unavailable(_) => "Service temporarily unavailable, try again later.".into(),
@@ -157,6 +180,9 @@ impl Error {
             (Self::Invalid(problems), _) => problems.to_json(),
             (Self::Unauthenticated { messages: Some(messages), .. }, Some(code)) => {
                 json!({"detail": self.detail(), "code": code, "messages": messages})
+            }
+            (Self::SecondFactor { challenge, seconds }, code) => {
+                json!({"detail": self.detail(), "code": code, "challenge": challenge, "expires_in": seconds})
             }
             (_, code) => json!({"detail": self.detail(), "code": code}),
         }
@@ -181,7 +207,16 @@ impl IntoResponse for Error {
         }
         let mut response = Response::builder().status(self.status()).content_type("application/json");
         match &self {
-            Self::Unauthenticated { .. } => response = response.header("WWW-Authenticate", "Bearer realm=\"api\""),
+            Self::Unauthenticated { .. } | Self::SecondFactor { .. } => {
+                response = response.header("WWW-Authenticate", "Bearer realm=\"api\"");
+            }
+            // The fields of draft-ietf-httpapi-ratelimit-headers.
+            Self::Throttled(Budget { name, count, seconds, retry }) => {
+                response = response
+                    .header("Retry-After", retry.to_string())
+                    .header("RateLimit", format!("\"{name}\";r=0;t={retry}"))
+                    .header("RateLimit-Policy", format!("\"{name}\";q={count};w={seconds}"));
+            }
             Self::TooMany(seconds) | Self::Unavailable(seconds) => response = response.header("Retry-After", seconds.to_string()),
             _ => {}
         }

@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use poem::{
     Addr, Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response,
     endpoint::BoxEndpoint,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
 use super::envelope::Wish;
@@ -26,15 +26,24 @@ use crate::{
     error::Error,
 };
 
-/// On every answer; a page of documents brings its own policy.
-const HEADERS: [(HeaderName, &str); 6] = [
+/// On every answer; a page of documents brings its own policy. `same-origin` and not `no-referrer`: under that, browsers say `Origin: null`
+/// for forms of our own pages.
+const HEADERS: [(HeaderName, &str); 8] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()",
+    ),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
     (header::CACHE_CONTROL, "no-store"),
 ];
+
+/// Where https is spoken, by this server's public address or by a trusted proxy: for two years nothing else.
+const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -108,6 +117,13 @@ impl Front {
         self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
     }
 
+    /// What an address may ask for before anybody is known; who shows a token is asked at the gate.
+    fn admit(&self, request: &Request) -> Result<(), Error> {
+        let anonymous = !request.headers().contains_key(header::AUTHORIZATION);
+        let Some(RequestInfo { ip, now, .. }) = request.extensions().get().filter(|_| anonymous) else { return Ok(()) };
+        self.gate.limits.admit_address(request.method(), request.uri().path(), anonymous, *ip, *now)
+    }
+
     async fn answer(&self, request: Request, origin: Option<&HeaderValue>) -> Response {
         let preflight = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if preflight && origin.is_some() {
@@ -117,10 +133,13 @@ impl Front {
                     "access-control-allow-headers",
                     "accept, authorization, content-disposition, content-type, idempotency-key, if-match, if-none-match, last-event-id, range, user-agent, x-business-id, x-csrftoken, x-requested-with, x-response-format",
                 )
-                .header("access-control-max-age", "86400")
+                .header("access-control-max-age", "600")
                 .finish();
         }
         if let Some(refusal) = not_acceptable(&request) {
+            return refusal.into_response();
+        }
+        if let Err(refusal) = self.admit(&request) {
             return refusal.into_response();
         }
         let method = request.method().clone();
@@ -175,6 +194,13 @@ fn as_json(response: Response, method: &Method) -> Response {
     error.into_response()
 }
 
+/// What every answer tells browsers not to do.
+pub fn protect(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
 fn is_plain(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
@@ -187,6 +213,7 @@ impl Endpoint for Front {
         let info = self.info(&request);
         let id = info.id.clone();
         let origin = self.allowed_origin(&request);
+        let https = info.origin.starts_with("https://");
         let line = self.logs.then(|| (request.method().clone(), request.uri().path().to_owned(), info.ip));
         known_method(&mut request);
         let (wish, by_default) = (Wish::of(&mut request), info.envelope.clone());
@@ -195,8 +222,9 @@ impl Endpoint for Front {
         let response = self.answer(request, origin.as_ref()).await;
         let mut response = wish.fulfil(response, by_default.load(Ordering::Relaxed), self.pages).await;
         let headers = response.headers_mut();
-        for (name, value) in HEADERS {
-            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        protect(headers);
+        if https {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, TRANSPORT);
         }
         if let Ok(value) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, value);
@@ -208,7 +236,7 @@ impl Endpoint for Front {
             headers.insert(
                 header::ACCESS_CONTROL_EXPOSE_HEADERS,
                 HeaderValue::from_static(
-                    "content-disposition, content-range, etag, idempotent-replayed, location, retry-after, x-request-id",
+                    "content-disposition, content-range, etag, idempotent-replayed, location, ratelimit, ratelimit-policy, retry-after, x-request-id",
                 ),
             );
         }

@@ -1,5 +1,6 @@
 //! The JSON face: HTTP in, verbs called, DRF's shapes out.
 
+pub mod api_keys;
 mod bulk;
 mod comments;
 mod crud;
@@ -27,7 +28,9 @@ use poem_openapi::{
 
 use serde_json::{Map, Value as Json, json};
 
+pub use self::front::protect;
 use self::{
+    api_keys::ApiKeys,
     events::Events,
     files::FileVerbs,
     front::Front,
@@ -38,7 +41,7 @@ use self::{
 };
 use crate::{app::App, resources};
 
-type Operations = House<(Everywhere, Resources, (Search, Events, Imports, FileVerbs), resources::Verbs)>;
+type Operations = House<(Everywhere, Resources, (Search, Events, Imports, FileVerbs, ApiKeys), resources::Verbs)>;
 
 /// All operations and, beside them, the documents and the checks.
 struct Served {
@@ -184,7 +187,7 @@ pub fn routes() -> Vec<(String, String, String)> {
 /// The endpoint of the whole program.
 pub fn endpoint(app: &App) -> impl Endpoint<Output = Response> + 'static {
     let (pages, storage) = (app.pages(), app.storage.clone());
-    let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage));
+    let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage), ApiKeys(app.clone()));
     let api = (Everywhere(app.clone()), Resources(app.clone()), shared, resources::verbs());
     let operations = House { api, gate: app.gate.clone() };
     let service = OpenApiService::new(Served { operations, app: app.clone() }, "", "");

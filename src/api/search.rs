@@ -104,7 +104,7 @@ fn only(parameters: &Parameters, caller: &Caller) -> crate::error::Result<Option
     };
     let choice = || Error::field("resource", format!("Select a valid choice. {path} is not one of the available choices."));
     let resource = resources::all().iter().find(|d| d.about.path == path).ok_or_else(choice)?;
-    if resource.about.access.reach(&caller.actor, LIST) == Reach::Nothing { Err(Error::forbidden()) } else { Ok(Some(resource)) }
+    if resource.reach(&caller.actor, LIST) == Reach::Nothing { Err(Error::forbidden()) } else { Ok(Some(resource)) }
 }
 
 fn wanted(parameters: &Parameters) -> crate::error::Result<(String, Wanted)> {

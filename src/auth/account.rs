@@ -1,5 +1,6 @@
 //! Accounts: finding, creating and changing the people who sign in.
 
+use super::families;
 use crate::{
     actor::Role,
     db::{Reader, Row, Value, Writer},
@@ -53,6 +54,11 @@ pub fn phone(reader: &Reader<'_>, number: &str) -> Result<Option<String>> {
     }
     let country: Option<Option<String>> = reader.one("SELECT country FROM businesses WHERE deleted_at IS NULL ORDER BY id", &[])?;
     Ok(normalize_phone(number, country.flatten().as_deref()))
+}
+
+/// The hash of somebody's password; none for whoever signs in by codes alone.
+pub fn password_hash(reader: &Reader<'_>, user: i64) -> Result<Option<String>> {
+    Ok(reader.one::<Option<String>>("SELECT password_hash FROM users WHERE id = ?1", &[user.into()])?.flatten())
 }
 
 /// The business that people join who name none: the first.
@@ -140,6 +146,10 @@ pub fn set_password(tx: &mut Writer<'_>, user: i64, hash: &str) -> Result<()> {
     let epoch: i64 = tx.one("SELECT token_epoch FROM users WHERE id = ?1", &[user.into()])?.ok_or_else(Error::not_found)?;
     tx.act("set_password");
     tx.update("users", user, vec![("password_hash", hash.into()), ("token_epoch", (epoch + 1).into())])?;
+    // The epoch ends them; the rows say so, too.
+    for family in families::of(tx, user)? {
+        families::mark(tx, &family, "password_changed")?;
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -19,18 +19,23 @@ use poem_openapi::{
 use serde_json::json;
 
 use super::{
+    api_key::{self, Doors},
     idempotency::{InFlight, Key, Underway},
+    limits::Limits,
     ticket::Tickets,
-    token::{Bad, Claims, Tokens},
+    token::{Bad, Tokens},
+    who::{Rules, machine, person},
 };
 use crate::{
-    actor::{Actor, Business, Capability, Role},
-    db::{Db, Reader, Row, Value, Writer},
+    actor::Actor,
+    db::{Db, Reader, Writer},
     error::{Error, Result},
 };
 
 /// The name of the security scheme in the OpenAPI document.
 pub const SCHEME: &str = "jwtAuth";
+/// Those of the keys of machines: in a header of their own, or where a token would be.
+pub const KEY_SCHEMES: [&str; 2] = ["apiKeyAuth", "apiKeyBearer"];
 
 /// What the gate needs to know a caller: shared by all requests.
 pub struct Gate {
@@ -43,21 +48,28 @@ pub struct Gate {
     known: Cache<String, Arc<Known>>,
     in_flight: Arc<InFlight>,
     pub tickets: Tickets,
+    pub limits: Limits,
     /// Seconds that an access token lives at most, whatever it says: for so long revocations are known.
     life: i64,
+    rules: Rules,
+    doors: Doors,
 }
 
 /// A caller who was looked up.
 struct Known {
     actor: Actor,
     session: String,
-    /// When the token ends, in seconds since 1970.
+    /// When the token or key ends, in seconds since 1970.
     expires: i64,
     stamp: u64,
+    /// When the use of a key was last written down.
+    used: AtomicI64,
 }
 
 /// What a caller's rights depend on.
-const TABLES: [&str; 3] = ["users", "memberships", "businesses"];
+const TABLES: [&str; 5] = ["users", "memberships", "businesses", "second_factors", "api_keys"];
+/// The use of a key is written down so often at most, in seconds.
+const USE: i64 = 3600;
 
 /// What is known of every request, put there before it is routed.
 #[derive(Debug, Clone)]
@@ -83,12 +95,14 @@ pub struct Caller {
     pub origin: String,
     /// What says that the request may have been carried out before.
     pub idempotency: Option<Underway>,
+    /// Seconds for which a proof is new enough for what is sensitive.
+    pub(super) fresh: i64,
 }
 
 impl Caller {
-    /// The person and the business, as a key is kept for them.
-    fn who(&self) -> (i64, Option<i64>) {
-        (self.actor.user_id.unwrap_or_default(), self.actor.business_id())
+    /// The person, the business and the machine's key, as an `Idempotency-Key` is kept for them.
+    fn who(&self) -> (i64, Option<i64>, Option<i64>) {
+        (self.actor.user_id.unwrap_or_default(), self.actor.business_id(), self.actor.api_key.as_ref().map(|(id, _)| *id))
     }
     /// See `Db::write`.
     pub async fn write<T: Send + 'static>(&self, work: impl FnMut(&mut Writer<'_>) -> Result<T> + Send + 'static) -> Result<T> {
@@ -105,7 +119,7 @@ impl Caller {
 }
 
 impl Gate {
-    pub fn new(db: Db, tokens: Tokens, access_life: Duration) -> Result<Self> {
+    pub fn new(db: Db, tokens: Tokens, limits: Limits, access_life: Duration, rules: Rules, doors: Doors) -> Result<Self> {
         // Longer than any access token lives, so that a revoked one has expired when its entry goes.
         let revoked = Cache::builder().time_to_live(access_life + Duration::from_secs(60)).build();
         let gate = Self {
@@ -115,7 +129,10 @@ impl Gate {
             known: Cache::new(10_000),
             in_flight: Arc::default(),
             tickets: Tickets::default(),
+            limits,
             life: i64::try_from(access_life.as_secs()).unwrap_or(i64::MAX),
+            rules,
+            doors,
         };
         // A revocation is stored with the time of its request, which may have waited.
         let since = gate.db.clock().now() - jiff::SignedDuration::from_secs(gate.life.saturating_add(60));
@@ -124,6 +141,12 @@ impl Gate {
         let families: Vec<String> = gate.db.read(|reader| reader.rows(sql, &[since.into()], |row| row.get(0)))?;
         families.into_iter().for_each(|family| gate.revoked.insert(family, ()));
         Ok(gate)
+    }
+
+    /// Other keys from now on, also for callers who are known.
+    pub fn rekey(&self, key: &[u8], retiring: Option<(&[u8], Timestamp)>) {
+        self.tokens.replace(key, retiring);
+        self.known.invalidate_all();
     }
 
     /// Who sent this request.
@@ -145,20 +168,58 @@ impl Gate {
     fn actor(&self, token: &str, switch: Option<&str>, now: Timestamp) -> Result<Actor> {
         // Before the tables are read: what is kept under this stamp is then never older than it.
         let stamp = TABLES.iter().map(|table| self.db.generation(table)).sum();
-        let mut actor = match self.known.get(token).filter(|known| switch.is_none() && self.is_good(known, stamp, now)) {
-            Some(known) => known.actor.clone(),
-            None => self.look_up(token, switch, now, stamp)?,
+        let known = match self.known.get(token).filter(|known| switch.is_none() && self.is_good(known, stamp, now)) {
+            Some(known) => known,
+            None => {
+                let known = Arc::new(self.look_up(token, switch, now, stamp)?);
+                if switch.is_none() {
+                    self.known.insert(token.to_owned(), known.clone());
+                }
+                known
+            }
         };
+        self.note_use(&known, now);
+        let mut actor = known.actor.clone();
         actor.now = now;
         Ok(actor)
+    }
+
+    /// Writes down that a key is used, now and then and while the request goes on.
+    fn note_use(&self, known: &Known, now: Timestamp) {
+        let (Some((id, _)), second) = (&known.actor.api_key, now.as_second()) else { return };
+        let before = known.used.load(Relaxed);
+        if second - before < USE || known.used.compare_exchange(before, second, Relaxed, Relaxed).is_err() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (db, id) = (self.db.clone(), *id);
+            runtime.spawn(async move { db.write(Arc::new(Actor::system(now)), move |tx| api_key::note_use(tx, id)).await });
+        }
+    }
+
+    /// May they do anything at all here?
+    pub fn admit(&self, actor: &Actor, request: &Request) -> Result<()> {
+        if let Some(scopes) = actor.scopes()
+            && !self.doors.open(scopes, request.original_uri().path(), api_key::only_reads(request.method()))
+        {
+            return Err(Error::Forbidden { detail: "The API key is not for this.".into(), code: "api_key_scope" });
+        }
+        if actor.needs_second_factor {
+            return Err(Error::Forbidden { detail: "Set up two-factor authentication first.".into(), code: "2fa_setup_required" });
+        }
+        Ok(())
     }
 
     fn is_good(&self, known: &Known, stamp: u64, now: Timestamp) -> bool {
         known.stamp == stamp && now.as_second() < known.expires && !self.revoked.contains_key(&known.session)
     }
 
-    /// Checks the token and reads who it is for.
-    fn look_up(&self, token: &str, switch: Option<&str>, now: Timestamp, stamp: u64) -> Result<Actor> {
+    /// Checks the token or key and reads who it is for.
+    fn look_up(&self, token: &str, switch: Option<&str>, now: Timestamp, stamp: u64) -> Result<Known> {
+        if api_key::is_one(token) {
+            let (actor, expires, used) = self.db.read(|reader| machine(reader, token, switch, &self.rules, now))?;
+            return Ok(Known { actor, session: String::new(), expires, stamp, used: used.into() });
+        }
         let claims = self.tokens.read(token, now).map_err(refuse)?;
         if claims.token_type != "access" {
             return Err(not_valid("Token has wrong type"));
@@ -169,18 +230,24 @@ impl Gate {
         if self.revoked.contains_key(&claims.sid) {
             return Err(not_valid("Token is blacklisted"));
         }
-        let actor = self.db.read(|reader| known(reader, &claims, switch, now))?;
-        if switch.is_none() {
-            let known =
-                Known { actor: actor.clone(), session: claims.sid, expires: claims.exp.min(claims.iat.saturating_add(self.life)), stamp };
-            self.known.insert(token.to_owned(), Arc::new(known));
-        }
-        Ok(actor)
+        let user = claims.user_id.parse().map_err(|_| refuse(Bad::NoUser))?;
+        let actor = self.db.read(|reader| person(reader, user, &claims, switch, &self.rules, now))?;
+        let expires = claims.exp.min(claims.iat.saturating_add(self.life));
+        Ok(Known { actor, session: claims.sid, expires, stamp, used: i64::MAX.into() })
     }
 }
 
 /// The token of a request, and the business that it is to act in.
 fn shown(request: &Request) -> Result<(&str, Option<&str>)> {
+    let switch = request.headers().get("x-business-id").map(|value| value.to_str().unwrap_or("none"));
+    let mut keys = request.headers().get_all("x-api-key").iter();
+    if let Some(key) = keys.next() {
+        if keys.next().is_some() || request.headers().contains_key("authorization") {
+            let detail = "Send one of Authorization and X-Api-Key, and that once.";
+            return Err(Error::unauthenticated("bad_authorization_header", detail));
+        }
+        return Ok((key.to_str().ok().filter(|key| api_key::is_one(key)).ok_or_else(api_key::refused)?, switch));
+    }
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = header.split_ascii_whitespace();
     if parts.next() != Some("Bearer") {
@@ -189,7 +256,7 @@ fn shown(request: &Request) -> Result<(&str, Option<&str>)> {
     let (Some(token), None) = (parts.next(), parts.next()) else {
         return Err(Error::unauthenticated("bad_authorization_header", "Authorization header must contain two space-delimited values"));
     };
-    Ok((token, request.headers().get("x-business-id").map(|value| value.to_str().unwrap_or("none"))))
+    Ok((token, switch))
 }
 
 /// What somebody has shown, kept for asking again who they are. No `Debug`: it holds a token.
@@ -234,87 +301,31 @@ pub fn info(request: &Request) -> RequestInfo {
     })
 }
 
-/// Looks the caller up: a change of role or a revocation holds from the next request on.
-fn known(reader: &Reader<'_>, claims: &Claims, switch: Option<&str>, now: Timestamp) -> Result<Actor> {
-    let user: i64 = claims.user_id.parse().map_err(|_| refuse(Bad::NoUser))?;
-    let business: Value = match switch {
-        None => claims.biz.into(),
-        Some(key) => match key.trim().parse::<i64>() {
-            Ok(id) => id.into(),
-            Err(_) => reader.one::<i64>("SELECT id FROM businesses WHERE uuid = ?1", &[key.trim().to_ascii_lowercase().into()])?.into(),
-        },
-    };
-    let sql =
-        "SELECT u.is_active, u.is_superuser, u.token_epoch, m.role, m.capabilities, m.branch_id, b.id, b.currency, b.timezone, b.country,
-                      b.response_format
-               FROM users AS u
-               LEFT JOIN businesses AS b ON b.id = ?2 AND b.is_active = 1 AND b.deleted_at IS NULL
-               LEFT JOIN memberships AS m ON m.business_id = b.id AND m.user_id = u.id AND m.status = 'active'
-               WHERE u.id = ?1 AND u.deleted_at IS NULL";
-    let found = reader.row(sql, &[user.into(), business], |row| person(row, claims, user, now))?;
-    let actor = found.ok_or_else(|| Error::unauthenticated("user_not_found", "User not found"))??;
-    if switch.is_some() && actor.business.is_none() {
-        return Err(Error::forbidden());
-    }
-    Ok(actor)
-}
-
-fn person(row: &Row<'_>, claims: &Claims, user: i64, now: Timestamp) -> Result<Result<Actor>> {
-    if !row.get::<bool>(0)? {
-        return Ok(Err(Error::unauthenticated("user_inactive", "User is inactive")));
-    }
-    if row.get::<i64>(2)? != claims.epoch {
-        return Ok(Err(Error::unauthenticated("password_changed", "The user's password has been changed.")));
-    }
-    let mut actor = Actor::system(now);
-    actor.user_id = Some(user);
-    actor.session = Some(claims.sid.clone());
-    let is_superuser: bool = row.get(1)?;
-    let role: Option<String> = row.get(3)?;
-    let role = role.as_deref().and_then(Role::parse);
-    let belongs = role.is_some() || is_superuser && claims.scope != "citizen";
-    if let (Some(id), true) = (row.get::<Option<i64>>(6)?, belongs) {
-        let business = Business::new(id, row.get(7)?, &row.get::<String>(8)?, row.get(9)?);
-        actor.business = Some(Arc::new(Business { envelope: row.get::<String>(10)? == "standard", ..business }));
-    }
-    // A one-time code proves a phone, not a password: its tokens give a citizen's rights whatever the account may do.
-    if claims.scope == "citizen" {
-        return Ok(Ok(actor));
-    }
-    actor.is_superuser = is_superuser;
-    actor.role = if is_superuser { Role::Admin } else { role.unwrap_or(Role::Citizen) };
-    let capabilities: Option<String> = row.get(4)?;
-    for name in capabilities.and_then(|list| serde_json::from_str::<Vec<String>>(&list).ok()).unwrap_or_default() {
-        if let Some(capability) = Capability::parse(&name) {
-            actor.grant(capability);
-        }
-    }
-    actor.branch_id = row.get(5)?;
-    Ok(Ok(actor))
-}
-
 impl<'a> ApiExtractor<'a> for Caller {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
     type ParamType = ();
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        registry.create_security_scheme(
-            SCHEME,
-            MetaSecurityScheme {
-                ty: "http",
-                description: Some("The access token that signing in answers."),
-                name: None,
-                key_in: None,
-                scheme: Some("bearer"),
-                bearer_format: Some("JWT"),
-                flows: None,
-                openid_connect_url: None,
-            },
-        );
+        let bearer = |description, format| MetaSecurityScheme {
+            ty: "http",
+            description: Some(description),
+            name: None,
+            key_in: None,
+            scheme: Some("bearer"),
+            bearer_format: Some(format),
+            flows: None,
+            openid_connect_url: None,
+        };
+        registry.create_security_scheme(SCHEME, bearer("The access token that signing in answers.", "JWT"));
+        let [alone, in_place] = KEY_SCHEMES;
+        let header = bearer("The key of a program (`sk_...`), within its scopes.", "sk");
+        let header = MetaSecurityScheme { ty: "apiKey", name: Some("X-Api-Key"), key_in: Some("header"), scheme: None, ..header };
+        registry.create_security_scheme(alone, MetaSecurityScheme { bearer_format: None, ..header });
+        registry.create_security_scheme(in_place, bearer("The key of a program in place of a token.", "sk_..."));
     }
     fn security_schemes() -> Vec<&'static str> {
-        vec![SCHEME]
+        std::iter::once(SCHEME).chain(KEY_SCHEMES).collect()
     }
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let (gate, mut caller) = called(request)?;
@@ -325,9 +336,19 @@ impl<'a> ApiExtractor<'a> for Caller {
 
 /// Whoever sent the request, with nothing of its body read.
 fn called(request: &Request) -> Result<(&Gate, Caller)> {
+    let (gate, caller) = recognized(request)?;
+    gate.admit(&caller.actor, request)?;
+    Ok((gate, caller))
+}
+
+/// Whoever sent the request, whether or not they may do anything yet.
+pub(super) fn recognized(request: &Request) -> Result<(&Gate, Caller)> {
     let gate = request.data::<Arc<Gate>>().ok_or_else(|| Error::internal("a route without the gate"))?;
     let actor = Arc::new(gate.caller(request)?);
-    Ok((gate, Caller { actor, db: gate.db.clone(), origin: info(request).origin, idempotency: None }))
+    if let (Some(user), Some(RequestInfo { ip, now, .. })) = (actor.user_id, request.extensions().get()) {
+        gate.limits.admit_user(user, request.method(), request.original_uri().path(), *ip, *now)?;
+    }
+    Ok((gate, Caller { actor, db: gate.db.clone(), origin: info(request).origin, idempotency: None, fresh: gate.rules.fresh }))
 }
 
 /// Whoever sends a file: a caller whose request has a body that is read as it arrives.

@@ -64,20 +64,24 @@ impl Key {
     pub async fn of(
         request: &Request,
         body: &mut RequestBody,
-        (user, business): (i64, Option<i64>),
+        (user, business, api_key): (i64, Option<i64>, Option<i64>),
         in_flight: &Arc<InFlight>,
     ) -> Result<Option<Underway>> {
         let Some(key) = sent(request)? else { return Ok(None) };
         let bytes = body.take().map_err(Error::internal)?.into_bytes().await.map_err(|error| Error::unreadable(&error))?;
-        let request_hash = hash_of(request, &bytes);
+        let request_hash = hash_of(request, api_key, &bytes);
         *body = RequestBody::new(bytes.into());
         Self::take((user, business, key), request_hash, in_flight).map(Some)
     }
 
     /// The key of a POST whose body is yet to arrive, and too large to be kept: `arrived` tells what it was.
-    pub fn of_upload(request: &Request, (user, business): (i64, Option<i64>), in_flight: &Arc<InFlight>) -> Result<Option<Underway>> {
+    pub fn of_upload(
+        request: &Request,
+        (user, business, api_key): (i64, Option<i64>, Option<i64>),
+        in_flight: &Arc<InFlight>,
+    ) -> Result<Option<Underway>> {
         let Some(key) = sent(request)? else { return Ok(None) };
-        Self::take((user, business, key), hash_of(request, &[]), in_flight).map(Some)
+        Self::take((user, business, key), hash_of(request, api_key, &[]), in_flight).map(Some)
     }
 
     fn take(place: Place, request_hash: String, in_flight: &Arc<InFlight>) -> Result<Underway> {
@@ -135,8 +139,13 @@ fn sent(request: &Request) -> Result<Option<String>> {
     Ok(Some(key.to_owned()))
 }
 
-fn hash_of(request: &Request, body: &[u8]) -> String {
+/// What is sent with a machine's key is another request: it is not answered what its maker was, nor the other way round.
+fn hash_of(request: &Request, api_key: Option<i64>, body: &[u8]) -> String {
     let mut hash = Sha256::new();
+    if let Some(id) = api_key {
+        hash.update(id.to_be_bytes());
+        hash.update([0]);
+    }
     hash.update(request.original_uri().path().trim_end_matches('/'));
     hash.update([0]);
     hash.update(request.original_uri().query().unwrap_or_default());

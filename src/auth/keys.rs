@@ -7,16 +7,32 @@ use std::{
     path::Path,
 };
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::error::{Error, Result};
 
 /// The shortest key, in bytes: what HS256 asks for (RFC 7518, 3.2).
 const MIN_BYTES: usize = 32;
+/// The key that signs tokens, and the one that did before it.
+const JWT: &str = "jwt.key";
+const OLD: &str = "jwt.old.key";
 /// The longest key file that is read, in bytes.
 const MAX_FILE: u64 = 4096;
+
+/// What manuals and examples use as a key, and people copy.
+const COPIED: [&str; 8] =
+    ["django-insecure", "change-me", "changeme", "change_me", "your-256-bit-secret", "your-secret", "your_secret", "secret-key"];
 
 /// The keys of the installation. It has no `Debug` and no `Display`, so that a key cannot end up in a log.
 pub struct Keys {
     jwt: Vec<u8>,
+    old: Option<Old>,
+}
+
+/// The key that the present one took the place of.
+struct Old {
+    key: Vec<u8>,
+    rotated_at: Timestamp,
 }
 
 impl Keys {
@@ -30,22 +46,69 @@ impl Keys {
     pub fn open(folder: &Path, jwt_override: &str) -> Result<Self> {
         if !jwt_override.is_empty() {
             let jwt = jwt_override.as_bytes().to_vec();
-            return if jwt.len() < MIN_BYTES {
-                Err(Error::internal(format!("The JWT key in the configuration is shorter than {MIN_BYTES} bytes.")))
-            } else {
-                Ok(Self { jwt })
-            };
+            if jwt.len() < MIN_BYTES {
+                return Err(Error::internal(format!("The JWT key in the configuration is shorter than {MIN_BYTES} bytes.")));
+            }
+            if is_known(jwt_override) {
+                return Err(Error::internal("The JWT key in the configuration is one that everybody knows; take 32 random bytes."));
+            }
+            return Ok(Self { jwt, old: None });
         }
         make_folder(folder)?;
-        let path = folder.join("jwt.key");
+        let path = folder.join(JWT);
         make_key(folder, &path)?;
-        Ok(Self { jwt: read_key(&path)? })
+        Ok(Self { jwt: read_key(&path)?, old: read_old(folder)? })
+    }
+
+    /// Makes a new key to sign with. The one before stays to read with; the one before that goes. Interrupted, nothing is lost.
+    pub fn rotate(folder: &Path, now: Timestamp) -> Result<Self> {
+        let current = read_key(&folder.join(JWT))?;
+        let mut key = [0; MIN_BYTES];
+        getrandom::fill(&mut key).map_err(|error| Error::internal(format!("No random bytes for a key: {error}.")))?;
+        replace_keys(folder, &folder.join(OLD), &format!("{}\n{now}\n", hex(&current)))?;
+        replace_keys(folder, &folder.join(JWT), &(hex(&key) + "\n"))?;
+        Ok(Self { jwt: key.to_vec(), old: Some(Old { key: current, rotated_at: now }) })
+    }
+
+    /// Forgets the key before: what it signed is good for nothing any more.
+    pub fn retire(folder: &Path) -> Result<Self> {
+        let old = folder.join(OLD);
+        match fs::remove_file(&old) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(refused("remove", &old)(error)),
+            _ => sync_folder(folder)?,
+        }
+        Ok(Self { jwt: read_key(&folder.join(JWT))?, old: None })
+    }
+
+    /// The key before, and when it is to be taken no more: when all that it signed has ended by itself.
+    pub fn retiring(&self, longest: SignedDuration) -> Option<(&[u8], Timestamp)> {
+        self.old.as_ref().map(|old| (&*old.key, old.rotated_at + longest))
     }
 
     /// The key that signs tokens (HS256), at least 32 bytes.
     pub fn jwt(&self) -> &[u8] {
         &self.jwt
     }
+}
+
+/// Is this no secret at all?
+fn is_known(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    COPIED.iter().any(|known| lower.contains(known)) || text.bytes().all(|byte| Some(byte) == text.bytes().next())
+}
+
+/// The key before, if it is kept: the key, and in a line of its own when another took its place.
+fn read_old(folder: &Path) -> Result<Option<Old>> {
+    let path = folder.join(OLD);
+    if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let text = read_text(&path)?;
+    let mut lines = text.lines();
+    let key = parse(&path, lines.next().unwrap_or_default())?;
+    let rotated_at = lines.next().and_then(|line| line.trim().parse().ok());
+    let rotated_at = rotated_at.ok_or_else(|| Error::internal(format!("{} does not say when it was replaced.", path.display())))?;
+    Ok(Some(Old { key, rotated_at }))
 }
 
 /// A sentence of what could not be done to which path.
@@ -67,7 +130,7 @@ fn sync_folder(path: &Path) -> Result<()> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(refused("write", path))
 }
 
-fn make_folder(folder: &Path) -> Result<()> {
+pub(super) fn make_folder(folder: &Path) -> Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             Some(parent) => sync_folder(parent)?,
@@ -84,7 +147,7 @@ fn make_folder(folder: &Path) -> Result<()> {
 }
 
 /// Writes a new random key, unless there is something under that name.
-fn make_key(folder: &Path, path: &Path) -> Result<()> {
+pub(super) fn make_key(folder: &Path, path: &Path) -> Result<()> {
     let mut key = [0; MIN_BYTES];
     getrandom::fill(&mut key).map_err(|error| Error::internal(format!("No random bytes for a key: {error}.")))?;
     // `create_new` follows no link and replaces nothing.
@@ -102,6 +165,25 @@ fn make_key(folder: &Path, path: &Path) -> Result<()> {
 }
 
 fn read_key(path: &Path) -> Result<Vec<u8>> {
+    parse(path, read_text(path)?.trim())
+}
+
+/// Puts other keys in the place of those in a file, all or none of them.
+pub(super) fn replace_keys(folder: &Path, path: &Path, text: &str) -> Result<()> {
+    let next = path.with_extension("next");
+    // What an interrupted replacement has left.
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(refused("replace", &next)(error)),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next).map_err(refused("create", &next))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(refused("write", &next))?;
+    fs::rename(&next, path).map_err(refused("replace", path))?;
+    sync_folder(folder)
+}
+
+/// The text of a file of keys, which nobody else may read.
+pub(super) fn read_text(path: &Path) -> Result<String> {
     let named = fs::symlink_metadata(path).map_err(refused("read", path))?;
     if named.is_symlink() {
         return Err(Error::internal(format!("{} is a symbolic link; put the key itself there.", path.display())));
@@ -116,9 +198,19 @@ fn read_key(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::internal(format!("{} was replaced while it was read.", path.display())));
     }
     private(path, &opened, "600")?;
+    // Whose process this is, where the system tells. Root may read anybody's.
+    let me = fs::metadata("/proc/self").map(|me| me.uid()).unwrap_or(0);
+    if me != 0 && opened.uid() != me {
+        return Err(Error::internal(format!("{} belongs to another user of this machine.", path.display())));
+    }
     let mut text = String::new();
     file.take(MAX_FILE).read_to_string(&mut text).map_err(refused("read", path))?;
-    let key = unhex(text.trim()).ok_or_else(|| Error::internal(format!("{} does not hold a key in hex digits.", path.display())))?;
+    Ok(text)
+}
+
+/// A key in hex digits.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<u8>> {
+    let key = unhex(text).ok_or_else(|| Error::internal(format!("{} does not hold a key in hex digits.", path.display())))?;
     if key.len() < MIN_BYTES {
         return Err(Error::internal(format!("The key in {} is shorter than {MIN_BYTES} bytes.", path.display())));
     }
@@ -131,7 +223,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+/// The bytes that pairs of hex digits stand for.
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     rest.is_empty().then(|| pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect())?
@@ -229,6 +322,35 @@ mod tests {
         fs::remove_file(scratch.file()).unwrap();
         fs::create_dir(scratch.file()).unwrap();
         assert!(scratch.refusal().contains("is not a file"));
+    }
+
+    #[test]
+    fn a_new_key_keeps_the_one_before() {
+        let scratch = Scratch::new();
+        let first = scratch.open().unwrap().jwt().to_vec();
+        assert!(scratch.open().unwrap().retiring(SignedDuration::ZERO).is_none());
+        let now: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+        let day = SignedDuration::from_hours(24);
+        let second = Keys::rotate(&scratch.folder(), now).unwrap().jwt().to_vec();
+        let opened = scratch.open().unwrap();
+        assert_eq!((opened.jwt(), opened.retiring(day)), (&*second, Some((&*first, now + day))));
+        assert_ne!(first, second);
+        assert_eq!((mode(&scratch.file()), mode(&scratch.folder().join(OLD))), (0o600, 0o600));
+        Keys::rotate(&scratch.folder(), now + day).unwrap();
+        assert_eq!(scratch.open().unwrap().retiring(day), Some((&*second, now + day + day)));
+        Keys::retire(&scratch.folder()).unwrap();
+        assert!(scratch.open().unwrap().retiring(day).is_none() && Keys::retire(&scratch.folder()).is_ok());
+        fs::write(scratch.folder().join(OLD), "ab").unwrap();
+        fs::set_permissions(scratch.folder().join(OLD), PermissionsExt::from_mode(0o600)).unwrap();
+        assert!(scratch.refusal().contains("shorter than 32 bytes"));
+    }
+
+    #[test]
+    fn keys_that_everybody_knows_are_refused() {
+        let scratch = Scratch::new();
+        for key in ["django-insecure-0123456789abcdef0123456789abcdef", "Change-Me-0123456789abcdef0123456789", &"a".repeat(40)] {
+            assert!(Keys::open(&scratch.folder(), key).err().unwrap().to_string().contains("everybody knows"), "{key}");
+        }
     }
 
     #[test]

@@ -1,17 +1,33 @@
 //! Sign-in: who is calling, and how they prove it.
 //!
-//! `password`, `keys` and `token` are the means; `session` mints, rotates and revokes; `gate` lets a request in, `ticket` one
-//! that cannot show a token; `idempotency` knows those that were let in before. `otp` has the codes that go to telephones, `link`
-//! the links that go by e-mail, and `allowance` counts both. A second factor and throttling get rooms of their own beside these.
+//! `password`, `keys` and `token` are the means; `vault` seals what must be read again; `session` mints, rotates and revokes,
+//! `families` are what a person sees of it. `gate` lets a request in, `ticket` one that cannot show a token, `api_key` a program; `who`
+//! looks them up; `idempotency` knows those that were let in before. `otp` has the codes that go to telephones, `link` the links that
+//! go by e-mail, and `allowance` counts both; `totp` is the second factor, `challenge` what waits for it, `proof` says how long ago it
+//! was given. `throttle` (with `budget`) bounds guessing, `limits` how much is asked at all; `device` tells browsers apart, and `notice`
+//! tells people what happened to their account.
 
 pub mod account;
 pub mod allowance;
+pub mod api_key;
+pub mod budget;
+pub mod challenge;
+pub mod device;
+pub mod families;
 pub mod gate;
+mod hs256;
 pub mod idempotency;
 pub mod keys;
+pub mod limits;
 pub mod link;
+pub mod notice;
 pub mod otp;
 pub mod password;
+pub mod proof;
 pub mod session;
+pub mod throttle;
 pub mod ticket;
 pub mod token;
+pub mod totp;
+pub mod vault;
+pub mod who;

@@ -1,11 +1,17 @@
 //! Sessions: a refresh token and its descendants are one family; rotating, revoking and noticing theft happen per family.
+//!
+//! What ends sessions: signing out, presenting a used token again (the family); another password, a closed account (all of the person);
+//! a suspended membership (those in the business). Another role ends none: rights are read anew with every request.
 
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
 use super::{
+    device, families,
     gate::Gate,
+    notice::{self, Notice},
+    proof,
     token::{Bad, Claims, random_id},
 };
 use crate::{
@@ -34,6 +40,8 @@ pub struct Pair {
     pub refresh: Option<String>,
     /// Seconds that the refresh token still lives: the cookie's `Max-Age`.
     pub refresh_life: i64,
+    /// The mark of a device that was not known before, for a cookie of its own.
+    pub device: Option<String>,
 }
 
 /// How a session is opened.
@@ -46,6 +54,8 @@ pub struct Opening {
     pub citizen: bool,
     /// The business to work in, which the account must be a member of; otherwise the first that it is a member of.
     pub business: Option<i64>,
+    /// A second factor was proven as well.
+    pub second_factor: bool,
     /// The account's epoch when its password was compared: changed since, the old password opens nothing.
     pub epoch: Option<i64>,
 }
@@ -55,6 +65,8 @@ pub struct Opening {
 pub struct Sessions {
     pub gate: Arc<Gate>,
     pub lives: Lives,
+    /// So many sign-ins of one person at once; another ends the one that was used least recently.
+    pub most: usize,
 }
 
 /// A row of `refresh_tokens`.
@@ -65,6 +77,7 @@ struct Stored {
     rotates: bool,
     citizen: bool,
     remember: bool,
+    opened_at: String,
     expires_at: String,
     used_at: Option<String>,
     replaced_by: Option<String>,
@@ -110,6 +123,8 @@ impl Sessions {
         let first = "SELECT b.id FROM businesses AS b, users AS u WHERE u.id = ?1 AND u.is_superuser = 1 AND b.is_active = 1 AND b.deleted_at IS NULL ORDER BY b.id";
         let business = if business.is_some() { business } else { tx.one(first, &[user.into()])? };
         let life = if how.remember { self.lives.remember } else { self.lives.refresh };
+        let device = self.greet(tx, user)?;
+        self.make_room(tx, user)?;
         let stored = Stored {
             family: random_id(),
             user,
@@ -117,6 +132,7 @@ impl Sessions {
             rotates: how.rotates,
             citizen: how.citizen,
             remember: how.remember,
+            opened_at: tx.now().to_string(),
             expires_at: self.later(tx, life),
             used_at: None,
             replaced_by: None,
@@ -124,9 +140,31 @@ impl Sessions {
         };
         let jti = random_id();
         self.store(tx, &stored, &jti)?;
+        if how.second_factor {
+            proof::note(tx, &stored.family, user, true)?;
+        }
         // Seen for the person's own list of people, not worth an audit entry of its own.
         tx.touch_seen(user)?;
-        Ok(Pair { access: self.access(tx, &stored)?, refresh: Some(self.refresh_token(tx, &stored, &jti)?), refresh_life: life })
+        Ok(Pair { access: self.access(tx, &stored)?, refresh: Some(self.refresh_token(tx, &stored, &jti)?), refresh_life: life, device })
+    }
+
+    /// Tells a person who signs in on a device that was never seen before, and answers the mark for it. A device is known by its mark or,
+    /// for programs that keep none, by its address and what it says of itself.
+    fn greet(&self, tx: &mut Writer<'_>, user: i64) -> Result<Option<String>> {
+        let Some(agent) = tx.actor().agent.clone() else { return Ok(None) };
+        let now = tx.actor().now;
+        let known = agent.device.as_deref().and_then(|mark| device::known(&self.gate.tokens, mark, now));
+        if known.is_some_and(|device| device.user == user) {
+            return Ok(None);
+        }
+        let seen = "SELECT 1 FROM refresh_tokens WHERE user_id = ?1 AND ip IS ?2 AND user_agent IS ?3";
+        let args = [user.into(), tx.actor().ip.clone().into(), user_agent(tx.actor()).into()];
+        // Nobody needs to be told of the first time.
+        let before = tx.exists("SELECT 1 FROM refresh_tokens WHERE user_id = ?1", &[user.into()])?;
+        if before && !tx.exists(seen, &args)? {
+            notice::send(tx, user, Notice::NewDevice)?;
+        }
+        Ok(Some(device::mark(&self.gate.tokens, user, now)))
     }
 
     fn later(&self, tx: &Writer<'_>, seconds: i64) -> String {
@@ -143,8 +181,10 @@ impl Sessions {
             ("scope", if stored.citizen { "citizen" } else { "full" }.into()),
             ("remember", stored.remember.into()),
             ("issued_at", tx.now().to_string().into()),
+            ("opened_at", stored.opened_at.as_str().into()),
             ("expires_at", stored.expires_at.as_str().into()),
             ("ip", tx.actor().ip.clone().into()),
+            ("user_agent", user_agent(tx.actor()).into()),
         ];
         tx.insert("refresh_tokens", values).map(drop)
     }
@@ -225,7 +265,9 @@ impl Sessions {
         }
         let left = |stored: &Stored| seconds(&stored.expires_at) - seconds(&now);
         if !stored.rotates {
-            return Ok(Ok(Pair { access: self.access(tx, &stored)?, refresh: None, refresh_life: left(&stored) }));
+            let id: Option<i64> = tx.one("SELECT id FROM refresh_tokens WHERE jti = ?1", &[claims.jti.as_str().into()])?;
+            tx.update("refresh_tokens", id.unwrap_or_default(), vec![("last_used_at", now.as_str().into())])?;
+            return Ok(Ok(Pair { access: self.access(tx, &stored)?, refresh: None, refresh_life: left(&stored), device: None }));
         }
         let successor = match (&stored.used_at, &stored.replaced_by) {
             (None, _) => self.rotate(tx, &stored, &claims.jti)?,
@@ -233,20 +275,21 @@ impl Sessions {
             _ => {
                 self.revoke_family(tx, &stored.family, "reuse")?;
                 tx.note("users", stored.user, "token_reuse", None, None)?;
+                notice::send(tx, stored.user, Notice::Reuse)?;
                 return Ok(Err(Refusal::Blacklisted));
             }
         };
         let next = stored_by(tx, &successor)?.ok_or_else(|| Error::internal("a successor without a row"))?;
-        let pair =
-            Pair { access: self.access(tx, &next)?, refresh: Some(self.refresh_token(tx, &next, &successor)?), refresh_life: left(&next) };
-        Ok(Ok(pair))
+        let refresh = Some(self.refresh_token(tx, &next, &successor)?);
+        Ok(Ok(Pair { access: self.access(tx, &next)?, refresh, refresh_life: left(&next), device: None }))
     }
 
     /// Uses a token up and answers the id of its successor.
     fn rotate(&self, tx: &mut Writer<'_>, stored: &Stored, jti: &str) -> Result<String> {
         let life = if stored.remember { self.lives.remember } else { self.lives.refresh };
         let successor = random_id();
-        let next = Stored { family: stored.family.clone(), expires_at: self.later(tx, life), used_at: None, replaced_by: None, ..*stored };
+        let (family, opened_at) = (stored.family.clone(), stored.opened_at.clone());
+        let next = Stored { family, opened_at, expires_at: self.later(tx, life), used_at: None, replaced_by: None, ..*stored };
         self.store(tx, &next, &successor)?;
         let id: Option<i64> = tx.one("SELECT id FROM refresh_tokens WHERE jti = ?1", &[jti.into()])?;
         let id = id.ok_or_else(|| Error::internal("a token without a row"))?;
@@ -256,11 +299,7 @@ impl Sessions {
 
     /// Ends a session: its refresh tokens, and its access tokens from the next request on.
     pub fn revoke_family(&self, tx: &mut Writer<'_>, family: &str, reason: &str) -> Result<()> {
-        let live: Vec<i64> =
-            tx.rows("SELECT id FROM refresh_tokens WHERE family = ?1 AND revoked_at IS NULL", &[family.into()], |row| row.get(0))?;
-        for id in live {
-            tx.update("refresh_tokens", id, vec![("revoked_at", tx.now().to_string().into()), ("revoke_reason", reason.into())])?;
-        }
+        families::mark(tx, family, reason)?;
         let (gate, family) = (self.gate.clone(), family.to_owned());
         tx.after_commit(move || gate.revoked.insert(family, ()));
         Ok(())
@@ -307,7 +346,8 @@ impl Sessions {
 }
 
 fn stored_by(reader: &Reader<'_>, jti: &str) -> Result<Option<Stored>> {
-    let sql = "SELECT family, user_id, business_id, rotates, scope, remember, expires_at, used_at, replaced_by, revoked_at FROM refresh_tokens WHERE jti = ?1";
+    let sql = "SELECT family, user_id, business_id, rotates, scope, remember, expires_at, used_at, replaced_by, revoked_at,
+                      coalesce(opened_at, issued_at) FROM refresh_tokens WHERE jti = ?1";
     reader.row(sql, &[jti.into()], |row| {
         Ok(Stored {
             family: row.get(0)?,
@@ -320,6 +360,7 @@ fn stored_by(reader: &Reader<'_>, jti: &str) -> Result<Option<Stored>> {
             used_at: row.get(7)?,
             replaced_by: row.get(8)?,
             revoked: row.get::<Option<String>>(9)?.is_some(),
+            opened_at: row.get(10)?,
         })
     })
 }
@@ -328,6 +369,11 @@ fn stored_by(reader: &Reader<'_>, jti: &str) -> Result<Option<Stored>> {
 fn is_current(reader: &Reader<'_>, user: i64, epoch: i64) -> Result<bool> {
     let sql = "SELECT 1 FROM users WHERE id = ?1 AND is_active = 1 AND deleted_at IS NULL AND token_epoch = ?2";
     reader.exists(sql, &[user.into(), epoch.into()])
+}
+
+/// What the caller's browser says of itself, as far as it is stored.
+fn user_agent(actor: &Actor) -> Option<String> {
+    Some(actor.agent.as_ref()?.user_agent.as_ref()?.chars().take(255).collect())
 }
 
 /// A stored time in seconds since 1970.

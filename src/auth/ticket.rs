@@ -11,7 +11,7 @@ use poem::{Request, RequestBody, http::Method};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::{
-    gate::{Credentials, Gate, SCHEME, info},
+    gate::{Caller, Credentials, Gate, info},
     token::random_id,
 };
 use crate::{
@@ -90,7 +90,7 @@ impl<'a> ApiExtractor<'a> for Listener {
     type ParamRawType = ();
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![SCHEME]
+        Caller::security_schemes()
     }
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let gate = request.data::<Arc<Gate>>().ok_or_else(|| Error::internal("a route without the gate"))?.clone();
@@ -101,6 +101,7 @@ impl<'a> ApiExtractor<'a> for Listener {
             None => Credentials::of(request)?,
         };
         let actor = gate.bearer(&credentials, info(request).now)?;
+        gate.admit(&actor, request)?;
         info(request).envelope.fetch_or(actor.business.as_ref().is_some_and(|business| business.envelope), Relaxed);
         Ok(Self { gate, credentials, actor })
     }

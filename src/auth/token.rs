@@ -1,20 +1,18 @@
 //! Signed tokens: JWT (RFC 7519) with HMAC-SHA256 (HS256, RFC 7518, 3.2) and nothing else.
 
-use std::sync::OnceLock;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
-use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, Validation,
-    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
-    errors::{Error as JwtError, ErrorKind},
-};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::Sha256;
-use signature::{Signer, Verifier};
+use sha2::{Digest, Sha256};
 
-use super::keys::hex;
+use super::{
+    hs256::install,
+    keys::{hex, unhex},
+};
 use crate::error::{Error, Result};
 
 /// The longest token that is looked at, in bytes.
@@ -84,17 +82,48 @@ pub enum Bad {
     NoUser,
 }
 
-/// Signs and reads tokens with one key. It has no `Debug`, so that the key cannot end up in a log.
+/// Signs and reads tokens. It has no `Debug`, so that no key can end up in a log.
+///
+/// There is one key, and for a while after a rotation the one before it, which reads and does not sign. A token names its key (`kid`).
 pub struct Tokens {
+    ring: RwLock<Ring>,
+    validation: Validation,
+}
+
+struct Ring {
+    current: Key,
+    /// The key before, and when it is taken no more.
+    retiring: Option<(Key, Timestamp)>,
+}
+
+struct Key {
+    id: String,
     encoding: EncodingKey,
     decoding: DecodingKey,
-    header: Header,
-    validation: Validation,
+    mac: Hmac<Sha256>,
+}
+
+impl Key {
+    fn new(secret: &[u8]) -> Self {
+        let id = hex(&Sha256::new().chain_update("studio kid").chain_update(secret).finalize()[..4]);
+        let mac = Hmac::new_from_slice(secret).expect("HMAC takes keys of any length");
+        Self { id, encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret), mac }
+    }
+
+    /// The purpose keeps texts apart from tokens, in which no space ever stands, and from each other.
+    fn mac(&self, purpose: &str, text: &str) -> Hmac<Sha256> {
+        self.mac.clone().chain_update("studio ").chain_update(purpose).chain_update([0]).chain_update(text)
+    }
 }
 
 impl Tokens {
     /// The key is the shared secret of HS256; [`super::keys::Keys`] sees to it that it has at least 32 bytes.
     pub fn new(key: &[u8]) -> Self {
+        Self::with_retiring(key, None)
+    }
+
+    /// With the key before it, which is taken until then.
+    pub fn with_retiring(key: &[u8], retiring: Option<(&[u8], Timestamp)>) -> Self {
         install();
         // Only the signature and the algorithm: `exp` is held against our own clock, in `read`.
         let mut validation = Validation::new(Algorithm::HS256);
@@ -103,21 +132,56 @@ impl Tokens {
         validation.validate_exp = false;
         validation.validate_nbf = false;
         validation.validate_aud = false;
-        Self {
-            encoding: EncodingKey::from_secret(key),
-            decoding: DecodingKey::from_secret(key),
-            header: Header::new(Algorithm::HS256),
-            validation,
-        }
+        let ring = Ring { current: Key::new(key), retiring: retiring.map(|(key, until)| (Key::new(key), until)) };
+        Self { ring: RwLock::new(ring), validation }
     }
 
-    /// The token for these claims, as a JWS in compact form (RFC 7515, 7.1) under the header `{"typ":"JWT","alg":"HS256"}`.
+    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on these are the keys.
+    pub fn replace(&self, key: &[u8], retiring: Option<(&[u8], Timestamp)>) {
+        let ring = Ring { current: Key::new(key), retiring: retiring.map(|(key, until)| (Key::new(key), until)) };
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+    }
+
+    /// The token for these claims, as a JWS in compact form (RFC 7515, 7.1) under the header `{"typ":"JWT","alg":"HS256","kid":...}`.
     ///
     /// # Errors
     /// [`Error::Internal`] when the claims cannot be written as JSON, which does not happen.
     pub fn sign(&self, claims: &Claims) -> Result<String> {
-        jsonwebtoken::encode(&self.header, claims, &self.encoding)
+        let ring = self.ring();
+        let header = Header { kid: Some(ring.current.id.clone()), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, claims, &ring.current.encoding)
             .map_err(|error| Error::internal(format!("A token could not be signed: {error}.")))
+    }
+
+    /// The signature of a text that is no token, in hex digits.
+    pub fn sign_text(&self, purpose: &str, text: &str) -> String {
+        hex(&self.ring().current.mac(purpose, text).finalize().into_bytes())
+    }
+
+    /// Is this our signature of the text, for the same purpose?
+    pub fn has_signed(&self, purpose: &str, text: &str, signature: &str, now: Timestamp) -> bool {
+        let Some(signature) = unhex(signature) else { return false };
+        let ring = self.ring();
+        let fits = |key: &Key| key.mac(purpose, text).verify_slice(&signature).is_ok();
+        fits(&ring.current) || ring.retiring.as_ref().is_some_and(|(key, until)| now < *until && fits(key))
+    }
+
+    /// The claims of a token whose signature is that of a key of ours.
+    fn verified(&self, token: &str, now: Timestamp) -> Option<Read> {
+        let ring = self.ring();
+        let retiring = ring.retiring.as_ref().filter(|(_, until)| now < *until).map(|(key, _)| key);
+        // A token of no named key may be of either.
+        let mut keys = std::iter::once(&ring.current).chain(retiring);
+        keys.find_map(|key| {
+            let read = jsonwebtoken::decode::<Read>(token, &key.decoding, &self.validation).ok()?;
+            // RFC 7515, 4.1.11: extensions that must be understood, of which we understand none.
+            let ours = read.header.crit.is_none() && read.header.kid.is_none_or(|id| id == key.id);
+            ours.then_some(read.claims)
+        })
     }
 
     /// What a token says, if it was signed with our key and has not ended by `now`; there is no leeway. Claims other than `exp`, `jti` and
@@ -129,12 +193,8 @@ impl Tokens {
         if token.len() > MAX_BYTES {
             return Err(Bad::Invalid);
         }
-        let read = jsonwebtoken::decode::<Read>(token, &self.decoding, &self.validation).map_err(|_| Bad::Invalid)?;
-        // RFC 7515, 4.1.11: extensions that must be understood, of which we understand none.
-        if read.header.crit.is_some() {
-            return Err(Bad::Invalid);
-        }
-        let Read { token_type, exp, iat, jti, user_id, biz, role, scope, epoch, sid } = read.claims;
+        let claims = self.verified(token, now).ok_or(Bad::Invalid)?;
+        let Read { token_type, exp, iat, jti, user_id, biz, role, scope, epoch, sid } = claims;
         let user_id = match user_id {
             None => None,
             Some(Value::String(id)) => Some(id).filter(|id| !id.is_empty()),
@@ -160,60 +220,9 @@ pub fn random_id() -> String {
     hex(&bytes)
 }
 
-/// HMAC-SHA256 with the key already taken in. It signs and verifies; every use works on a copy of the state.
-struct Hs256(Hmac<Sha256>);
-
-impl Hs256 {
-    fn new(algorithm: Algorithm, family: AlgorithmFamily, key: &[u8]) -> Result<Box<Self>, JwtError> {
-        if algorithm != Algorithm::HS256 || family != AlgorithmFamily::Hmac {
-            return Err(ErrorKind::InvalidAlgorithm.into());
-        }
-        let mac = Hmac::new_from_slice(key).map_err(|_| ErrorKind::InvalidKeyFormat)?;
-        Ok(Box::new(Self(mac)))
-    }
-}
-
-impl Signer<Vec<u8>> for Hs256 {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
-    }
-}
-
-impl Verifier<Vec<u8>> for Hs256 {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        // In constant time, and of the full length only.
-        self.0.clone().chain_update(message).verify_slice(signature).map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtSigner for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-impl JwtVerifier for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: |algorithm, key| Ok(Hs256::new(*algorithm, key.family(), key.as_bytes())?),
-    verifier_factory: |algorithm, key| Ok(Hs256::new(*algorithm, key.family(), key.try_get_as_bytes()?)?),
-    // For JWKs, of which there are none here.
-    key_utils: KeyUtils::new_unimplemented(),
-};
-
-/// Gives `jsonwebtoken`, which is built without any cryptography, ours.
-fn install() {
-    static INSTALLED: OnceLock<()> = OnceLock::new();
-    INSTALLED.get_or_init(|| PROVIDER.install_default().expect("nothing else in this program uses jsonwebtoken"));
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::hs256::PROVIDER, *};
 
     const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
 
@@ -237,7 +246,7 @@ mod tests {
     }
 
     /// The same claims with python's hmac and base64: see the vector's header and payload in clear below.
-    const VECTOR: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjoxODAwMDAwMzAwLCJpYXQiOjE4MDAwMDAwMDAsImp0aSI6IjAwMTEyMjMzNDQ1NTY2Nzc4ODk5YWFiYmNjZGRlZWZmIiwidXNlcl9pZCI6IjciLCJiaXoiOjMsInJvbGUiOiJvd25lciIsInNjb3BlIjoiZnVsbCIsImVwb2NoIjoyLCJzaWQiOiJmZmVlZGRjY2JiYWE5OTg4Nzc2NjU1NDQzMzIyMTEwMCJ9.YFoJZvBKSN5a8dEl2IM-9zhAxBicZ2dd44lec3lRxB4";
+    const VECTOR: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiIsImtpZCI6IjRkZDdkYTlhIn0.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjoxODAwMDAwMzAwLCJpYXQiOjE4MDAwMDAwMDAsImp0aSI6IjAwMTEyMjMzNDQ1NTY2Nzc4ODk5YWFiYmNjZGRlZWZmIiwidXNlcl9pZCI6IjciLCJiaXoiOjMsInJvbGUiOiJvd25lciIsInNjb3BlIjoiZnVsbCIsImVwb2NoIjoyLCJzaWQiOiJmZmVlZGRjY2JiYWE5OTg4Nzc2NjU1NDQzMzIyMTEwMCJ9.PDSuQyfNGYMW_NESFuXhgdYxI3p0ffrEnj_YiAM6NQA";
 
     fn b64(bytes: &[u8]) -> String {
         const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -263,7 +272,7 @@ mod tests {
         let tokens = Tokens::new(KEY);
         assert_eq!(tokens.sign(&claims()).unwrap(), VECTOR);
         let payload = r#"{"token_type":"access","exp":1800000300,"iat":1800000000,"jti":"00112233445566778899aabbccddeeff","user_id":"7","biz":3,"role":"owner","scope":"full","epoch":2,"sid":"ffeeddccbbaa99887766554433221100"}"#;
-        assert_eq!(forge(HEADER, payload), VECTOR);
+        assert_eq!(forge(r#"{"typ":"JWT","alg":"HS256","kid":"4dd7da9a"}"#, payload), VECTOR);
         let read = tokens.read(VECTOR, at(1_800_000_299)).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), payload);
         let alone = Claims { biz: None, ..claims() };
@@ -363,11 +372,34 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_was_replaced_is_taken_for_a_while() {
+        let (old, new) = (KEY, b"fedcba9876543210fedcba9876543210");
+        let tokens = Tokens::new(old);
+        let (token, text) = (tokens.sign(&claims()).unwrap(), tokens.sign_text("device", "7"));
+        let unnamed = forge(HEADER, &serde_json::to_string(&claims()).unwrap());
+        tokens.replace(new, Some((old, at(1_800_000_200))));
+        for token in [&token, &unnamed] {
+            assert!(tokens.read(token, at(1_800_000_199)).is_ok());
+            assert_eq!(tokens.read(token, at(1_800_000_200)).unwrap_err(), Bad::Invalid);
+        }
+        assert!(tokens.has_signed("device", "7", &text, at(1_800_000_199)) && !tokens.has_signed("device", "7", &text, at(1_800_000_200)));
+        assert!(!tokens.has_signed("other", "7", &text, at(0)) && !tokens.has_signed("device", "8", &text, at(0)));
+        let newer = tokens.sign(&claims()).unwrap();
+        assert!(Tokens::new(new).read(&newer, at(0)).is_ok() && Tokens::new(old).read(&newer, at(0)).is_err());
+        tokens.replace(new, None);
+        assert!(tokens.read(&token, at(0)).is_err() && tokens.read(&newer, at(0)).is_ok());
+        // Well signed under the name of another key.
+        let misnamed = forge(r#"{"typ":"JWT","alg":"HS256","kid":"../../etc/passwd"}"#, &serde_json::to_string(&claims()).unwrap());
+        assert_eq!(Tokens::new(old).read(&misnamed, at(0)).unwrap_err(), Bad::Invalid);
+    }
+
+    #[test]
     fn other_algorithms_have_no_signer() {
         let tokens = Tokens::new(KEY);
         for algorithm in [Algorithm::HS384, Algorithm::HS512, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
-            assert!(jsonwebtoken::encode(&Header::new(algorithm), &claims(), &tokens.encoding).is_err());
-            assert!((PROVIDER.verifier_factory)(&algorithm, &tokens.decoding).is_err());
+            let ring = tokens.ring();
+            assert!(jsonwebtoken::encode(&Header::new(algorithm), &claims(), &ring.current.encoding).is_err());
+            assert!((PROVIDER.verifier_factory)(&algorithm, &ring.current.decoding).is_err());
         }
     }
 

@@ -9,7 +9,11 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{account, password},
+    auth::{
+        account,
+        notice::{self, Notice},
+        password,
+    },
     db::Row,
     error::{Error, Result},
 };
@@ -56,6 +60,9 @@ pub fn change(app: &App, username: &str, password: &str) -> Result<Vec<String>> 
         ["username", "email address", "full name", "phone number"].into_iter().zip(names.iter().map(String::as_str)).collect();
     ask::fits(password, &own)?;
     let hash = password::hash(password)?;
-    app.db.write_blocking(control::program(app)?, move |tx| account::set_password(tx, id, &hash))?;
+    app.db.write_blocking(control::program(app)?, move |tx| {
+        account::set_password(tx, id, &hash)?;
+        notice::send(tx, id, Notice::PasswordChanged)
+    })?;
     Ok(vec![format!("Password changed successfully for user '{username}'.")])
 }

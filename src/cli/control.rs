@@ -5,7 +5,7 @@ use std::{os::unix::net::UnixStream, sync::Arc, thread, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Outcome, changepassword, check, createsuperuser, log, seed, socket};
+use super::{Failure, Outcome, apikeys, changepassword, check, createsuperuser, keys, log, seed, socket, users};
 use crate::{
     actor::{Actor, Business},
     app::App,
@@ -47,6 +47,19 @@ pub enum Task {
     RunJob {
         name: String,
     },
+    Users(users::Action),
+    Keys(keys::Action),
+    CreateApiKey {
+        username: String,
+        name: String,
+        scopes: Vec<String>,
+        expires: Option<String>,
+        business: Option<i64>,
+    },
+    ListApiKeys,
+    RevokeApiKey {
+        id: i64,
+    },
 }
 
 impl Task {
@@ -61,6 +74,13 @@ impl Task {
             Self::ListJobs => jobs::list(app),
             Self::RetryMessages { id } => jobs::retry(app, *id),
             Self::RunJob { name } => jobs::run(app, name),
+            Self::Users(action) => action.run(app),
+            Self::Keys(action) => action.run(app),
+            Self::CreateApiKey { username, name, scopes, expires, business } => {
+                apikeys::create(app, username, name, scopes, expires.as_deref(), *business)
+            }
+            Self::ListApiKeys => apikeys::list(app),
+            Self::RevokeApiKey { id } => apikeys::revoke(app, *id),
         }
     }
 }

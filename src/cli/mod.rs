@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand or close group.
 
+mod apikeys;
 mod ask;
 mod changepassword;
 pub mod check;
@@ -7,6 +8,7 @@ pub mod control;
 mod createsuperuser;
 mod document;
 mod jobs;
+mod keys;
 mod log;
 mod migrate;
 mod outcome;
@@ -14,6 +16,7 @@ mod seed;
 mod serve;
 mod settings;
 mod socket;
+mod users;
 
 use std::{
     io::{self, Write},
@@ -74,6 +77,13 @@ enum Command {
     /// Give somebody a new password; whoever is signed in with the old one is signed out.
     #[command(name = "changepassword")]
     ChangePassword(changepassword::ChangePassword),
+    /// Look at people and their sign-ins, let them in again, or close their accounts.
+    Users(users::Users),
+    /// Put new keys in the place of old ones.
+    Keys(keys::Keys),
+    /// Make, list and revoke the keys that programs act with.
+    #[command(name = "apikeys")]
+    ApiKeys(apikeys::ApiKeys),
     /// Write the OpenAPI document of the API to a file.
     Openapi(document::Openapi),
     /// List every operation: method, path and operationId.
@@ -122,6 +132,9 @@ fn dispatch(place: &Place, command: Command) -> Outcome {
         Command::SeedAccounts => say_lines(&control::perform(&control::Task::SeedAccounts, &place.load(&[])?.config)?),
         Command::CreateSuperuser(create) => create.run(place),
         Command::ChangePassword(change) => change.run(place),
+        Command::Users(users) => users.run(place),
+        Command::Keys(keys) => keys.run(place),
+        Command::ApiKeys(keys) => keys.run(place),
         Command::Openapi(openapi) => openapi.run(place),
         Command::Routes => document::routes(),
         Command::Jobs(jobs) => jobs.run(place),

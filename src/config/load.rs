@@ -11,7 +11,8 @@ use std::{
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{Config, CookieSecure, Format, Level, Registration, SameSite, Tls, messages};
+use super::{Config, CookieSecure, Format, Level, MaybeRate, Rate, Registration, SameSite, Step, Tls, messages};
+use crate::actor::Role;
 
 /// The documentation of every setting, which is also its default.
 const SHIPPED: &str = include_str!("../../config.toml");
@@ -272,7 +273,13 @@ fn takes(key: &str, value: &Value, like: &Value) -> Result<(), String> {
             value.as_array().is_some_and(|items| items.iter().filter_map(Value::as_str).all(is_origin)),
             "a list of origins such as \"https://app.example.org\", in lower case and without a path",
         ),
+        "throttle.account" => (is::<Vec<Step>>(value), "a list of steps such as \"9:3\": until 9 failures, 3 seconds of waiting"),
+        "throttle.address" => (is::<Vec<Rate>>(value), "a list of rates such as \"10/minute\""),
+        key if value.is_str() && (key.starts_with("throttle.") || key.starts_with("limits.")) => {
+            (is::<MaybeRate>(value), "empty or a rate per second, minute, hour or day, such as \"60/minute\"")
+        }
         "data.folder" | "api.title" => (!text.is_empty(), "a text that is not empty"),
+        "factors.require_2fa" => (is::<Vec<Role>>(value), "a list of roles, such as \"admin\""),
         "auth.registration" => (is::<Registration>(value), "customer or off"),
         "auth.cookie_secure" => (is::<CookieSecure>(value), "auto, always or never"),
         "auth.cookie_same_site" => (is::<SameSite>(value), "lax, strict or none"),
@@ -299,6 +306,8 @@ fn range(key: &str) -> RangeInclusive<i64> {
         "api.page_size" | "api.max_page_size" => 1..=10_000,
         "auth.access_seconds" | "auth.refresh_seconds" | "auth.remember_seconds" => 1..=3650 * DAY,
         "auth.hash_threads" => 0..=256,
+        "auth.sessions_per_person" => 1..=1000,
+        "throttle.spray" => 0..=1_000_000,
         _ if key.ends_with("_seconds") => 1..=DAY,
         _ => 1..=1_000_000,
     }

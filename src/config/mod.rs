@@ -2,6 +2,7 @@
 
 mod load;
 mod messages;
+mod rate;
 
 use std::{
     fmt,
@@ -14,7 +15,9 @@ use serde::Deserialize;
 pub use self::{
     load::{Loaded, Origin, Setting, load},
     messages::{Email, Otp, Outbound, Sms, Tls, header, mailbox},
+    rate::{MaybeRate, Rate, Step},
 };
+use crate::actor::Role;
 
 /// Every setting, checked.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,6 +49,12 @@ pub struct Config {
     pub sms: Sms,
     /// What may be called from here.
     pub outbound: Outbound,
+    /// How often somebody may guess.
+    pub throttle: Throttle,
+    /// How much is asked at all.
+    pub limits: Limits,
+    /// Second factors, and what asks for a new proof.
+    pub factors: Factors,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -164,6 +173,8 @@ pub struct Auth {
     pub remember_seconds: u64,
     /// Seconds an exchanged refresh token is still taken.
     pub rotation_grace_seconds: u64,
+    /// Sign-ins of one person at once.
+    pub sessions_per_person: usize,
     /// Who may sign up.
     pub registration: Registration,
     /// Passwords hashed at once; 0 is one per core.
@@ -185,6 +196,55 @@ pub struct Log {
     pub format: Format,
     /// Whether each request is logged.
     pub requests: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Throttle {
+    /// Waiting between wrong passwords for one account, by how many there were since midnight UTC; after the last step, none until then.
+    pub account: Vec<Step>,
+    /// The most attempts at one account, whatever the steps say.
+    pub account_rate: MaybeRate,
+    /// The most failed attempts from one address.
+    pub address: Vec<Rate>,
+    /// So many different failed attempts from one address within 3 hours close it; 0 is off.
+    pub spray: u32,
+    /// Seconds that it is closed for the first time; twice as long each time after that, up to a day.
+    pub spray_seconds: u32,
+    /// The most attempts on a device that the person signed in on before, whatever became of the other budgets.
+    pub device: MaybeRate,
+    /// The most accounts made from one address.
+    pub register: MaybeRate,
+    /// Whether attempts from this machine itself count by address.
+    pub loopback: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Requests of nobody in particular, from one address.
+    pub anonymous: MaybeRate,
+    /// Requests of one person.
+    pub user: MaybeRate,
+    /// Sign-ins from one address, also good ones.
+    pub login: MaybeRate,
+    /// One-time codes asked for and tried from one address.
+    pub otp: MaybeRate,
+    /// Exports of one person.
+    pub export: MaybeRate,
+    /// Questions of one person to assistants.
+    pub assistants: MaybeRate,
+    /// Whether requests from this machine itself count.
+    pub loopback: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Factors {
+    /// Roles that must have a second factor, in every business.
+    pub require_2fa: Vec<Role>,
+    /// Seconds for which a proof is new enough for what is sensitive.
+    pub fresh_seconds: u64,
 }
 
 /// Who may sign up without an invitation.

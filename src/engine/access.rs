@@ -26,6 +26,10 @@ impl Verbs {
     pub const fn has(self, verb: Self) -> bool {
         self.0 & verb.0 == verb.0
     }
+    /// Does it leave everything as it is?
+    pub const fn only_reads(self) -> bool {
+        LR.has(self)
+    }
 }
 
 /// What a role may do: with every row, and with its own.
@@ -112,8 +116,8 @@ impl Access {
         self.roles.iter().chain(widened).any(|grant| grant.all.and(grant.own).has(verb))
     }
 
-    /// How far the actor's right to a verb reaches.
-    pub fn reach(&self, actor: &Actor, verb: Verbs) -> Reach {
+    /// How far the actor's right to a verb reaches, whatever they act with: ask `Descriptor::reach`.
+    pub(super) fn reach(&self, actor: &Actor, verb: Verbs) -> Reach {
         let by_role = self.roles[actor.role as usize];
         let widened = self.with.filter(|(capability, _)| actor.role == Role::Staff && actor.can(*capability)).map(|(_, grant)| grant);
         let grants = [Some(by_role), widened];

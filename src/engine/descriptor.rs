@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     about::{About, Change, Expand, Options, Output, Resource, Scope},
+    access::{Reach, Verbs},
     field::{Field, Kind},
 };
 use crate::{
@@ -122,6 +123,14 @@ impl Descriptor {
         descriptor.shapes =
             forms.into_iter().flat_map(|form| [descriptor.shape_of(form, false), descriptor.shape_of(form, true)]).collect();
         descriptor
+    }
+
+    /// How far the actor's right to a verb reaches: for the key of a machine, no further than its scopes.
+    pub fn reach(&self, actor: &Actor, verb: Verbs) -> Reach {
+        match actor.scopes() {
+            Some(scopes) if !scopes.allow(self.about.path, !verb.only_reads()) => Reach::Nothing,
+            _ => self.about.access.reach(actor, verb),
+        }
     }
 
     pub fn field(&self, name: &str) -> Option<&Field> {

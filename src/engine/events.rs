@@ -129,7 +129,7 @@ impl Filter {
         filter.check(actor)?;
         if let Some(key) = parameter(parameters, "id") {
             let [d] = filter.resources.as_slice() else { return Err(Error::field("id", "Name one resource along with the id.")) };
-            let reach = d.about.access.reach(actor, READ);
+            let reach = d.reach(actor, READ);
             let found = store::find_in(reader, d, actor, key, reach, Deleted::With)?;
             filter.id = Some(found.ok_or_else(|| d.missing())?);
         }
@@ -138,7 +138,7 @@ impl Filter {
 
     /// May this be heard by the caller, as they are now?
     pub fn check(&self, actor: &Actor) -> Result<()> {
-        let closed = |d: &&Descriptor| d.about.access.reach(actor, READ) == Reach::Nothing;
+        let closed = |d: &&Descriptor| d.reach(actor, READ) == Reach::Nothing;
         if actor.business.is_none() || self.resources.iter().any(closed) { Err(Error::forbidden()) } else { Ok(()) }
     }
 
@@ -221,7 +221,7 @@ impl Seen<'_, '_> {
         if let Some(known) = self.rows.get(&key) {
             return Ok(known.clone());
         }
-        let reach = d.about.access.reach(self.actor, READ);
+        let reach = d.reach(self.actor, READ);
         let uuid = if reach == Reach::Nothing { None } else { store::uuid_in(self.reader, d, self.actor, id, reach)? };
         self.rows.insert(key, uuid.clone());
         Ok(uuid)

@@ -71,7 +71,7 @@ pub fn scope(d: &Descriptor, actor: &Actor, reach: Reach, deleted: Deleted) -> S
 fn about_readable(what: Attachment, actor: &Actor) -> String {
     let deleted = if actor.is_manager() { Deleted::With } else { Deleted::Without };
     let readable = descriptor::targets(what).filter_map(|d| {
-        let reach = d.about.access.reach(actor, READ);
+        let reach = d.reach(actor, READ);
         let scope = (reach != Reach::Nothing).then(|| scope(d, actor, reach, deleted))?;
         // The target is `t` in its own scope: that hides the row which names it, so its id is handed in by another name.
         let target = "(SELECT t.target_id AS id) AS target";

@@ -49,7 +49,7 @@ pub struct Job {
 const OLD_MESSAGES: &str = "(status = 'sent' AND created_at <= ?1 AND sent_at <= ?1 OR status = 'cancelled' AND created_at <= ?1)";
 
 /// All of it.
-pub const JOBS: [Job; 5] = [
+pub const JOBS: [Job; 7] = [
     Job {
         name: "purge_email_tokens",
         when: When::Every(SignedDuration::from_hours(1)),
@@ -59,6 +59,11 @@ pub const JOBS: [Job; 5] = [
         name: "purge_idempotency_keys",
         when: When::Every(SignedDuration::from_hours(1)),
         work: |app| purge(app, "idempotency_keys", "expires_at <= ?1", SignedDuration::ZERO),
+    },
+    Job {
+        name: "purge_auth_throttle",
+        when: When::Every(SignedDuration::from_hours(1)),
+        work: |app| purge(app, "auth_throttle", "expires_at <= ?1", SignedDuration::ZERO),
     },
     Job {
         name: "purge_outbox",
@@ -75,6 +80,14 @@ pub const JOBS: [Job; 5] = [
         name: "purge_refresh_tokens",
         when: When::Daily(Time::constant(3, 20, 0, 0)),
         work: |app| purge(app, "refresh_tokens", "expires_at <= ?1", SignedDuration::from_hours(90 * 24)),
+    },
+    Job {
+        name: "purge_session_proofs",
+        when: When::Daily(Time::constant(3, 30, 0, 0)),
+        work: |app| {
+            let ended = "proven_at <= ?1 AND NOT EXISTS (SELECT 1 FROM refresh_tokens r WHERE r.family = session_proofs.family)";
+            purge(app, "session_proofs", ended, SignedDuration::from_hours(24))
+        },
     },
 ];
 

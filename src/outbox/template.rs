@@ -22,8 +22,8 @@ const TEMPLATES: [Template; 8] = [
     Template { name: "email_changed", text: include_str!("texts/email_changed.txt"), secret: &["address"] },
     Template { name: "message", text: include_str!("texts/message.txt"), secret: &[] },
     Template { name: "one_time_code", text: include_str!("texts/one_time_code.txt"), secret: &["code"] },
-    Template { name: "password_changed", text: include_str!("texts/password_changed.txt"), secret: &[] },
     Template { name: "password_reset", text: include_str!("texts/password_reset.txt"), secret: &["link"] },
+    Template { name: "security_notice", text: include_str!("texts/security_notice.txt"), secret: &[] },
     Template { name: "verify_email", text: include_str!("texts/verify_email.txt"), secret: &["link"] },
 ];
 

@@ -46,7 +46,7 @@ use super::{
     Limits, Place, Server, Stop,
     body::{FINISHED, Inbound, UNFINISHED},
 };
-use crate::{engine::upload::BodyLimit, error::Error};
+use crate::{api, engine::upload::BodyLimit, error::Error};
 
 /// Request line and headers together; over it hyper answers 431. Their number is hyper's default of 100: setting it would cost an
 /// allocation for each request.
@@ -135,7 +135,11 @@ fn is_endless<B>(response: &hyper::Response<B>) -> bool {
 async fn call(endpoint: &impl Endpoint, request: Request) -> Response {
     match AssertUnwindSafe(endpoint.get_response(request)).catch_unwind().await {
         Ok(response) => response,
-        Err(panic) => Error::Internal(format!("handler panicked: {}", panic_text(&*panic))).into_response(),
+        Err(panic) => {
+            let mut response = Error::Internal(format!("handler panicked: {}", panic_text(&*panic))).into_response();
+            api::protect(response.headers_mut());
+            response
+        }
     }
 }
 

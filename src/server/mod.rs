@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use self::connection::connection;
+use crate::auth::limits::network;
 
 /// How long accepting rests when the system refuses, mostly for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -162,13 +163,5 @@ impl Drop for Place {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(counts.remove(network)),
         }
-    }
-}
-
-/// An IPv6 customer has a /64, so that is what counts as one address.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
-        v4 => v4,
     }
 }

@@ -58,11 +58,12 @@ const ATTACHED: [&str; 2] = ["comments", "files"];
 const FOR_ROWS_ALONE: [&str; 4] = ["minimal/", "import/", "import/template/", "export/"];
 
 /// The same for what can be done besides: `x` is the action itself.
-const ACTIONS: [(&str, &str); 13] = [
+const ACTIONS: [(&str, &str); 14] = [
     // Who imported what: `transfer` looks at this one.
     ("GET imports/", IMPORTS),
     ("GET imports/{id}/", IMPORTS),
     ("GET accounts/org-chart/", "admin x; manager x; staff x; staff+ x; agent x; teacher x"),
+    ("POST accounts/users-list/{id}/unlock/", "admin x"),
     ("GET field/leads/hot/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("GET field/leads/due/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("GET field/leads/board/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
@@ -81,7 +82,7 @@ const IMPORTS: &str =
 /// Signing in, below each of its paths: for anybody, or for whoever is signed in, as what being all the same; a `prover` is asked
 /// for more than the token.
 const SIGN_IN: [&str; 3] = ["auth", "users", "v1/accounts"];
-const SIGN_IN_OPERATIONS: [(&str, &str); 25] = [
+const SIGN_IN_OPERATIONS: [(&str, &str); 36] = [
     ("POST register/", "anybody"),
     ("POST login/", "anybody"),
     ("POST token/", "anybody"),
@@ -89,6 +90,14 @@ const SIGN_IN_OPERATIONS: [(&str, &str); 25] = [
     ("POST token/verify/", "anybody"),
     ("POST token/blacklist/", "anybody"),
     ("POST logout/", "anybody"),
+    ("POST 2fa/verify/", "anybody"),
+    // What they do to a second factor is tested by `factors`: here, that whoever is signed in, and nobody else, gets so far.
+    ("GET 2fa/", "their own"),
+    ("POST 2fa/setup/", "their own"),
+    ("POST 2fa/confirm/", "their own"),
+    ("POST 2fa/disable/", "their own"),
+    ("POST 2fa/recovery-codes/", "their own"),
+    ("POST reauthenticate/", "their own"),
     ("GET me/", "somebody"),
     ("PATCH me/", "somebody"),
     ("PUT me/", "somebody"),
@@ -107,12 +116,21 @@ const SIGN_IN_OPERATIONS: [(&str, &str); 25] = [
     ("POST resend-verification/", "prover"),
     ("POST password-change/", "prover"),
     ("POST email-change/", "prover"),
+    // What they do to whom is told in `sessions`.
+    ("GET sessions/", "session"),
+    ("DELETE sessions/{id}/", "session"),
+    ("POST sessions/end-others/", "session"),
+    ("POST sessions/end-all/", "session"),
 ];
 
 /// One search through everything that they may list is for whoever has a place in a business.
 const SEARCH: &str = "GET search/";
 /// What changes, for whoever is somebody in a business; of what they may read, which `events` tests.
 const FEED: [&str; 2] = ["GET events/", "POST events/ticket/"];
+
+/// The keys of machines, and taking a lost second factor: for those who run the business.
+const RUNNING: [&str; 4] =
+    ["GET auth/api-keys/", "POST auth/api-keys/", "DELETE auth/api-keys/{id}/", "POST accounts/users/{id}/reset-2fa/"];
 
 const MISSING: i64 = 987_654_321;
 
@@ -229,12 +247,17 @@ fn every_operation_has_its_expectation() {
     let documented = documented();
     let is_expected = |(method, path): &&(String, String)| {
         let name = format!("{method} {path}");
-        operation(method, path).is_some() || sign_in(method, path).is_some() || name == SEARCH || FEED.contains(&name.as_str())
+        operation(method, path).is_some()
+            || sign_in(method, path).is_some()
+            || name == SEARCH
+            || FEED.contains(&name.as_str())
+            || RUNNING.contains(&name.as_str())
     };
     let unexpected: Vec<_> = documented.iter().filter(|one| !is_expected(one)).collect();
     assert!(unexpected.is_empty(), "operations that the table says nothing of: {unexpected:#?}");
     let known: BTreeSet<String> = documented.iter().map(|(method, path)| format!("{method} {path}")).collect();
-    let mut expected: Vec<String> = ACTIONS.iter().map(|(name, _)| *name).chain(FEED).chain([SEARCH]).map(str::to_owned).collect();
+    let mut expected: Vec<String> =
+        ACTIONS.iter().map(|(name, _)| *name).chain(FEED).chain(RUNNING).chain([SEARCH]).map(str::to_owned).collect();
     for prefix in SIGN_IN {
         expected.extend(
             SIGN_IN_OPERATIONS
@@ -1084,24 +1107,62 @@ fn signing_in_is_for_anybody_and_ones_profile_for_whoever_is_signed_in() {
         for person in &world.people {
             let username = person.client.get("/api/auth/me/").json()["username"].clone();
             let body = match (method.as_str(), who) {
-                ("GET", _) => None,
+                ("GET" | "DELETE", _) => None,
                 ("PUT", _) => Some(json!({"username": username})),
                 (_, "somebody") => Some(json!({"bio": "x"})),
                 _ => Some(json!({})),
             };
             // Signing out with nothing but an access token ends the session: somebody else's turn.
             let public = world.server.client();
-            let client = if path.ends_with("logout/") { &public } else { &person.client };
+            let ends = path.ends_with("logout/") || path.ends_with("end-all/");
+            let client = if ends { &public } else { &person.client };
+            let path = path.replace("{id}", &"0".repeat(32));
             let answer =
                 client.send(&method, &format!("/api/{path}"), body.map(|body| ("application/json", body.to_string().into_bytes())));
             let fits = match (who, person.signed_in()) {
+                ("their own", true) => [200, 400, 409].contains(&answer.status),
                 ("anybody", _) => [200, 205, 400].contains(&answer.status),
                 ("prover", true) => [200, 400, 429].contains(&answer.status),
+                ("session", _) if ends => answer.status == 401,
+                ("session", true) => answer.status == if method == "DELETE" { 404 } else { 200 },
                 (_, true) => answer.status == 200 && answer.json()["id"] == person.client.id,
                 (_, false) => answer.status == 401,
             };
             verdict.expect(fits, || format!("{}: {} answered {} {}", person.name, answer.call, answer.status, answer.text));
         }
+    }
+    verdict.done();
+}
+
+#[test]
+fn keys_and_lost_factors_are_for_those_who_run_the_business() {
+    let world = World::new(Capability::Hr);
+    let mut verdict = Verdict::default();
+    for person in &world.people {
+        let runs = ["admin", "manager"].contains(&person.plays);
+        let allowed = |status: u16, may: bool| match (person.signed_in(), may) {
+            (false, _) => 401,
+            (true, true) => status,
+            (true, false) => 403,
+        };
+        let client = &person.client;
+        let body = json!({"name": "machine", "scopes": ["*:read"]});
+        let made = client.post("/api/auth/api-keys/", body);
+        verdict.status(person.name, "making a key", &made, allowed(201, runs));
+        verdict.status(person.name, "wrongly", &client.post("/api/auth/api-keys/", json!({})), allowed(400, runs));
+        verdict.status(person.name, "listing keys", &client.get("/api/auth/api-keys/"), allowed(200, runs));
+        let id = made.json()["id"].as_i64().unwrap_or(MISSING);
+        verdict.status(person.name, "revoking a key", &client.delete(&format!("/api/auth/api-keys/{id}/")), allowed(204, runs));
+        verdict.status(person.name, "revoking none", &client.delete(&format!("/api/auth/api-keys/{MISSING}/")), allowed(404, runs));
+        let reset = |id: i64| client.post(&format!("/api/accounts/users/{id}/reset-2fa/"), json!({}));
+        let administers = person.plays == "admin";
+        verdict.status(person.name, "a member", &reset(world.bystander(person.business)), allowed(200, administers));
+        let (home, abroad) = (world.home, world.abroad);
+        let away = if person.business == home.0 { abroad.1 } else { home.1 };
+        let (foreign, missing) = (reset(away), reset(MISSING));
+        verdict.status(person.name, "somebody elsewhere", &foreign, allowed(404, administers));
+        verdict.expect(foreign.text == missing.text, || format!("{}: {} {}", person.name, foreign.text, missing.text));
+        verdict.status(person.name, "their own", &reset(client.id), allowed(403, false));
     }
     verdict.done();
 }

@@ -393,3 +393,100 @@ fn jobs_and_messages() {
     let out = desk.run("jobs").fine();
     assert!(out.contains("(1 runs)") && !out.contains("ruth"), "{out}");
 }
+
+/// People and keys, while a server runs: what is done holds from the next request on, and after a kill.
+#[test]
+fn people_and_keys() {
+    let desk = Desk::new();
+    assert_eq!(desk.run(NOINPUT).fine(), "Superuser created successfully.\n");
+    let other = [("STUDIO_SUPERUSER_PASSWORD", PASSWORD)];
+    desk.with("createsuperuser --noinput --username rana --email rana@example.com", &other).fine();
+    let server = Server::start(&desk);
+    let sign_in = |server: &Server, name: &str, password: &str| {
+        server.ask("/api/auth/login/", &Json::Null, Some(json!({"username": name, "password": password})))
+    };
+    let me = |server: &Server, tokens: &Json| server.ask("/api/auth/me/", tokens, None).0;
+    let refresh =
+        |server: &Server, tokens: &Json| server.ask("/api/auth/token/refresh/", &Json::Null, Some(json!({"refresh": tokens["refresh"]})));
+
+    let list = desk.run("users list").fine();
+    assert!(list.contains("rana@example.com") && list.contains("superuser  active") && list.lines().count() == 2, "{list}");
+    desk.run("users show nobody").fails(1, "user 'nobody' does not exist");
+    let tokens = sign_in(&server, "rana", PASSWORD).1;
+    let show = desk.run("users show rana").fine();
+    assert!(show.contains("locked     no") && show.contains("sign-ins   1") && show.contains("from 127.0.0.1"), "{show}");
+    assert!(!show.contains("argon2"), "{show}");
+    assert_eq!(desk.run("users revoke-sessions rana@example.com").fine(), "User 'rana@example.com': 1 sign-in was ended.\n");
+    assert_eq!((me(&server, &tokens), refresh(&server, &tokens).0), (401, 401));
+
+    // Locked out, and let in again.
+    let tries: Vec<u16> = (0..4).map(|_| sign_in(&server, "rana", "wrong password").0).collect();
+    assert_eq!(tries, [401, 401, 401, 429]);
+    assert!(desk.run("users show rana").fine().contains("locked     until "));
+    assert_eq!(desk.run("users unlock rana").fine(), "User 'rana' can sign in again.\n");
+    assert_eq!(desk.run("users unlock rana").fine(), "Nothing was held against user 'rana'.\n");
+    let (status, tokens) = sign_in(&server, "rana", PASSWORD);
+    assert_eq!(status, 200);
+    assert_eq!(desk.run("users deactivate rana").fine(), "User 'rana' can no longer sign in; 1 sign-in was ended.\n");
+    assert_eq!((me(&server, &tokens), sign_in(&server, "rana", PASSWORD).0), (401, 401));
+    desk.run("users deactivate boss").fails(1, "the last superuser cannot be closed");
+    desk.run("users activate rana").fine();
+    assert_eq!((me(&server, &tokens), sign_in(&server, "rana", PASSWORD).0), (401, 200));
+
+    // A new key signs nobody out; forgetting the one before does.
+    let before = sign_in(&server, "boss", PASSWORD).1;
+    let kid = |tokens: &Json| tokens["access"].as_str().and_then(|token| token.split('.').next()).unwrap_or_default().to_owned();
+    assert!(desk.run("keys rotate jwt").fine().starts_with("Tokens are signed with a new key."));
+    assert_eq!(me(&server, &before), 200);
+    let (status, renewed) = refresh(&server, &before);
+    assert_eq!(status, 200);
+    let after = sign_in(&server, "boss", PASSWORD).1;
+    assert!(kid(&renewed) == kid(&after) && kid(&after) != kid(&before), "the new key has another name");
+    assert_eq!((me(&server, &renewed), me(&server, &after)), (200, 200));
+    private(&desk.path("data/keys"));
+
+    // What was ended stays ended, and both keys stay good, when the server is killed.
+    let ended = sign_in(&server, "boss", PASSWORD).1;
+    let logout = json!({"refresh": ended["refresh"]});
+    assert_eq!(server.ask("/api/auth/logout/", &Json::Null, Some(logout)).0, 200);
+    drop(server);
+    let server = Server::start(&desk);
+    assert_eq!((me(&server, &ended), refresh(&server, &ended).0), (401, 401), "after kill -9");
+    assert_eq!((me(&server, &before), me(&server, &after)), (200, 200));
+    desk.run("keys retire jwt").fine();
+    assert_eq!((me(&server, &before), me(&server, &after)), (401, 200));
+    assert!(desk.run("keys rotate vault").fine().ends_with("was sealed anew: 0.\n"));
+    assert_eq!(desk.run("keys rotate nonsense").1, Some(2));
+    drop(server);
+    // Without a server as well.
+    desk.run("keys rotate jwt").fine();
+    assert!(desk.run("users show boss").fine().contains("sign-ins   "));
+    let given = [("STUDIO_AUTH__JWT_KEY", "0123456789abcdef0123456789abcdef")];
+    desk.with("keys rotate jwt", &given).fails(1, "The configuration gives the key");
+}
+
+#[test]
+fn keys_of_machines_are_made_listed_and_revoked_while_a_server_runs() {
+    let desk = Desk::new();
+    desk.run(NOINPUT).fine();
+    let server = Server::start(&desk);
+    let out = desk.run("apikeys create boss --name website --scope field/leads:read --scope field/zones:read --expires 2999-01-31").fine();
+    let key = out.lines().nth(1).expect("the key").to_owned();
+    assert!(out.starts_with("Key 1, which is not told again:\n") && key.starts_with("sk_") && key.len() == 67, "{out}");
+    let leads = || {
+        let request = ureq::get(format!("{}/api/field/leads/", server.2)).header("x-api-key", &key);
+        request.config().http_status_as_error(false).build().call().expect("an answer").status().as_u16()
+    };
+    assert_eq!(leads(), 200);
+    let list = desk.run("apikeys list").fine();
+    let line = format!("1  {}...  boss  field/leads:read,field/zones:read  until 2999-01-31T00:00:00.000Z, ", &key[..11]);
+    assert!(list.starts_with(&line) && list.ends_with("  website\n") && !list.contains(&key), "{list}");
+    assert_eq!(desk.run("apikeys revoke 1").fine(), "Key 1 is revoked.\n");
+    assert_eq!(leads(), 401);
+    assert_eq!(desk.run("apikeys revoke 1").fine(), "Key 1 was revoked before.\n");
+    desk.run("apikeys revoke 2").fails(1, "there is no key 2");
+    desk.run("apikeys create nobody --name x --scope *:read").fails(1, "user 'nobody' does not exist");
+    desk.run("apikeys create boss --name x --scope field/leads").fails(1, "\"field/leads\" is not a scope");
+    desk.run("apikeys create boss --name x --scope *:read --expires 2001-01-01").fails(1, "is no time in the future");
+    desk.run("apikeys create boss --name x --scope *:read --business 9").fails(1, "user 'boss' runs no such business");
+}

@@ -102,7 +102,7 @@ fn every_path_answers_a_login_in_its_form() {
     let refresh = cookie(&answer);
     assert_eq!(
         answer.header("set-cookie"),
-        Some(format!("refresh_token={refresh}; HttpOnly; Max-Age=86400; Path=/; SameSite=Lax").as_str())
+        Some(format!("refresh_token={refresh}; HttpOnly; Max-Age=86400; Path=/api/; SameSite=Lax").as_str())
     );
     let user = &users["user"];
     assert_eq!((&user["username"], &user["email"], &user["role"]), (&json!("user"), &json!("user@example.com"), &json!("manager")));
@@ -240,14 +240,18 @@ fn refresh_tokens_rotate_and_a_stolen_one_ends_the_session() {
     let two = cookie(&answer);
     assert_ne!(one, two);
     assert!(
-        answer.header("set-cookie").is_some_and(|line| line.ends_with("; HttpOnly; Max-Age=2592000; Path=/; SameSite=Lax")),
+        answer.header("set-cookie").is_some_and(|line| line.ends_with("; HttpOnly; Max-Age=2592000; Path=/api/; SameSite=Lax")),
         "{:?}",
         answer.headers
     );
     assert_eq!(cookie(&by_cookie(&one)), two, "the same successor for another tab");
     let garbage = by_cookie("garbage");
     unauthorized(&garbage, token_error("Token is invalid"));
-    assert_eq!(garbage.header("set-cookie"), Some("refresh_token=; HttpOnly; Max-Age=0; Path=/; SameSite=Lax"), "a useless cookie goes");
+    assert_eq!(
+        garbage.header("set-cookie"),
+        Some("refresh_token=; HttpOnly; Max-Age=0; Path=/api/; SameSite=Lax"),
+        "a useless cookie goes"
+    );
 
     // What is no refresh token.
     for path in ["/api/auth/token/refresh/", "/api/users/token/refresh/", "/api/v1/accounts/token/refresh/"] {
@@ -325,7 +329,7 @@ fn signing_out_holds_at_once_and_after_a_restart() {
     let said = |answer: &Answer| {
         let body = answer.expect(200);
         assert_eq!((&body["success"], &body["message"]), (&json!(true), &json!("Successfully logged out")), "{}", answer.call);
-        assert_eq!(answer.header("set-cookie"), Some("refresh_token=; HttpOnly; Max-Age=0; Path=/; SameSite=Lax"), "{}", answer.call);
+        assert_eq!(answer.header("set-cookie"), Some("refresh_token=; HttpOnly; Max-Age=0; Path=/api/; SameSite=Lax"), "{}", answer.call);
     };
     let mut ended = vec![];
     for path in ["/api/auth/logout/", "/api/users/logout/"] {

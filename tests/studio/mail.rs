@@ -173,7 +173,7 @@ fn a_forgotten_password_is_set_by_a_link() {
     // Whoever was signed in is so no more, and the person is told.
     assert_eq!(ann.get("/api/auth/me/").expect(401)["code"], "password_changed");
     assert_eq!(server.client().post("/api/auth/token/refresh/", json!({"refresh": refresh})).status, 401);
-    assert!(mail(&server, "password_changed", "ann@example.com").is_some());
+    assert!(mail(&server, "security_notice", "ann@example.com").is_some());
     let again = client.with_token(login(&client, "ann", NEW).expect(200)["access"].as_str().expect("a token"));
     assert_eq!(again.get("/api/auth/me/").expect(200)["is_verified"], true, "the link came to the address");
 }
@@ -343,7 +343,7 @@ fn a_password_is_changed_by_the_one_that_there_is() {
     let ann = client.with_token(changed["access"].as_str().expect("a token"));
     ann.get("/api/auth/me/").expect(200);
     let refreshed = server.client().post("/api/auth/token/refresh/", json!({"refresh": changed["refresh"]})).expect(200);
-    assert!(mail(&server, "password_changed", "ann@example.com").is_some());
+    assert!(mail(&server, "security_notice", "ann@example.com").is_some());
     assert_eq!((login(&client, "ann", PASSWORD).status, login(&client, "ann", NEW).status), (401, 200));
     // Where the refresh token is in a cookie, it stays there.
     let users = client.with_token(refreshed["access"].as_str().expect("a token"));

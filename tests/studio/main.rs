@@ -2,6 +2,8 @@
 
 mod access;
 mod accounts;
+mod api_keys;
+mod browser;
 mod bulk;
 mod cli;
 mod comments;
@@ -9,6 +11,7 @@ mod contract;
 mod crash;
 mod envelope;
 mod events;
+mod factors;
 mod field;
 mod files;
 mod floors;
@@ -25,9 +28,11 @@ mod query;
 mod samples;
 mod schema;
 mod search;
+mod sessions;
 mod settings;
 mod support;
 mod tenancy;
+mod throttle;
 mod transfer;
 mod validation;
 mod views;

@@ -21,7 +21,7 @@ use studio::{
         session::Opening,
     },
     clock::Clock,
-    config::{self, Config},
+    config::{self, Config, MaybeRate},
     db::Writer,
     error::Result,
     server::{self, Limits},
@@ -73,6 +73,9 @@ pub fn configuration(folder: &Path) -> Config {
     fs::write(&file, "").expect("an empty configuration");
     let mut config = config::load(Some(&file), std::iter::empty(), &[("data.folder", data)]).expect("the defaults").config;
     config.log.requests = false;
+    // Tests guess, and sign in, as often as they like; those of throttling take the defaults back.
+    config.throttle.account.clear();
+    config.throttle.account_rate = MaybeRate(None);
     config
 }
 

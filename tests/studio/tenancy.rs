@@ -219,7 +219,7 @@ fn the_database_itself_refuses_references_into_another_business() {
         .app
         .db
         .read(|reader| reader.rows(columns, &[], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<String>(2)?))));
-    // Who did something is told by user alone, as are sessions and answers; the log has no keys; a membership is what makes a user belong.
+    // Who did something is told by user alone, as are sessions, answers and keys (a superuser makes some too); the log has no keys; a membership is what makes a user belong.
     // What is attached names any kind of record: its right is asked for in every statement.
     let free = [
         ("comments", "target_id"),
@@ -230,6 +230,7 @@ fn the_database_itself_refuses_references_into_another_business() {
         ("refresh_tokens", "user_id"),
         ("outbox", "message_id"),
         ("idempotency_keys", "user_id"),
+        ("api_keys", "user_id"),
         ("lead_stage_events", "by_id"),
         ("audit_log", "actor_id"),
         ("audit_log", "target_id"),

@@ -18,6 +18,7 @@ use crate::{
         account::{self, NewUser},
         gate::Caller,
         password,
+        throttle::Kind,
     },
     config::Registration,
     db::{Row, Value, Writer},
@@ -55,6 +56,7 @@ impl Identity {
             password => password::check(password, &own).into_iter().for_each(|text| problems.add("password", text)),
         }
         problems.or_ok()?;
+        self.app.throttle.take(Kind::Register, "", request).await?;
         let password_hash = self.app.hasher.hash(password).await?;
         let user = NewUser { username: register.username, email: register.email, phone, full_name, password_hash, is_superuser: false };
         let app = self.app.clone();

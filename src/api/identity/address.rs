@@ -18,6 +18,7 @@ use crate::{
         allowance::{self, Limits},
         gate::{Caller, info},
         link::{self, Link, Purpose},
+        notice::{self, Notice},
         password,
         session::{Opening, Pair},
     },
@@ -167,10 +168,9 @@ impl Identity {
         })?;
         person.ok_or_else(not_good)?.check(&new)?;
         let hash = self.app.hasher.hash(new).await?;
-        let app = self.app.clone();
         let work = move |tx: &mut Writer<'_>| {
             let Some(redeemed) = link::redeem(tx, &uid, &token, Purpose::Reset)? else { return Ok(false) };
-            set_password(tx, &app.config, redeemed.user, &hash)?;
+            set_password(tx, redeemed.user, &hash)?;
             let person = Person::read(tx, redeemed.user)?;
             if !person.is_verified {
                 // The link came to the address.
@@ -183,18 +183,17 @@ impl Identity {
     }
 
     /// Is this the person's password? An account without one has nothing to compare.
-    async fn prove(&self, person: &Person, current: Option<String>) -> Result<()> {
+    async fn prove(&self, request: &Request, user: i64, current: Option<String>) -> Result<()> {
         let wrong = || Error::field("current_password", "Your old password was entered incorrectly. Please enter it again.");
         let current = current.filter(|current| !current.is_empty());
         let current = current.ok_or_else(|| Error::field("current_password", "This field is required."))?;
-        let fits = self.app.hasher.verify(current, person.password_hash.clone()).await?;
-        fits.then_some(()).ok_or_else(wrong)
+        self.is_own_password(request, user, &current).await?.then_some(()).ok_or_else(wrong)
     }
 
-    pub(super) async fn change_password(&self, caller: &Caller, change: PasswordChange) -> Result<Pair> {
+    pub(super) async fn change_password(&self, request: &Request, caller: &Caller, change: PasswordChange) -> Result<Pair> {
         let user = caller.actor.user_id.ok_or_else(Error::forbidden)?;
         let person = caller.read(|reader| Person::read(reader, user))?;
-        self.prove(&person, change.current_password.or(change.old_password).map(|password| password.0)).await?;
+        self.prove(request, user, change.current_password.or(change.old_password).map(|password| password.0)).await?;
         let new = change.new_password.0;
         person.check(&new)?;
         let hash = self.app.hasher.hash(new).await?;
@@ -208,10 +207,11 @@ impl Identity {
             let sql = "SELECT rotates, remember, scope, business_id FROM refresh_tokens WHERE family = ?1 ORDER BY id DESC";
             let read = |row: &Row<'_>| {
                 let citizen = row.get::<String>(2)? == "citizen";
-                Ok(Opening { rotates: row.get(0)?, remember: row.get(1)?, citizen, business: row.get(3)?, epoch: None })
+                let (rotates, remember, business) = (row.get(0)?, row.get(1)?, row.get(3)?);
+                Ok(Opening { rotates, remember, citizen, business, ..Opening::default() })
             };
             let how = tx.row(sql, &[session.as_str().into()], read)?.ok_or_else(Error::forbidden)?;
-            set_password(tx, &app.config, user, &hash)?;
+            set_password(tx, user, &hash)?;
             app.sessions.revoke_family(tx, &session, "password_change")?;
             app.sessions.open(tx, user, how)
         };
@@ -219,11 +219,11 @@ impl Identity {
     }
 
     /// Sends a link to the address that is to be somebody's, and tells the one that is.
-    pub(super) async fn ask_for_address(&self, caller: &Caller, change: EmailChange) -> Result<()> {
+    pub(super) async fn ask_for_address(&self, request: &Request, caller: &Caller, change: EmailChange) -> Result<()> {
         let user = caller.actor.user_id.ok_or_else(Error::forbidden)?;
         let person = caller.read(|reader| Person::read(reader, user))?;
         if person.password_hash.is_some() {
-            self.prove(&person, change.current_password.or(change.password).map(|password| password.0)).await?;
+            self.prove(request, user, change.current_password.or(change.password).map(|password| password.0)).await?;
         }
         let new = change.email.trim().to_owned();
         if let Some(text) = account::check_email(&new) {
@@ -277,10 +277,7 @@ impl Identity {
 }
 
 /// Another password: every session ends, and the person is told.
-fn set_password(tx: &mut Writer<'_>, config: &Config, user: i64, hash: &str) -> Result<()> {
+fn set_password(tx: &mut Writer<'_>, user: i64, hash: &str) -> Result<()> {
     account::set_password(tx, user, hash)?;
-    if let Some(email) = Person::read(tx, user)?.email {
-        outbox::send(tx, mail(config, "password_changed", &email, json!({"time": shown(tx.now())})))?;
-    }
-    Ok(())
+    notice::send(tx, user, Notice::PasswordChanged)
 }

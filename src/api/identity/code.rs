@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use poem::{Request, Result};
 use poem_openapi::OpenApi;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{
     Form, Identity,
     shapes::{CodeSent, CodeTokens, Login, SendCode, StaffLogin, StaffTokens, VerifyCode},
-    sign_in::actor,
+    sign_in::{Operation, actor},
 };
 use crate::{
     actor::Role,
@@ -53,7 +53,7 @@ impl ByCode {
         let (pair, is_new) = self.0.sign_in_by_code(request, &body.0.phone_number, body.0.code.trim()).await?;
         let said = json!({"access": pair.access, "refresh": pair.refresh, "is_new_user": is_new, "role": Role::Citizen.name()});
         let reply = Reply::json(&said);
-        Ok(if self.0.form == Form::V1 { reply } else { self.0.with_cookie(reply, &pair) })
+        Ok(if self.0.form == Form::V1 { reply } else { self.0.with_cookie(request, reply, &pair) })
     }
 
     /// Sign in as staff
@@ -62,42 +62,37 @@ impl ByCode {
     #[oai(path = "/staff-login", method = "post")]
     async fn staff_login(&self, request: &Request, body: FormInput<StaffLogin>) -> Result<Reply<StaffTokens>> {
         let login = Login::by_phone(body.0.phone_number, body.0.password, body.0.remember_me);
-        let (user, pair) = self.0.sign_in_as(request, login, true, place).await?;
-        let staff = self.0.app.db.read(|reader| staff(reader, user))?.ok_or_else(no_profile)?;
-        let said = json!({
-            "access": pair.access,
-            "role": "staff",
-            "department_id": staff.department,
-            "membership_role": staff.role,
-        });
-        Ok(self.0.with_cookie(Reply::json(&said), &pair))
+        let (user, pair) = self.0.sign_in(request, login, Operation::StaffLogin).await?;
+        Ok(self.0.answer(request, Operation::StaffLogin, user, &pair)?)
     }
 }
 
 /// Somebody's place among the staff.
-struct Staff {
-    business: i64,
+pub(super) struct Staff {
+    pub business: i64,
     department: Option<String>,
     role: String,
 }
 
+impl Staff {
+    /// What signing in as staff answers; the refresh token comes in a cookie.
+    pub(super) fn tokens(&self, pair: &Pair) -> Json {
+        json!({"access": pair.access, "role": "staff", "department_id": self.department, "membership_role": self.role})
+    }
+}
+
 /// The first business in which somebody is one of the staff now.
-fn staff(reader: &Reader<'_>, user: i64) -> Result<Option<Staff>, Error> {
+///
+/// # Errors
+/// 403 when there is none.
+pub(super) fn staff(reader: &Reader<'_>, user: i64) -> Result<Staff, Error> {
     let sql = "SELECT p.business_id, d.uuid, m.role FROM staff_profiles AS p
                JOIN memberships AS m ON m.business_id = p.business_id AND m.user_id = p.user_id AND m.status = 'active'
                JOIN businesses AS b ON b.id = p.business_id AND b.is_active = 1 AND b.deleted_at IS NULL
                LEFT JOIN departments AS d ON d.business_id = p.business_id AND d.id = p.department_id
                WHERE p.user_id = ?1 AND p.deleted_at IS NULL AND p.status <> 'left' ORDER BY p.business_id";
-    reader.row(sql, &[user.into()], |row| Ok(Staff { business: row.get(0)?, department: row.get(1)?, role: row.get(2)? }))
-}
-
-fn no_profile() -> Error {
-    Error::Forbidden { detail: "This account has no staff profile.".into(), code: "no_staff_profile" }
-}
-
-/// The business in which somebody is one of the staff.
-fn place(reader: &Reader<'_>, user: i64) -> Result<Option<i64>, Error> {
-    staff(reader, user)?.map(|staff| Some(staff.business)).ok_or_else(no_profile)
+    let found = reader.row(sql, &[user.into()], |row| Ok(Staff { business: row.get(0)?, department: row.get(1)?, role: row.get(2)? }))?;
+    found.ok_or_else(|| Error::Forbidden { detail: "This account has no staff profile.".into(), code: "no_staff_profile" })
 }
 
 impl Identity {

@@ -103,23 +103,23 @@ impl ByMail {
     ///
     /// Every other session ends; this one goes on with the tokens of the answer.
     #[oai(path = "/password-change", method = "post")]
-    async fn change_password(&self, caller: Caller, body: FormInput<PasswordChange>) -> Result<Reply<PasswordChanged>> {
-        let pair = self.0.change_password(&caller, body.0).await?;
+    async fn change_password(&self, request: &Request, caller: Caller, body: FormInput<PasswordChange>) -> Result<Reply<PasswordChanged>> {
+        let pair = self.0.change_password(request, &caller, body.0).await?;
         let mut said = json!({"detail": "Password changed successfully", "access": pair.access});
         if self.0.form == Form::Users {
-            return Ok(self.0.with_cookie(Reply::json(&said), &pair));
+            return Ok(self.0.with_cookie(request, Reply::json(&said), &pair));
         }
         said["refresh"] = pair.refresh.clone().into();
         let reply = Reply::json(&said);
-        Ok(if self.0.form == Form::Auth { self.0.with_cookie(reply, &pair) } else { reply })
+        Ok(if self.0.form == Form::Auth { self.0.with_cookie(request, reply, &pair) } else { reply })
     }
 
     /// Change one's e-mail address
     ///
     /// Sends a link to the new address, and a word to the old one. Nothing changes before the link is opened.
     #[oai(path = "/email-change", method = "post")]
-    async fn request_change(&self, caller: Caller, body: FormInput<EmailChange>) -> Result<Reply<Message>> {
-        self.0.ask_for_address(&caller, body.0).await?;
+    async fn request_change(&self, request: &Request, caller: Caller, body: FormInput<EmailChange>) -> Result<Reply<Message>> {
+        self.0.ask_for_address(request, &caller, body.0).await?;
         Ok(Reply::json(&json!({"detail": "Confirmation email sent"})))
     }
 

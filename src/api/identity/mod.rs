@@ -3,9 +3,12 @@
 mod account;
 mod address;
 mod code;
+mod cookies;
+mod factors;
 mod mail;
 mod page;
 mod person;
+mod sessions;
 mod shapes;
 mod sign_in;
 
@@ -20,16 +23,19 @@ use serde_json::json;
 
 use self::{
     code::ByCode,
+    cookies::Jar,
+    factors::Factors,
     mail::ByMail,
     person::describe,
+    sessions::OwnSessions,
     shapes::{
         Empty, Login, LoginResponse, Message, Profile, Register, TokenBlacklist, TokenPair, TokenRefresh, TokenRefreshResponse, TokenVerify,
     },
-    sign_in::{actor, cookie, v1_tokens},
+    sign_in::{Operation, actor},
 };
 use crate::{
     app::App,
-    auth::gate::Caller,
+    auth::{gate::Caller, proof::Person},
     engine::{
         body::{Body, FormInput},
         reply::Reply,
@@ -47,6 +53,16 @@ enum Form {
     Users,
     /// `/api/v1/accounts/`: no rotation, the person's fields beside the tokens.
     V1,
+}
+
+impl Form {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Users => "users",
+            Self::V1 => "v1",
+        }
+    }
 }
 
 const FORMS: [(Form, &str); 3] = [(Form::Auth, "/auth"), (Form::Users, "/users"), (Form::V1, "/v1/accounts")];
@@ -71,16 +87,12 @@ impl Identity {
 
     /// Sign in
     ///
-    /// By user name, e-mail or phone, and password. A wrong password and an unknown person get the same answer.
+    /// By user name, e-mail or phone, and password. A wrong password and an unknown person get the same answer. Whoever has a second
+    /// factor gets 401 `totp_required` with a `challenge`, which `2fa/verify` answers as this would have.
     #[oai(path = "/login", method = "post")]
     async fn login(&self, request: &Request, body: FormInput<Login>) -> Result<Reply<LoginResponse>> {
-        let (user, pair) = self.sign_in(request, body.0, self.form != Form::V1).await?;
-        let person = self.person(user)?;
-        Ok(match self.form {
-            Form::V1 => Reply::json(&v1_tokens(&pair, person)),
-            Form::Auth => self.with_cookie(Reply::json(&json!({"access": pair.access, "refresh": pair.refresh, "user": person})), &pair),
-            Form::Users => self.with_cookie(Reply::json(&json!({"access": pair.access, "user": person})), &pair),
-        })
+        let (user, pair) = self.sign_in(request, body.0, Operation::Login).await?;
+        Ok(self.answer(request, Operation::Login, user, &pair)?)
     }
 
     /// Get a pair of tokens
@@ -88,30 +100,27 @@ impl Identity {
     /// As signing in, with both tokens in the body.
     #[oai(path = "/token", method = "post")]
     async fn token(&self, request: &Request, body: FormInput<Login>) -> Result<Reply<TokenPair>> {
-        let (user, pair) = self.sign_in(request, body.0, self.form != Form::V1).await?;
-        Ok(match self.form {
-            Form::V1 => Reply::json(&v1_tokens(&pair, self.person(user)?)),
-            _ => Reply::json(&json!({"refresh": pair.refresh, "access": pair.access})),
-        })
+        let (user, pair) = self.sign_in(request, body.0, Operation::Token).await?;
+        Ok(self.answer(request, Operation::Token, user, &pair)?)
     }
 
     /// Refresh the access token
     ///
     /// The refresh token comes from the cookie or the body. It is exchanged for a new one; presenting an old one again later
-    /// than the grace (30 seconds by default) ends the session.
+    /// than the grace (30 seconds by default) ends the session. The cookie is not taken from the pages of other sites.
     #[oai(path = "/token/refresh", method = "post")]
     async fn refresh(&self, request: &Request, body: FormInput<TokenRefresh>) -> Result<Reply<TokenRefreshResponse>> {
-        let in_cookie = cookie(request).filter(|_| self.form != Form::V1);
+        let in_cookie = if self.form == Form::V1 { None } else { self.cookie(request)? };
         let by_cookie = in_cookie.is_some();
         let token = in_cookie.or(body.0.refresh).ok_or_else(|| Error::field("refresh", "This field is required."))?;
         let pair = match self.app.sessions.refresh(actor(request), &token).await {
             Ok(pair) => pair,
             // Only a useless cookie is taken away: a busy server signs nobody out.
-            Err(error @ Error::Unauthenticated { .. }) if by_cookie => return Err(self.clearing(error)),
+            Err(error @ Error::Unauthenticated { .. }) if by_cookie => return Err(self.clearing(request, error)),
             Err(error) => return Err(error.into()),
         };
         Ok(match (by_cookie, &pair.refresh) {
-            (true, _) => self.with_cookie(Reply::json(&json!({"access": pair.access})), &pair),
+            (true, _) => self.with_cookie(request, Reply::json(&json!({"access": pair.access})), &pair),
             (false, None) => Reply::json(&json!({"access": pair.access})),
             (false, Some(refresh)) => Reply::json(&json!({"access": pair.access, "refresh": refresh})),
         })
@@ -140,7 +149,7 @@ impl Identity {
     /// Ends the session of the refresh token (cookie or body) or else of the access token.
     #[oai(path = "/logout", method = "post")]
     async fn logout(&self, request: &Request, body: FormInput<TokenRefresh>) -> Result<Reply<Message>> {
-        let token = cookie(request).or(body.0.refresh);
+        let token = self.cookie(request)?.or(body.0.refresh);
         if self.form == Form::V1 {
             let token = token.ok_or_else(|| Error::field("refresh", "This field is required."))?;
             let ended = self.app.sessions.blacklist(actor(request), &token).await;
@@ -148,7 +157,7 @@ impl Identity {
                 Error::Unauthenticated { .. } => Error::Malformed("Invalid token".into()),
                 other => other,
             })?;
-            return Ok(Reply::json(&json!({"detail": "Logout successful"})).with_status(205));
+            return Ok(cookies::leaving(Reply::json(&json!({"detail": "Logout successful"})).with_status(205)));
         }
         let ended = match token {
             Some(token) => self.app.sessions.blacklist(actor(request), &token).await,
@@ -165,12 +174,12 @@ impl Identity {
             Err(other) => return Err(other.into()),
         }
         let said = json!({"success": true, "message": "Successfully logged out", "detail": "Successfully logged out"});
-        Ok(Reply::json(&said).header("Set-Cookie", self.cookie_text("", 0)))
+        Ok(cookies::forgetting(Reply::json(&said), &Jar::new(&self.app, request)))
     }
 
     /// Read oneself
     #[oai(path = "/me", method = "get")]
-    async fn me(&self, caller: Caller) -> Result<Reply<AnyJson>> {
+    async fn me(&self, caller: Person) -> Result<Reply<AnyJson>> {
         Ok(Reply::json(&describe(&caller)?))
     }
 
@@ -203,13 +212,16 @@ impl Identity {
     }
 }
 
-/// The operations on each of the paths that front ends know.
+/// What is served on each path.
+type Served = (Identity, ByCode, ByMail, Factors, OwnSessions);
+
+/// The operations of `Served` on each of the paths that front ends know.
 pub(super) struct Everywhere(pub App);
 
 impl OpenApi for Everywhere {
     fn meta() -> Vec<MetaApi> {
         let at = |prefix: &'static str| {
-            let mut apis = <(Identity, ByCode, ByMail)>::meta();
+            let mut apis = Served::meta();
             apis.iter_mut().flat_map(|api| &mut api.paths).for_each(|path| path.path.insert_str(0, prefix));
             apis
         };
@@ -217,14 +229,16 @@ impl OpenApi for Everywhere {
     }
 
     fn register(registry: &mut Registry) {
-        <(Identity, ByCode, ByMail)>::register(registry);
+        Served::register(registry);
     }
 
     fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
         for (form, prefix) in FORMS {
             let mut routes = HashMap::new();
             let identity = Identity { app: self.0.clone(), form };
-            (identity.clone(), ByCode(identity.clone()), ByMail(identity)).add_routes(&mut routes);
+            let sessions = OwnSessions { app: self.0.clone() };
+            let (by_code, by_mail, factors) = (ByCode(identity.clone()), ByMail(identity.clone()), Factors(identity.clone()));
+            (identity, by_code, by_mail, factors, sessions).add_routes(&mut routes);
             table.extend(routes.into_iter().map(|(path, methods)| (format!("{prefix}{path}"), methods)));
         }
     }

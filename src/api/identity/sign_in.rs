@@ -1,25 +1,49 @@
-//! Who signs in, and the cookie that carries the refresh token.
+//! Who signs in.
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use poem::Request;
 use serde_json::{Value as Json, json};
 
-use super::{Form, Identity, shapes::Login};
+use super::{
+    Form, Identity, code,
+    cookies::{self, Jar},
+    shapes::Login,
+};
 use crate::{
-    actor::Actor,
+    actor::{Actor, Agent},
     auth::{
-        account,
+        account, challenge, device,
         gate::info,
         session::{Opening, Pair},
+        throttle::Kind,
+        totp,
     },
-    config::{CookieSecure, SameSite},
-    db::{Reader, Writer},
+    db::Writer,
     engine::reply::Reply,
     error::{Error, Problems},
 };
 
-const COOKIE: &str = "refresh_token";
+/// What signs somebody in with a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Login,
+    Token,
+    StaffLogin,
+}
+
+impl Operation {
+    pub(super) const ALL: [Self; 3] = [Self::Login, Self::Token, Self::StaffLogin];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Token => "token",
+            Self::StaffLogin => "staff-login",
+        }
+    }
+}
 
 /// The caller before anybody is known.
 pub(super) fn actor(request: &Request) -> Actor {
@@ -27,16 +51,12 @@ pub(super) fn actor(request: &Request) -> Actor {
     let mut actor = Actor::system(info.now);
     actor.request_id = info.id;
     actor.ip = info.ip.map(|ip| ip.to_string());
+    let user_agent = request.headers().get("user-agent").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    actor.agent = Some(Arc::new(Agent { user_agent, device: device::sent(request) }));
     actor
 }
 
-pub(super) fn cookie(request: &Request) -> Option<String> {
-    let cookies = request.headers().get_all("cookie").iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, value)| *name == COOKIE && !value.is_empty()).map(|(_, value)| value.to_owned())
-}
-
-pub(super) fn v1_tokens(pair: &Pair, person: Json) -> Json {
+fn v1_tokens(pair: &Pair, person: Json) -> Json {
     json!({
         "refresh": pair.refresh,
         "access": pair.access,
@@ -49,18 +69,8 @@ pub(super) fn v1_tokens(pair: &Pair, person: Json) -> Json {
 }
 
 impl Identity {
-    pub(super) async fn sign_in(&self, request: &Request, login: Login, rotates: bool) -> Result<(i64, Pair), Error> {
-        self.sign_in_as(request, login, rotates, |_, _| Ok(None)).await
-    }
-
-    /// Signs somebody in to the business that `place` names for them; it may refuse them, once their password is known to be right.
-    pub(super) async fn sign_in_as(
-        &self,
-        request: &Request,
-        login: Login,
-        rotates: bool,
-        place: fn(&Reader<'_>, i64) -> Result<Option<i64>, Error>,
-    ) -> Result<(i64, Pair), Error> {
+    /// Compares the password. Whoever has a second factor is refused with a challenge, which the answer to this operation waits for.
+    pub(super) async fn sign_in(&self, request: &Request, login: Login, operation: Operation) -> Result<(i64, Pair), Error> {
         let identifier = [login.username, login.email, login.phone, login.phone_number, login.identifier]
             .into_iter()
             .flatten()
@@ -76,24 +86,75 @@ impl Identity {
             }
             return Err(Error::Invalid(problems));
         };
+        let taken = self.app.throttle.take(Kind::Password(password), identifier, request).await?;
         let found = self.app.db.read(|reader| account::find(reader, identifier))?;
         let hash = found.as_ref().and_then(|found| found.password_hash.clone());
         // Also for an unknown person: the answer must take as long.
-        let fits = self.app.hasher.verify(password.clone(), hash).await?;
-        let found = found.filter(|found| fits && found.is_active);
-        let found =
-            found.ok_or_else(|| Error::unauthenticated("no_active_account", "No active account found with the given credentials"))?;
+        let fits = match self.app.hasher.verify(password.clone(), hash).await {
+            Ok(fits) => fits,
+            // Too many sign in at once; this one was not looked at.
+            Err(busy) => return taken.unused().await.and(Err(busy)),
+        };
+        let Some(found) = found.filter(|found| fits && found.is_active) else {
+            tracing::info!(target: "security", event = "login_failed", request_id = info(request).id);
+            return Err(Error::unauthenticated("no_active_account", "No active account found with the given credentials"));
+        };
         let mut actor = actor(request);
         let user = found.id;
         actor.user_id = Some(user);
-        let how = Opening { rotates, remember: login.remember_me, epoch: Some(found.epoch), ..Opening::default() };
-        let sessions = self.app.sessions.clone();
+        let rotates = self.form != Form::V1 || operation == Operation::StaffLogin;
+        let mut how = Opening { rotates, remember: login.remember_me, epoch: Some(found.epoch), ..Opening::default() };
+        if let Err(refusal) = self.admit(user, &mut how, operation, actor.now) {
+            // The password was right all the same.
+            return taken.succeeded().await.and(Err(refusal));
+        }
+        let (sessions, success) = (self.app.sessions.clone(), taken.success());
         let work = move |tx: &mut Writer<'_>| {
-            let business = place(tx, user)?;
-            sessions.open(tx, user, Opening { business, ..how })
+            success.record(tx)?;
+            sessions.open(tx, user, how)
         };
         let pair = self.app.db.write(Arc::new(actor), work).await?;
         Ok((user, pair))
+    }
+
+    /// What is asked of somebody beyond a right password.
+    ///
+    /// # Errors
+    /// 403 for who is none of the staff and signs in as one; 401 `totp_required` with a challenge for who has a second factor.
+    fn admit(&self, user: i64, how: &mut Opening, operation: Operation, now: Timestamp) -> Result<(), Error> {
+        if operation == Operation::StaffLogin {
+            how.business = Some(self.app.db.read(|reader| code::staff(reader, user))?.business);
+        }
+        if !self.app.db.read(|reader| totp::is_on(reader, user))? {
+            return Ok(());
+        }
+        let challenge = self.app.challenges.issue(user, *how, format!("{}/{}", self.form.name(), operation.name()), now)?;
+        Err(Error::SecondFactor { challenge, seconds: challenge::LIFE })
+    }
+
+    /// What an operation answers once somebody is signed in.
+    pub(super) fn answer<S>(&self, request: &Request, operation: Operation, user: i64, pair: &Pair) -> Result<Reply<S>, Error> {
+        let person = || self.person(user);
+        let with_cookie = |said: Json| self.with_cookie(request, Reply::json(&said), pair);
+        Ok(match (operation, self.form) {
+            (Operation::StaffLogin, _) => with_cookie(self.app.db.read(|reader| code::staff(reader, user))?.tokens(pair)),
+            (_, Form::V1) => Reply::json(&v1_tokens(pair, person()?)),
+            (Operation::Login, Form::Auth) => with_cookie(json!({"access": pair.access, "refresh": pair.refresh, "user": person()?})),
+            (Operation::Login, Form::Users) => with_cookie(json!({"access": pair.access, "user": person()?})),
+            (Operation::Token, _) => Reply::json(&json!({"refresh": pair.refresh, "access": pair.access})),
+        })
+    }
+
+    /// Is this the password of the account that somebody is signed in to? Guesses are counted: the session may be stolen.
+    pub(super) async fn is_own_password(&self, request: &Request, user: i64, password: &str) -> Result<bool, Error> {
+        let taken = self.app.throttle.take(Kind::Confirm(password), &user.to_string(), request).await?;
+        let hash = self.app.db.read(|reader| account::password_hash(reader, user))?;
+        match self.app.hasher.verify(password.to_owned(), hash).await {
+            Ok(false) => Ok(false),
+            Ok(true) => taken.succeeded().await.map(|()| true),
+            // It was not looked at.
+            Err(busy) => taken.unused().await.and(Err(busy)),
+        }
     }
 
     /// Nobody needs a token here, but one that is sent must be good.
@@ -104,35 +165,25 @@ impl Identity {
         }
     }
 
-    pub(super) fn with_cookie<S, const STATUS: u16>(&self, reply: Reply<S, STATUS>, pair: &Pair) -> Reply<S, STATUS> {
-        match &pair.refresh {
-            Some(refresh) => reply.header("Set-Cookie", self.cookie_text(refresh, pair.refresh_life)),
-            None => reply,
-        }
+    pub(super) fn with_cookie<S, const STATUS: u16>(&self, request: &Request, reply: Reply<S, STATUS>, pair: &Pair) -> Reply<S, STATUS> {
+        Jar::new(&self.app, request).fill(reply, pair)
     }
 
     /// A refusal that takes the useless cookie away.
-    pub(super) fn clearing(&self, error: Error) -> poem::Error {
+    pub(super) fn clearing(&self, request: &Request, error: Error) -> poem::Error {
         let mut response = poem::IntoResponse::into_response(error);
-        if let Ok(value) = self.cookie_text("", 0).parse() {
+        if let Ok(value) = Jar::new(&self.app, request).refresh("", 0).parse() {
             response.headers_mut().insert("set-cookie", value);
         }
         poem::Error::from_response(response)
     }
 
-    pub(super) fn cookie_text(&self, value: &str, seconds: i64) -> String {
-        let auth = &self.app.config.auth;
-        let secure = match auth.cookie_secure {
-            CookieSecure::Always => true,
-            CookieSecure::Never => false,
-            CookieSecure::Auto => !self.app.config.server.address.ip().is_loopback(),
-        };
-        let same_site = match auth.cookie_same_site {
-            SameSite::Lax => "Lax",
-            SameSite::Strict => "Strict",
-            SameSite::None => "None",
-        };
-        let secure = if secure { "; Secure" } else { "" };
-        format!("{COOKIE}={value}; HttpOnly; Max-Age={seconds}; Path=/; SameSite={same_site}{secure}")
+    /// The refresh token of the cookie, if it may be used.
+    pub(super) fn cookie(&self, request: &Request) -> Result<Option<String>, Error> {
+        let token = cookies::sent_refresh(request);
+        if token.is_some() {
+            cookies::refuse_foreign_page(&self.app, request)?;
+        }
+        Ok(token)
     }
 }

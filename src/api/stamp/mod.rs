@@ -17,11 +17,29 @@ use poem_openapi::{
 };
 
 pub(super) use self::{methods::both, resources::Resources};
-use crate::auth::gate::Gate;
+use crate::{
+    actor::Scopes,
+    app::doors,
+    auth::{
+        api_key::only_reads,
+        gate::{Gate, KEY_SCHEMES},
+    },
+};
 
-/// What is answered anew each time, with an `Idempotency-Key` too: a ticket is good once.
-/// and a password is not kept with the answer to it.
-const UNREPEATABLE: [&str; 4] = ["/events/ticket", "/password-change", "/email-change", "/resend-verification"];
+/// What is answered anew each time, with an `Idempotency-Key` too: a ticket is good once, and a secret is not kept for a second answer.
+fn is_repeatable(path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    let ends = [
+        "/events/ticket",
+        "/reauthenticate",
+        "/auth/api-keys",
+        "/reset-2fa",
+        "/password-change",
+        "/email-change",
+        "/resend-verification",
+    ];
+    !path.contains("/2fa/") && !ends.iter().any(|end| path.ends_with(end))
+}
 
 /// Every operation of the API, finished: below `/api`, with tag, operationId, error answers, `Allow`, and both spellings of its path.
 pub(super) struct House<T> {
@@ -112,6 +130,10 @@ fn tag_doc(tag: &str) -> Option<&'static str> {
 
 fn finish(path: &str, operation: &mut MetaOperation, seen: &mut BTreeMap<String, usize>) {
     operation.tags = tag(path).map(|tag| leak(tag.to_owned())).into_iter().collect();
+    let everything = Scopes::parse(&["*:read".to_owned(), "*:write".to_owned()]).ok();
+    if !everything.is_some_and(|scopes| doors().open(&scopes, path.trim_start_matches('/'), only_reads(&operation.method))) {
+        operation.security.retain(|schemes| !KEY_SCHEMES.iter().any(|scheme| schemes.contains_key(scheme)));
+    }
     let id = operation.operation_id.map_or_else(|| operation_id(path, &operation.method), str::to_owned);
     let count = seen.entry(id.clone()).or_default();
     *count += 1;
@@ -119,10 +141,7 @@ fn finish(path: &str, operation: &mut MetaOperation, seen: &mut BTreeMap<String,
     for response in operation.responses.responses.iter_mut().filter(|response| response.description.is_empty()) {
         response.description = if response.status == Some(201) { "Created." } else { "Done." };
     }
-    if operation.method == Method::POST
-        && !operation.security.is_empty()
-        && !UNREPEATABLE.iter().any(|end| path.trim_end_matches('/').ends_with(end))
-    {
+    if operation.method == Method::POST && !operation.security.is_empty() && is_repeatable(path) {
         operation.params.push(parameters::idempotency_key());
     }
     let known: Vec<u16> = operation.responses.responses.iter().filter_map(|response| response.status).collect();

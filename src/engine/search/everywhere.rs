@@ -59,7 +59,7 @@ pub fn everywhere(
 ) -> Result<Vec<Found>> {
     let mut all = vec![];
     for resource in resources {
-        let reach = resource.about.access.reach(actor, LIST);
+        let reach = resource.reach(actor, LIST);
         if reach == Reach::Nothing || actor.business.is_none() {
             continue;
         }
@@ -183,6 +183,6 @@ fn is_shown(d: &Descriptor, name: &str, actor: &Actor) -> bool {
     let target = d.target(reference).and_then(descriptor::by_table);
     target.is_some_and(|target| {
         let visible = target.visible().any(|field| field.name == column) && target.is_open(column, actor);
-        visible && d.is_open(reference, actor) && target.about.access.reach(actor, LIST) == Reach::All
+        visible && d.is_open(reference, actor) && target.reach(actor, LIST) == Reach::All
     })
 }

@@ -23,7 +23,7 @@ const MOST_TAGS: usize = 100;
 /// Is there a resource at all to which this is attached and that the actor may read?
 pub(super) fn has_targets(d: &Descriptor, actor: &Actor) -> bool {
     let Scope::Attached(what) = d.about.scope else { return true };
-    descriptor::targets(what).any(|target| target.about.access.reach(actor, READ) != Reach::Nothing)
+    descriptor::targets(what).any(|target| target.reach(actor, READ) != Reach::Nothing)
 }
 
 /// The id of the record whose comments or files are read. Those who see what is deleted can still read there.

@@ -41,7 +41,7 @@ use crate::{
 
 /// How far the caller may go with a verb at all; what is not granted, or has no business to happen in, is refused.
 fn reach(d: &Descriptor, actor: &Actor, verb: Verbs) -> Result<Reach> {
-    match d.about.access.reach(actor, verb) {
+    match d.reach(actor, verb) {
         Reach::Nothing => Err(Error::forbidden()),
         _ if actor.business.is_none() => Err(Error::forbidden()),
         // Who may read nothing that has comments has no business with comments.

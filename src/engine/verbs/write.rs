@@ -90,7 +90,7 @@ pub(super) fn find_record(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, ke
     if let Some(id) = store::find_in(reader, d, actor, key, granted, Deleted::Without)? {
         return Ok(id);
     }
-    let readable = d.about.access.reach(actor, READ);
+    let readable = d.reach(actor, READ);
     match store::find_in(reader, d, actor, key, readable, Deleted::Without)? {
         Some(_) => Err(Error::forbidden()),
         None => Err(missing(d, key)),
@@ -179,7 +179,7 @@ fn check_version(tx: &Writer<'_>, d: &Descriptor, id: i64, options: Options) -> 
 
 /// Somebody who may only tend to their own record may only change what is theirs to change.
 fn check_self_service(d: &Descriptor, actor: &Actor, before: &Record, changes: &Record, options: Options) -> Result<()> {
-    let limited = !d.about.self_service.is_empty() && !options.internal && d.about.access.reach(actor, UPDATE) == Reach::Own;
+    let limited = !d.about.self_service.is_empty() && !options.internal && d.reach(actor, UPDATE) == Reach::Own;
     let differs = |(name, value): (&String, &Json)| before.get(name) != Some(value) && !d.about.self_service.contains(&name.as_str());
     if limited && changes.iter().any(differs) { Err(Error::forbidden()) } else { Ok(()) }
 }

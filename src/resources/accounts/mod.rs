@@ -13,6 +13,7 @@ mod org_chart;
 mod referral;
 mod staff_profile;
 mod staff_role;
+mod unlock;
 pub mod user;
 
 pub use self::{
@@ -24,6 +25,7 @@ pub use self::{
     referral::Referral,
     staff_profile::{StaffProfile, StaffStatus},
     staff_role::StaffRole,
+    unlock::UserVerbs,
     user::{SUMMARY, User},
 };
 
@@ -41,11 +43,11 @@ pub fn all() -> Vec<Descriptor> {
     ]
 }
 
-/// What can be read here besides the resources.
-pub type Verbs = OrgChart;
+/// What can be done here besides the operations that every resource has.
+pub type Verbs = (OrgChart, UserVerbs);
 
 pub fn verbs() -> Verbs {
-    OrgChart
+    (OrgChart, UserVerbs)
 }
 
 /// Who may do what with the words that staff are described with: departments, designations, branches and staff roles.

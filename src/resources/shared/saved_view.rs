@@ -100,7 +100,7 @@ impl SavedView {
 
     /// Would the list take this? A view that cannot work is refused.
     fn check_list(&self, reader: &Reader<'_>, actor: &Actor) -> Result<()> {
-        let listable = |d: &&Descriptor| d.about.path == self.resource && d.about.access.reach(actor, LIST) != Reach::Nothing;
+        let listable = |d: &&Descriptor| d.about.path == self.resource && d.reach(actor, LIST) != Reach::Nothing;
         let Some(d) = descriptor::all().iter().find(listable) else {
             return Err(Error::field("resource", format!("\"{}\" is no resource that you can list.", self.resource)));
         };

@@ -47,7 +47,7 @@ impl Labels {
             let cells = |column: usize| grid.lines.iter().map(move |line| line.cell(column)).filter(|cell| !cell.is_empty());
             let mut known = Known::default();
             let named: BTreeSet<&str> = cells(column).collect();
-            let reach = target.about.access.reach(actor, READ);
+            let reach = target.reach(actor, READ);
             rows(reader, actor, target, reach, &target.label, &Json::from_iter(named), |id, label| {
                 known.ids.entry(label.trim().to_owned()).or_default().push(id);
             })?;

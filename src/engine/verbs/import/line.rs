@@ -67,7 +67,7 @@ impl Job {
                 });
             }
         }
-        let scope = store::scope(d, &actor, d.about.access.reach(&actor, READ), Deleted::Without);
+        let scope = store::scope(d, &actor, d.reach(&actor, READ), Deleted::Without);
         let (table, column) = (d.about.table, place.field.column);
         let sql =
             format!("SELECT t.id, t.{column} FROM \"{table}\" AS t WHERE {scope} AND t.{column} IN (SELECT value FROM json_each(?4))");

@@ -14,7 +14,7 @@ use crate::{
     auth::gate::Caller,
     db::{Reader, Writer},
     engine::{
-        LIST, Options, Reach, Resource, UPDATE,
+        LIST, Options, Reach, UPDATE,
         body::Input,
         descriptor,
         reply::{Read, Reply},
@@ -133,7 +133,7 @@ impl LeadVerbs {
 
 /// All stages in their order, also those without leads.
 fn board(reader: &Reader<'_>, actor: &Actor) -> Result<Vec<BoardStage>> {
-    let reach = Lead::ABOUT.access.reach(actor, LIST);
+    let reach = descriptor::of::<Lead>().reach(actor, LIST);
     if reach == Reach::Nothing {
         return Err(Error::forbidden());
     }

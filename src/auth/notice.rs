@@ -1,0 +1,52 @@
+//! What people are told of their own account: by e-mail, if they have an address, in the transaction of what happened.
+
+use serde_json::{Map, Value as Json};
+
+use super::device;
+use crate::{
+    db::Writer,
+    error::Result,
+    outbox::{self, Channel, Message},
+};
+
+/// Something that an owner would want to know of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// A refresh token was used twice: one of the two was a thief.
+    Reuse,
+    /// Somebody signed in on a device that was never seen before.
+    NewDevice,
+    PasswordChanged,
+}
+
+impl Notice {
+    fn texts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Reuse => (
+                "A session of your account was ended",
+                "A sign-in of your account was used from two places at once, so somebody may have copied it. It was ended.",
+            ),
+            Self::NewDevice => ("A new device signed in to your account", "Somebody signed in to your account on a new device."),
+            Self::PasswordChanged => ("Your password was changed", "The password of your account was changed."),
+        }
+    }
+}
+
+/// Tells a person, with when and from where.
+pub fn send(tx: &mut Writer<'_>, user: i64, notice: Notice) -> Result<()> {
+    let address: Option<Option<String>> = tx.one("SELECT email FROM users WHERE id = ?1 AND deleted_at IS NULL", &[user.into()])?;
+    let Some(recipient) = address.flatten() else { return Ok(()) };
+    let actor = tx.actor();
+    let (subject, what) = notice.texts();
+    let agent = actor.agent.as_ref().and_then(|agent| agent.user_agent.as_deref());
+    let said: [(&str, String); 5] = [
+        ("subject", subject.into()),
+        ("what", what.into()),
+        ("when", actor.now.strftime("%-d %B %Y, %H:%M UTC").to_string()),
+        ("device", device::in_words(agent)),
+        ("address", actor.ip.clone().unwrap_or_else(|| "unknown".into())),
+    ];
+    let payload: Map<String, Json> = said.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
+    let message = Message { channel: Channel::Email, recipient, template: "security_notice".into(), payload, key: None, due_at: None };
+    outbox::send(tx, message).map(drop)
+}

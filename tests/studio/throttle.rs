@@ -1,0 +1,291 @@
+//! Guessing is bounded: by account, by address, on a known device; exactly, whoever comes at once; and the same for accounts that do
+//! not exist. Limits on what is asked at all.
+
+use std::{collections::BTreeMap, iter, thread};
+
+use serde_json::json;
+use studio::{
+    actor::Role,
+    config::{self, Config, Rate},
+};
+
+use crate::support::{Answer, Client, Folder, PASSWORD, Server};
+
+/// The budgets as they are shipped; the addresses of requests are what a proxy says.
+fn strict(config: &mut Config) {
+    let folder = Folder::new();
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, "").expect("a file");
+    config.throttle = config::load(Some(&file), iter::empty(), &[]).expect("the defaults").config.throttle;
+    config.server.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+}
+
+fn from(server: &Server, address: &str) -> Client {
+    server.client().with("x-forwarded-for", address)
+}
+
+fn sign_in(client: &Client, name: &str, password: &str) -> Answer {
+    client.post("/api/auth/login/", json!({"username": name, "password": password}))
+}
+
+/// Seconds until another attempt, of a refusal.
+#[track_caller]
+fn retry(answer: &Answer) -> i64 {
+    assert_eq!(answer.status, 429, "{}: {}", answer.call, answer.text);
+    let seconds: i64 = answer.header("retry-after").and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{:?}", answer.headers));
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    let body = json!({"detail": format!("Request was throttled. Expected available in {seconds} {unit}."), "code": "throttled"});
+    assert_eq!(answer.json(), body);
+    assert!(answer.header("ratelimit").is_some_and(|text| text.ends_with(&format!("\";r=0;t={seconds}"))), "{:?}", answer.headers);
+    assert!(answer.header("ratelimit-policy").is_some_and(|text| text.contains("\";q=") && text.contains(";w=")), "{:?}", answer.headers);
+    seconds
+}
+
+/// How often each status came.
+fn tally(answers: impl IntoIterator<Item = u16>) -> BTreeMap<u16, usize> {
+    let mut tally = BTreeMap::new();
+    answers.into_iter().for_each(|status| *tally.entry(status).or_default() += 1);
+    tally
+}
+
+#[test]
+fn wrong_passwords_for_an_account_have_to_wait() {
+    let server = Server::start_with(strict);
+    let person = server.member("ann", Role::Staff);
+    let id = person.id;
+    server.write(move |tx| tx.update("users", id, vec![("phone", "+256700123456".into())]));
+    // Whatever the account is called, wherever the attempts come from, and whether there is an account at all.
+    let names = ["ann", "ANN@example.com", "+256 700 123456"];
+    let try_at = |name: &str, n: usize| sign_in(&from(&server, &format!("198.51.100.{n}")), name, &format!("wrong {n}"));
+    for unknown in [false, true] {
+        let name = |n: usize| if unknown { "nobody" } else { names[n % 3] };
+        for n in 0..3 {
+            assert_eq!(try_at(name(n), n).status, 401, "{n}");
+        }
+        assert_eq!(retry(&try_at(name(3), 3)), 3);
+    }
+    let (known, unknown) = (try_at("ann", 4), try_at("nobody", 5));
+    assert_eq!(known.text, unknown.text, "the same for accounts that do not exist");
+    for name in ["ratelimit", "ratelimit-policy", "retry-after", "content-type"] {
+        assert_eq!(known.header(name), unknown.header(name), "{name}");
+    }
+    // Whoever signs in otherwise goes on; the right password is no exception.
+    person.get("/api/auth/me/").expect(200);
+    assert_eq!(retry(&sign_in(&from(&server, "198.51.100.9"), "ann", PASSWORD)), 3);
+    server.clock.advance(3);
+    assert_eq!(sign_in(&from(&server, "198.51.100.9"), "ann", PASSWORD).status, 200);
+    for n in 0..3 {
+        assert_eq!(try_at("ann", 20 + n).status, 401, "a right password begins anew: {n}");
+    }
+    retry(&try_at("ann", 23));
+    // It survives a restart.
+    let server = server.restart();
+    assert_eq!(retry(&sign_in(&server.client(), "ann", PASSWORD)), 3);
+}
+
+#[test]
+fn a_day_of_guessing_from_a_thousand_addresses() {
+    let server = Server::start_with(strict);
+    server.member("ann", Role::Staff);
+    let start = server.clock.now();
+    let midnight = "2026-03-03T00:00:00Z".parse().expect("a time");
+    let (mut checks, mut first_minute, mut tries) = (0, 0, 0);
+    while server.clock.now() < midnight {
+        tries += 1;
+        let address = format!("10.0.{}.{}", tries / 250 % 4, tries % 250);
+        let answer = sign_in(&from(&server, &address), "ann", &format!("wrong {tries}"));
+        if answer.status == 401 {
+            checks += 1;
+            first_minute += i32::from(server.clock.now().duration_since(start).as_secs() < 60);
+        } else {
+            server.clock.advance(retry(&answer));
+        }
+    }
+    println!("{checks} checks in a day, {first_minute} of them in the first minute");
+    assert_eq!((checks, first_minute), (100, 10));
+    // Never for good: tomorrow is another day.
+    assert_eq!(sign_in(&server.client(), "ann", PASSWORD).status, 200);
+}
+
+#[test]
+fn many_accounts_from_one_address() {
+    let server = Server::start_with(strict);
+    let attacker = from(&server, "2001:db8::1");
+    let mut names = 0;
+    let mut spray = || {
+        let mut checks = 0;
+        loop {
+            names += 1;
+            // The customer's whole network is one address.
+            let client = if names % 2 == 0 { from(&server, &format!("2001:db8::{names}")) } else { attacker.clone() };
+            let answer = sign_in(&client, &format!("name{names}"), "wrong password");
+            match answer.status {
+                401 => checks += 1,
+                _ if retry(&answer) <= 60 => server.clock.advance(60),
+                _ => return (checks, retry(&answer)),
+            }
+        }
+    };
+    assert_eq!(spray(), (15, 3600));
+    // Others are not concerned, nor is this machine itself.
+    for client in [from(&server, "198.51.100.1"), server.client()] {
+        assert_eq!(sign_in(&client, "somebody", "wrong password").status, 401);
+    }
+    server.clock.advance(3600);
+    assert_eq!(spray(), (15, 7200), "closed for twice as long");
+    assert!(retry(&attacker.post("/api/auth/token/", json!({"username": "x", "password": "y"}))) > 3600, "on every path");
+}
+
+#[test]
+fn parallel_guesses_get_exactly_what_is_allowed() {
+    let server = Server::start_with(strict);
+    server.member("ann", Role::Staff);
+    let at_once = |calls: Vec<(Client, String)>| {
+        let threads: Vec<_> = calls
+            .into_iter()
+            .enumerate()
+            .map(|(n, (client, name))| thread::spawn(move || sign_in(&client, &name, &format!("wrong {n}")).status))
+            .collect();
+        tally(threads.into_iter().map(|thread| thread.join().expect("an answer")))
+    };
+    let one_account = (0..40).map(|n| (from(&server, &format!("198.51.100.{n}")), "ann".to_owned())).collect();
+    assert_eq!(at_once(one_account), [(401, 3), (429, 37)].into());
+    let one_address = (0..40).map(|n| (from(&server, "203.0.113.7"), format!("name{n}"))).collect();
+    assert_eq!(at_once(one_address), [(401, 10), (429, 30)].into());
+}
+
+#[test]
+fn right_passwords_use_nothing_up() {
+    let server = Server::start_with(strict);
+    for n in 0..4 {
+        server.member(&format!("user{n}"), Role::Staff);
+    }
+    // More people behind one address than may be wrong at once, and one of them in several places.
+    let threads: Vec<_> = (0..14)
+        .map(|n| {
+            let client = from(&server, "203.0.113.7");
+            thread::spawn(move || sign_in(&client, &format!("user{}", n % 4), PASSWORD).status)
+        })
+        .collect();
+    assert_eq!(tally(threads.into_iter().map(|thread| thread.join().expect("an answer"))), [(200, 14)].into());
+    let left = server.app.db.read(|reader| reader.one::<i64>("SELECT coalesce(sum(count), 0) FROM auth_throttle", &[]));
+    assert_eq!(left.expect("a count"), Some(0), "all is given back");
+}
+
+#[test]
+fn the_owner_gets_in_on_a_device_that_is_known() {
+    let server = Server::start_with(strict);
+    server.member("ann", Role::Staff);
+    server.member("bob", Role::Staff);
+    let mark = |name: &str| {
+        let answer = sign_in(&from(&server, "192.0.2.1"), name, PASSWORD);
+        let line = answer.headers.iter().find(|(name, value)| name == "set-cookie" && value.starts_with("studio_dev=")).expect("a mark");
+        assert!(line.1.contains("; HttpOnly; Max-Age=15552000; Path=/; SameSite=Lax"), "{}", line.1);
+        line.1.split(';').next().expect("a pair").to_owned()
+    };
+    let (anns, bobs) = (mark("ann"), mark("bob"));
+    let with = |cookie: &str| from(&server, "198.51.100.7").with("cookie", cookie);
+    for n in 0..3 {
+        assert_eq!(sign_in(&from(&server, "198.51.100.7"), "ann", &format!("wrong {n}")).status, 401);
+    }
+    let forged = anns.replace("=1.", "=2.");
+    for cookie in ["", "studio_dev=", "studio_dev=1.2.3.4", &forged, &bobs, &anns[..anns.len() - 2]] {
+        assert_eq!(retry(&sign_in(&with(cookie), "ann", PASSWORD)), 3, "{cookie}");
+    }
+    let in_again = sign_in(&with(&anns), "ann", PASSWORD);
+    assert_eq!(in_again.status, 200);
+    assert!(!in_again.headers.iter().any(|(_, value)| value.starts_with("studio_dev")), "a device that is known has its mark");
+    // The attacker is kept out as before, and a stolen device has a budget, too.
+    assert_eq!(retry(&sign_in(&from(&server, "198.51.100.7"), "ann", PASSWORD)), 3);
+    for n in 0..10 {
+        assert_eq!(sign_in(&with(&anns), "ann", &format!("wrong {n}")).status, 401, "{n}");
+    }
+    assert_eq!(retry(&sign_in(&with(&anns), "ann", PASSWORD)), 3600);
+    server.clock.advance(181 * 86_400);
+    assert_eq!(sign_in(&with(&anns), "bob", "wrong").status, 401);
+}
+
+#[test]
+fn accounts_made_from_one_address() {
+    let server = Server::start_with(strict);
+    let register = |client: &Client, n: usize| {
+        client.post("/api/auth/register/", json!({"username": format!("new{n}"), "password": "violet-anchor-92"}))
+    };
+    let client = from(&server, "198.51.100.7");
+    for n in 0..5 {
+        register(&client, n).expect(201);
+    }
+    assert_eq!(retry(&register(&client, 5)), 3600);
+    register(&from(&server, "198.51.100.8"), 5).expect(201);
+    for n in 6..13 {
+        register(&server.client(), n).expect(201);
+    }
+    server.clock.advance(3600);
+    register(&client, 20).expect(201);
+}
+
+#[test]
+fn an_administrator_lets_somebody_try_again() {
+    let server = Server::start_with(strict);
+    let (admin, manager) = (server.member("boss", Role::Admin), server.member("manager", Role::Manager));
+    let ann = server.member("ann", Role::Staff);
+    let other = server.business("Other");
+    let stranger = server.member_with("stranger", Role::Admin, other, &[]);
+    let lock = || {
+        for n in 0..3 {
+            assert_eq!(sign_in(&server.client(), "ann", &format!("wrong {n}")).status, 401);
+        }
+        retry(&sign_in(&server.client(), "ann", PASSWORD))
+    };
+    assert_eq!(lock(), 3);
+    let path = format!("/api/accounts/users-list/{}/unlock/", ann.id);
+    assert_eq!((manager.post(&path, json!({})).status, ann.post(&path, json!({})).status), (403, 403));
+    assert_eq!((stranger.post(&path, json!({})).status, server.client().post(&path, json!({})).status), (404, 401));
+    retry(&sign_in(&server.client(), "ann", PASSWORD));
+    assert_eq!(admin.post(&path, json!({})).expect(200)["username"], "ann");
+    assert_eq!(sign_in(&server.client(), "ann", PASSWORD).status, 200);
+    let audit = "SELECT count(*) FROM audit_log WHERE action = 'users.unlock'";
+    assert_eq!(server.app.db.read(|reader| reader.one::<i64>(audit, &[])).expect("a count"), Some(1));
+    // What has nothing to say any more goes.
+    lock();
+    server.clock.advance(2 * 86_400);
+    studio::jobs::run(&server.app, "purge_auth_throttle").expect("the job runs");
+    let left = server.app.db.read(|reader| reader.one::<i64>("SELECT count(*) FROM auth_throttle", &[]));
+    assert_eq!(left.expect("a count"), Some(0));
+}
+
+#[test]
+fn what_is_asked_at_all_has_limits() {
+    let rate = |count, seconds| config::MaybeRate(Some(Rate { count, seconds }));
+    let server = Server::start_with(|config| {
+        config.limits.loopback = true;
+        config.limits.anonymous = rate(3, 60);
+        config.limits.user = rate(5, 60);
+        config.limits.export = rate(2, 3600);
+    });
+    let (ann, bob) = (server.member("ann", Role::Admin), server.member("bob", Role::Admin));
+    let nobody = server.client();
+    for _ in 0..3 {
+        assert_eq!(nobody.get("/api/field/leads/").status, 401);
+    }
+    assert_eq!(retry(&nobody.get("/api/field/leads/")), 20);
+    assert_eq!(nobody.get("/healthz").status, 200, "whoever watches the program is not asked");
+    for _ in 0..2 {
+        assert_eq!(ann.get("/api/field/leads/export/?format=csv").status, 200);
+    }
+    assert_eq!(retry(&ann.get("/api/field/leads/export/?format=csv")), 1800);
+    for _ in 0..3 {
+        ann.get("/api/field/leads/").expect(200);
+    }
+    assert_eq!(retry(&ann.get("/api/field/leads/")), 12);
+    bob.get("/api/field/leads/").expect(200);
+    server.clock.advance(12);
+    ann.get("/api/field/leads/").expect(200);
+    // Off where nothing else is said: whoever works a lot is not stopped, nor is this machine itself.
+    let server = Server::start();
+    let ann = server.member("ann", Role::Admin);
+    for _ in 0..100 {
+        ann.get("/api/auth/me/").expect(200);
+        assert_eq!(server.client().get("/api/auth/me/").status, 401);
+    }
+}
