@@ -35,7 +35,7 @@ use crate::{
         search, verbs,
     },
     error::{Error, Result},
-    resources,
+    resources::{self, finance::ledger},
     storage::Storage,
 };
 
@@ -113,6 +113,10 @@ impl App {
             config: Arc::new(config),
         };
         app.db.write_blocking(app.system(), |tx| account::ensure_business(tx).map(drop))?;
+        app.db.write_blocking(app.system(), |tx| {
+            let businesses: Vec<i64> = tx.rows("SELECT id FROM businesses WHERE deleted_at IS NULL", &[], |row| row.get(0))?;
+            businesses.into_iter().try_for_each(|business| ledger::seed_chart(tx, business))
+        })?;
         app.db.write_blocking(app.system(), verbs::interrupt)?;
         Ok(app)
     }
@@ -129,7 +133,7 @@ impl App {
         let keys = if retire { Keys::retire(&folder)? } else { Keys::rotate(&folder, self.db.clock().now())? };
         self.gate.rekey(keys.jwt(), keys.retiring(longest(&self.config.auth)));
         let done = if retire { "retired" } else { "rotated" };
-        tracing::warn!(target: "security", event = "key", name = "jwt", done);
+        tracing::info!(target: "security", event = "key", name = "jwt", done);
         Ok(())
     }
 

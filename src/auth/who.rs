@@ -85,7 +85,8 @@ fn business(reader: &Reader<'_>, key: &str) -> Result<Value> {
 fn look_up(reader: &Reader<'_>, shown: &Shown<'_>, business: Value, rules: &Rules, now: Timestamp) -> Result<Actor> {
     let sql =
         "SELECT u.is_active, u.is_superuser, u.token_epoch, m.role, m.capabilities, m.branch_id, b.id, b.currency, b.timezone, b.country,
-                      b.response_format, json_extract(b.settings, '$.require_2fa'), f.confirmed_at
+                      b.response_format, CASE json_type(b.settings, '$.require_2fa') WHEN 'array' THEN json_extract(b.settings, '$.require_2fa') END,
+                      f.confirmed_at
                FROM users AS u
                LEFT JOIN businesses AS b ON b.id = ?2 AND b.is_active = 1 AND b.deleted_at IS NULL
                LEFT JOIN memberships AS m ON m.business_id = b.id AND m.user_id = u.id AND m.status = 'active'
@@ -135,6 +136,6 @@ fn read(row: &Row<'_>, shown: &Shown<'_>, rules: &Rules, now: Timestamp) -> Resu
 
 /// Must people of this role have a second factor, by the configuration or by their business's settings?
 fn is_required(role: Role, rules: &Rules, settings: Option<String>) -> bool {
-    let of_business: Vec<String> = settings.and_then(|list| serde_json::from_str(&list).ok()).unwrap_or_default();
-    rules.two_factor.contains(&role) || of_business.iter().any(|name| name == role.name())
+    let of_business: Vec<serde_json::Value> = settings.and_then(|list| serde_json::from_str(&list).ok()).unwrap_or_default();
+    rules.two_factor.contains(&role) || of_business.iter().any(|name| *name == role.name())
 }

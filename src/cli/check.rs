@@ -15,14 +15,18 @@ use crate::{
         field::{Field, Kind},
     },
     error::Result,
-    outbox, resources,
+    outbox,
+    resources::{
+        self,
+        finance::{check as books, ledger},
+    },
 };
 
 /// Columns of tables that are fields of no resource.
 const MIXIN: [&str; 10] =
     ["id", "uuid", "created_at", "updated_at", "version", "business_id", "created_by", "updated_by", "deleted_at", "deleted_by"];
 
-pub fn run(place: &Place) -> Outcome {
+pub fn run(place: &Place, with_ledger: bool) -> Outcome {
     let loaded = place.load(&[])?;
     let mut lines = vec![ok(format!("configuration: {} settings", loaded.settings.len()))];
     let problems: Vec<String> = resources::all().iter().chain(resources::attached()).flat_map(Descriptor::problems).collect();
@@ -38,18 +42,47 @@ pub fn run(place: &Place) -> Outcome {
         Ok(names) if !names.is_empty() => lines.push(wrong("migrations", format!("{} have not run; `studio migrate`", names.join(", ")))),
         // A wrong declaration keeps the database from being opened.
         Ok(_) if !problems.is_empty() => {}
-        Ok(_) => match control::perform(&Task::Check, &loaded.config) {
-            Ok(more) => lines.extend(more),
-            Err(failure) if failure.code == 1 => lines.push(wrong("database", failure.text)),
-            Err(failure) => return Err(failure),
-        },
+        Ok(_) => {
+            for task in [Some(Task::Check), with_ledger.then_some(Task::CheckLedger)].into_iter().flatten() {
+                match control::perform(&task, &loaded.config) {
+                    Ok(more) => lines.extend(more),
+                    Err(failure) if failure.code == 1 => lines.push(wrong("database", failure.text)),
+                    Err(failure) => return Err(failure),
+                }
+            }
+        }
     }
-    say_lines(&lines)?;
+    conclude(&lines)
+}
+
+/// `studio verify`: the chains of hashes, from their beginning.
+pub fn verify(place: &Place) -> Outcome {
+    conclude(&control::perform(&Task::Verify, &place.load(&[])?.config)?)
+}
+
+/// Prints what was found, and fails when any of it is wrong.
+fn conclude(lines: &[String]) -> Outcome {
+    say_lines(lines)?;
     match lines.iter().filter(|line| line.starts_with("WRONG")).count() {
         0 => Ok(()),
         1 => Err(Failure::new("one check went wrong")),
         several => Err(Failure::new(format!("{several} checks went wrong"))),
     }
+}
+
+/// What must be true of the books.
+pub fn ledger(app: &App) -> Result<Vec<String>> {
+    let findings = app.db.snapshot(books::run)?;
+    Ok(findings.iter().flat_map(|finding| report(&format!("ledger {}", finding.name), finding.holds, &finding.problems)).collect())
+}
+
+/// Whether anything that was written down for good was changed or taken away since.
+pub fn chains(app: &App) -> Result<Vec<String>> {
+    app.db.snapshot(|reader| {
+        let (broken, count) = ledger::verify(reader)?;
+        let broken: Vec<String> = broken.iter().map(|at| format!("entry {} of business {}: {}", at.number, at.business, at.why)).collect();
+        Ok(report("journal", format!("{count} entries are as they were posted"), &broken))
+    })
 }
 
 /// What there is to check about an opened database.

@@ -39,6 +39,8 @@ pub enum Task {
     },
     SeedAccounts,
     Check,
+    CheckLedger,
+    Verify,
     ListJobs,
     /// No id: all that failed.
     RetryMessages {
@@ -71,6 +73,8 @@ impl Task {
             Self::ChangePassword { username, password } => changepassword::change(app, username, password),
             Self::SeedAccounts => seed::accounts(app),
             Self::Check => check::database(app),
+            Self::CheckLedger => check::ledger(app),
+            Self::Verify => check::chains(app),
             Self::ListJobs => jobs::list(app),
             Self::RetryMessages { id } => jobs::retry(app, *id),
             Self::RunJob { name } => jobs::run(app, name),

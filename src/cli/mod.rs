@@ -91,7 +91,13 @@ enum Command {
     /// List the recurring jobs and the messages to be sent, with those that failed.
     Jobs(jobs::Jobs),
     /// Look whether settings, declarations and database are in order; exit code 1 when something is wrong.
-    Check,
+    Check {
+        /// Look through all of the books as well.
+        #[arg(long)]
+        ledger: bool,
+    },
+    /// Look whether anything in the books was changed or taken away behind the program's back; exit code 1 when it was.
+    Verify,
     /// Look at the settings.
     #[command(subcommand)]
     Config(settings::Config),
@@ -138,7 +144,8 @@ fn dispatch(place: &Place, command: Command) -> Outcome {
         Command::Openapi(openapi) => openapi.run(place),
         Command::Routes => document::routes(),
         Command::Jobs(jobs) => jobs.run(place),
-        Command::Check => check::run(place),
+        Command::Check { ledger } => check::run(place, ledger),
+        Command::Verify => check::verify(place),
         Command::Config(config) => config.run(place),
         Command::Completions { shell } => {
             let mut script = vec![];

@@ -23,6 +23,7 @@ pub fn explain(error: rusqlite::Error) -> Error {
             let rule = message.rsplit(": ").next().unwrap_or_default();
             Error::whole(format!("The record breaks the rule {rule}."))
         }
+        (_, ffi::SQLITE_CONSTRAINT_TRIGGER) => refusal(message).unwrap_or_else(|| Error::internal(&error)),
         // The disk may have kept nothing of what it said it wrote; going on could lose acknowledged writes.
         (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => {
             tracing::error!(%error, "the disk failed to store data; stopping");
@@ -35,6 +36,25 @@ pub fn explain(error: rusqlite::Error) -> Error {
         }
         _ => Error::internal(error),
     }
+}
+
+/// What triggers refuse with, before the words.
+const REFUSALS: [&str; 9] = [
+    "immutable",
+    "in_use",
+    "unbalanced",
+    "books_locked",
+    "insufficient_funds",
+    "party_required",
+    "invalid_transition",
+    "not_open",
+    "mismatch",
+];
+
+/// A refusal by a trigger that is made for clients: `books_locked: The books are locked for this date.`
+fn refusal(message: &str) -> Option<Error> {
+    let (code, text) = message.split_once(": ")?;
+    REFUSALS.iter().find(|known| **known == code).map(|code| Error::conflict(code, text.to_owned()))
 }
 
 /// `UNIQUE constraint failed: zones.business_id, zones.name`, or `... failed: index 'users_email_key'` for one over expressions.

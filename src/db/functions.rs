@@ -6,13 +6,22 @@ use rusqlite::{
     types::ValueRef,
 };
 
-use crate::kit::fold;
+use crate::kit::{Money, exponent, fold, money::print_scaled};
 
-/// `distance_m(lat, lon, lat, lon)`; `holds(text, term)` and `begins_word(text, term)`, whose terms are folded.
+/// `distance_m(lat, lon, lat, lon)`; `money_text(minor, currency)` and `decimal_text(units, places)` as JSON shows them; `holds(text, term)` and `begins_word(text, term)`, whose terms are folded.
 pub fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("holds", 2, flags, |call| compare(call, fold::holds))?;
     connection.create_scalar_function("begins_word", 2, flags, |call| compare(call, fold::begins_word))?;
+    connection.create_scalar_function("money_text", 2, flags, |call| {
+        let minor: Option<i64> = call.get(0)?;
+        let decimals = call.get_raw(1).as_str().map_or(2, exponent);
+        Ok(minor.map(|minor| Money { minor, exponent: decimals }.to_string()))
+    })?;
+    connection.create_scalar_function("decimal_text", 2, flags, |call| {
+        let (units, places): (Option<i64>, u8) = (call.get(0)?, call.get(1)?);
+        Ok(units.map(|units| print_scaled(units, places)))
+    })?;
     connection.create_scalar_function("distance_m", 4, flags, |call| {
         let coordinate = |index| call.get::<Option<f64>>(index);
         let (Some(lat1), Some(lon1), Some(lat2), Some(lon2)) = (coordinate(0)?, coordinate(1)?, coordinate(2)?, coordinate(3)?) else {

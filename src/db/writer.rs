@@ -165,6 +165,11 @@ impl<'a> Writer<'a> {
         result
     }
 
+    /// Notes that a trigger changed rows of a table: answers that depend on it are no longer true.
+    pub fn touched(&mut self, table: &'static str) {
+        self.effects.touched.push(table);
+    }
+
     /// Adds a row and answers its id. The mixin columns (`uuid`, `created_at`, `business_id`, ...) are filled where the table has
     /// them and `values` does not.
     pub fn insert(&mut self, table: &'static str, values: Columns<'_>) -> Result<i64> {
@@ -220,6 +225,16 @@ impl<'a> Writer<'a> {
     /// `updated_by` where the table has them.
     pub fn update(&mut self, table: &'static str, id: i64, values: Columns<'_>) -> Result<bool> {
         self.change(table, id, values, "update")
+    }
+
+    /// Fills in columns of a row that this very request has added, which could not be known before it was there: part of its creation,
+    /// so neither a version nor an entry of the history is theirs.
+    pub fn complete(&mut self, table: &'static str, id: i64, values: Columns<'_>) -> Result<()> {
+        let sets: Vec<String> = values.iter().enumerate().map(|(index, (name, _))| format!("{name} = ?{}", index + 2)).collect();
+        let args: Vec<Value> = std::iter::once(id.into()).chain(values.into_iter().map(|(_, value)| value)).collect();
+        self.reader.each(&format!("UPDATE \"{table}\" SET {} WHERE id = ?1", sets.join(", ")), &args, |_| Ok(()))?;
+        self.effects.touched.push(table);
+        Ok(())
     }
 
     /// Marks a row as deleted.

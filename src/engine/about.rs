@@ -4,6 +4,7 @@ use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
     types::{ParseFromJSON, ToJSON},
 };
+use serde_json::{Map, Value as Json};
 
 use super::access::Access;
 use crate::{actor::Capability, db::Writer, error::Result, kit::Target};
@@ -14,6 +15,12 @@ use crate::{actor::Capability, db::Writer, error::Result, kit::Target};
 /// is no "now": what is shown changes with a commit or with the day, so that an `ETag` can tell.
 pub trait Resource: ParseFromJSON + ToJSON + Send + 'static {
     const ABOUT: About;
+
+    /// What is sent, before it is read as fields: older names of them, the currency that amounts are in. `before` is the record as it
+    /// stands; `None` while it is being created.
+    fn prepare(_input: &mut Map<String, Json>, _before: Option<&Map<String, Json>>, _tx: &Writer<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// Rules over the whole, typed record before it is stored; may fill in what the server sets.
     fn check(&mut self, _change: &Change<'_, '_, Self>) -> Result<()>
@@ -77,12 +84,20 @@ pub struct About {
     pub filter: &'static [&'static str],
     /// Filters with SQL of their own, in which `= ?` compares with the value.
     pub filter_by: &'static [(&'static str, &'static str)],
+    /// Lists show only rows for which this SQL holds, unless one of these parameters is sent; the value `all` asks for everything.
+    pub usual: Option<(&'static [&'static str], &'static str)>,
     /// Fields that can be ordered by; the first is the default, `-` means descending.
     pub order: &'static [&'static str],
     /// Fields that only the program sets: read-only for clients.
     pub server_set: &'static [&'static str],
+    /// A unique field that clients give: what the same person sends again under the same value is stored once, and answered as it is.
+    pub resent: Option<&'static str>,
     /// Fields that clients never see.
     pub hidden: &'static [&'static str],
+    /// Fields that are asked for and not kept; the resource's rules make something of them. They are no columns.
+    pub input: &'static [&'static str],
+    /// Members that a client may send as long as they say what the program works out itself: theirs, and the field that it must equal.
+    pub confirmed: &'static [(&'static str, &'static str)],
     /// Fields that only callers with the capability see or set; one capability for all of a resource.
     pub private: &'static [(&'static str, Capability)],
     pub computed: &'static [Computed],
@@ -120,9 +135,13 @@ impl About {
         search: &[],
         filter: &[],
         filter_by: &[],
+        usual: None,
         order: &["-created_at"],
         server_set: &[],
+        resent: None,
         hidden: &[],
+        input: &[],
+        confirmed: &[],
         private: &[],
         computed: &[],
         expand: &[],
@@ -187,6 +206,8 @@ pub enum Output {
     Number,
     Text,
     DateTime,
+    /// Minor units of the record's currency.
+    Money,
     /// The SQL answers JSON; the function gives its schema.
     Json(fn() -> MetaSchemaRef),
 }
@@ -203,6 +224,9 @@ impl Computed {
     }
     pub const fn text(name: &'static str, sql: &'static str, doc: &'static str) -> Self {
         Self::new(name, Output::Text, sql, doc)
+    }
+    pub const fn money(name: &'static str, sql: &'static str, doc: &'static str) -> Self {
+        Self::new(name, Output::Money, sql, doc)
     }
     /// Shown on one record only.
     pub const fn on_detail(mut self) -> Self {

@@ -11,6 +11,8 @@ pub const READ: Verbs = Verbs(2);
 pub const CREATE: Verbs = Verbs(4);
 pub const UPDATE: Verbs = Verbs(8);
 pub const DELETE: Verbs = Verbs(16);
+/// List ids and labels only: what a picker needs.
+pub const MINIMAL: Verbs = Verbs(32);
 /// List and read.
 pub const LR: Verbs = LIST.and(READ);
 /// List, read, create, update.

@@ -35,6 +35,7 @@ pub struct Descriptor {
     pub fields: Vec<Field>,
     pub schema: MetaSchema,
     pub register: fn(&mut Registry),
+    pub prepare: Prepare,
     pub check: Check,
     pub deleting: Deleting,
     shapes: Vec<Shape>,
@@ -45,6 +46,8 @@ pub struct Descriptor {
     tables: OnceLock<Vec<String>>,
 }
 
+/// Brings what was sent to the form of the fields.
+type Prepare = fn(&mut Record, Option<&Record>, &Writer<'_>) -> Result<()>;
 /// Checks a record by its resource's rules and answers it as it is to be stored, with what follows once it is.
 type Check = fn(&Writer<'_>, Option<i64>, Option<&Record>, Record, Options) -> Result<(Record, After)>;
 pub type After = Box<dyn FnOnce(i64, &mut Writer<'_>) -> Result<()>>;
@@ -85,6 +88,8 @@ pub enum Write {
     Raw,
     /// Minor units; the currency stands in this column of the select.
     Money(usize),
+    /// The smallest units of a number with so many decimals.
+    Decimal(u8),
 }
 
 /// Puts the engine's parameters in place of the names that declarations use.
@@ -105,6 +110,7 @@ impl Descriptor {
             fields,
             schema,
             register: R::register,
+            prepare: R::prepare,
             check: |tx, id, before, after, options| {
                 let before = before.map(|record| parse::<R>(record.clone())).transpose()?;
                 let mut record = parse::<R>(after)?;
@@ -139,7 +145,18 @@ impl Descriptor {
 
     /// The fields of the API: all but the hidden.
     pub fn visible(&self) -> impl Iterator<Item = &Field> {
-        self.fields.iter().filter(|field| !field.hidden)
+        self.fields.iter().filter(|field| !field.hidden && !field.input)
+    }
+
+    /// The field that names the currency of the record's money.
+    pub fn currency(&self) -> Option<&Field> {
+        self.fields.iter().find(|field| field.kind == Kind::Currency)
+    }
+
+    /// The field that names the currency of some money: its own, or the record's.
+    pub fn currency_of(&self, money: &Field) -> Option<&Field> {
+        let own = money.currency_name().and_then(|name| self.field(&name)).filter(|field| field.kind == Kind::Currency);
+        own.or_else(|| self.currency())
     }
 
     /// One of them, as a `target_type`: `lead_action`.
@@ -203,20 +220,26 @@ impl Descriptor {
             let write = match field.kind {
                 Kind::Bool => Write::Bool,
                 Kind::Texts | Kind::Json => Write::Raw,
-                Kind::Money => Write::Money(2 + currency.unwrap_or_default()),
+                Kind::Money => {
+                    let own = self.currency_of(field).map(|currency| currency.name);
+                    let place = self.visible().filter(|field| field.stored()).position(|field| Some(field.name) == own);
+                    Write::Money(2 + place.or(currency).unwrap_or_default())
+                }
+                Kind::Decimal(places) => Write::Decimal(places),
                 _ => Write::Plain,
             };
             columns.push((field.name, sql, write));
         }
         for field in self.visible() {
             if let Kind::Lines(table, lines) = &field.kind {
-                columns.push((field.name, lines_sql(self.about.table, table, lines), Write::Raw));
+                columns.push((field.name, lines_sql(self, table, lines), Write::Raw));
             }
         }
         for computed in self.about.computed.iter().filter(|computed| !computed.detail || form != Form::List) {
             let write = match computed.output {
                 Output::Bool => Write::Bool,
                 Output::Json(_) => Write::Raw,
+                Output::Money => Write::Money(2 + currency.unwrap_or_default()),
                 _ => Write::Plain,
             };
             columns.push((computed.name, bind(computed.sql), write));
@@ -287,6 +310,8 @@ impl Descriptor {
         look("order", about.order.iter().map(|name| name.trim_start_matches('-')).collect(), &is_known);
         look("server_set", about.server_set.to_vec(), &is_field);
         look("hidden", about.hidden.to_vec(), &is_field);
+        look("input", about.input.to_vec(), &is_field);
+        look("confirmed", about.confirmed.iter().map(|(_, field)| *field).collect(), &is_field);
         look("private", about.private.iter().map(|(name, _)| *name).collect(), &is_field);
         look("expand", about.expand.iter().map(|(name, _)| *name).collect(), &|name| self.target(name).is_some());
         look("aliases", about.aliases.iter().map(|(name, ..)| *name).collect(), &is_field);
@@ -325,7 +350,7 @@ impl Descriptor {
 
     /// All SQL that reading the resource may run, to find the tables that its answers depend on.
     pub fn sql(&self) -> String {
-        let filters = self.about.filter_by.iter().map(|(_, sql)| *sql);
+        let filters = self.about.filter_by.iter().map(|(_, sql)| *sql).chain(self.about.usual.map(|(_, sql)| sql));
         let shapes = self.shapes.iter().map(|shape| shape.select.as_str());
         let targets = match self.about.scope {
             Scope::Attached(what) => targets(what).flat_map(|d| [d.about.table, d.about.own]).collect(),
@@ -348,17 +373,20 @@ pub fn owner_column(owner: &str) -> String {
 }
 
 /// SQL for the rows that belong to the row `t`, as a JSON array.
-pub(super) fn lines_sql(owner: &str, table: &str, lines: &[Field]) -> String {
+pub(super) fn lines_sql(owner: &Descriptor, table: &str, lines: &[Field]) -> String {
+    let currency = owner.currency().map_or_else(|| "NULL".to_owned(), |field| format!("t.{}", field.column));
     let member = |field: &Field| match field.kind {
         Kind::Bool => format!("'{0}', json(CASE l.{1} WHEN 1 THEN 'true' ELSE 'false' END)", field.name, field.column),
         Kind::Texts | Kind::Json => format!("'{0}', json(l.{1})", field.name, field.column),
+        Kind::Money => format!("'{0}', money_text(l.{1}, {currency})", field.name, field.column),
+        Kind::Decimal(places) => format!("'{0}', decimal_text(l.{1}, {places})", field.name, field.column),
         _ => format!("'{0}', l.{1}", field.name, field.column),
     };
     let members: Vec<String> = lines.iter().map(member).collect();
     format!(
         "(SELECT json_group_array(json_object({})) FROM (SELECT * FROM \"{table}\" WHERE {} = t.id ORDER BY position) AS l)",
         members.join(", "),
-        owner_column(owner)
+        owner_column(owner.about.table)
     )
 }
 
@@ -399,6 +427,7 @@ fn fields_of(schema: &MetaSchema, registry: &Registry, about: &About) -> Vec<Fie
             nullable: !required && !has_default,
             server_set: about.server_set.contains(&name) || about.hidden.contains(&name),
             hidden: about.hidden.contains(&name),
+            input: about.input.contains(&name),
             kind,
             schema: resolved,
         }
@@ -430,7 +459,8 @@ fn kind(schema: &MetaSchema, registry: &Registry) -> Kind {
         ("boolean", ..) => Kind::Bool,
         ("string", Some("date"), _) => Kind::Date,
         ("string", Some("date-time"), _) => Kind::DateTime,
-        ("string", Some("decimal"), _) => Kind::Money,
+        ("string", Some("decimal"), Some(places)) => Kind::Decimal(places.parse().unwrap_or_default()),
+        ("string", Some("decimal"), None) => Kind::Money,
         ("string", Some("currency"), _) => Kind::Currency,
         ("string", Some("email"), _) => Kind::Email,
         ("string", ..) => Kind::Text,

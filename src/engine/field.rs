@@ -5,7 +5,10 @@ use serde_json::Value as Json;
 
 use crate::{
     db::{Cell, Value},
-    kit::Money,
+    kit::{
+        Money,
+        money::{parse_scaled, print_scaled},
+    },
 };
 
 /// What a field holds.
@@ -20,6 +23,8 @@ pub enum Kind {
     DateTime,
     /// Minor units of the currency that the record's `currency` field names.
     Money,
+    /// A number with at most so many decimals, kept as the whole number of its smallest units.
+    Decimal(u8),
     Currency,
     /// One of these names.
     Choice(Vec<&'static str>),
@@ -43,6 +48,8 @@ pub struct Field {
     pub nullable: bool,
     pub server_set: bool,
     pub hidden: bool,
+    /// Is asked for and not kept: the resource's rules make something of it.
+    pub input: bool,
     /// Limits, default and description.
     pub schema: MetaSchema,
 }
@@ -55,7 +62,12 @@ impl Field {
 
     /// Is a column of the resource's own table?
     pub fn stored(&self) -> bool {
-        !matches!(self.kind, Kind::Lines(..))
+        !self.input && !matches!(self.kind, Kind::Lines(..))
+    }
+
+    /// What the currency of this money is called, if it has one of its own: `to_amount` is in `to_currency`.
+    pub fn currency_name(&self) -> Option<String> {
+        self.name.strip_suffix("_amount").filter(|_| self.kind == Kind::Money).map(|stem| format!("{stem}_currency"))
     }
 
     /// A validated JSON value as the database stores it.
@@ -66,6 +78,7 @@ impl Field {
                 let exponent = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
                 Money::parse(text, u8::try_from(exponent).unwrap_or(0)).map_or(Value::Null, |money| money.minor.into())
             }
+            (Kind::Decimal(places), Some(Json::String(text))) => parse_scaled(text, *places).map_or(Value::Null, Value::Int),
             (Kind::Number, Some(Json::Number(number))) => Value::Real(number.as_f64().unwrap_or_default()),
             (Kind::Texts | Kind::Json, Some(json)) => json.to_string().into(),
             (_, Some(Json::Bool(flag))) => (*flag).into(),
@@ -81,6 +94,7 @@ impl Field {
             (_, Cell::Null) => Json::Null,
             (Kind::Bool, Cell::Int(i)) => Json::Bool(i != 0),
             (Kind::Money, Cell::Int(minor)) => Json::String(Money { minor, exponent }.to_string()),
+            (Kind::Decimal(places), Cell::Int(units)) => Json::String(print_scaled(units, *places)),
             (Kind::Texts | Kind::Json, Cell::Text(text)) => serde_json::from_str(text).unwrap_or(Json::Null),
             (_, Cell::Int(i)) => i.into(),
             (_, Cell::Real(f)) => f.into(),

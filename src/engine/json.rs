@@ -6,7 +6,7 @@ use super::descriptor::{Column, Shape, Write};
 use crate::{
     db::{Cell, Reader, Row, Value},
     error::Result,
-    kit::{Money, exponent},
+    kit::{Money, exponent, money::print_scaled},
 };
 
 /// The rows of a query as JSON, with commas between them.
@@ -53,6 +53,7 @@ fn write_column(out: &mut Vec<u8>, column: &Column, row: &Row<'_>, index: usize)
             };
             let _ = write!(out, "\"{}\"", Money { minor, exponent });
         }
+        (Write::Decimal(places), Cell::Int(units)) => drop(write!(out, "\"{}\"", print_scaled(units, places))),
         (_, cell) => write_cell(out, cell),
     }
     Ok(())

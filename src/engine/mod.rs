@@ -23,5 +23,5 @@ pub mod validate;
 pub mod verbs;
 
 pub use about::{About, Attachment, Change, Computed, Expand, Options, Output, Resource, Scope};
-pub use access::{Access, CREATE, DELETE, LIST, LR, LRCU, LRCUD, READ, Reach, UPDATE, all, own};
+pub use access::{Access, CREATE, DELETE, LIST, LR, LRCU, LRCUD, MINIMAL, READ, Reach, UPDATE, all, own};
 pub use descriptor::Descriptor;

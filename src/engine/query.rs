@@ -11,7 +11,7 @@ use crate::{
     actor::Actor,
     db::Value,
     error::{Error, Problems, Result},
-    kit::{Date, DateTime, Money, exponent},
+    kit::{Date, DateTime, Money, exponent, money::parse_scaled},
 };
 
 /// The first parameters of every statement: business, caller and day.
@@ -95,12 +95,18 @@ impl Query {
         query.search(d, actor, parameter(parameters, "search").unwrap_or_default())?;
         for (at, (name, value)) in parameters.iter().enumerate() {
             // Of a parameter that comes twice, the last counts.
-            if parameters[at + 1..].iter().any(|(later, _)| later == name) {
+            let asks_for_all = value == "all" && d.about.usual.is_some_and(|(names, _)| names.contains(&name.as_str()));
+            if asks_for_all || parameters[at + 1..].iter().any(|(later, _)| later == name) {
                 continue;
             }
             if let Err(error) = query.filter(d, actor, name, value) {
                 query.problems.add(name, error.detail());
             }
+        }
+        if let Some((names, sql)) = d.about.usual
+            && !parameters.iter().any(|(name, _)| names.iter().any(|known| name == known || name.strip_suffix("__in") == Some(known)))
+        {
+            query.conditions.push(format!("({})", bind(sql)));
         }
         if let Scope::Attached(what) = d.about.scope {
             query.needs_target(what, parameters);
@@ -288,6 +294,9 @@ impl Query {
                 let decimals = exponent(actor.business.as_ref().map_or("USD", |business| &business.currency));
                 Money::parse(value.trim(), decimals).map_or_else(|_| wrong("Enter a number.".into()), |money| plain(money.minor.into()))
             }
+            Kind::Decimal(places) => {
+                parse_scaled(value.trim(), *places).map_or_else(|_| wrong("Enter a number.".into()), |units| plain(units.into()))
+            }
             Kind::Date => {
                 Date::parse(value.trim()).map_or_else(|| wrong("Enter a valid date.".into()), |date| plain(date.to_string().into()))
             }
@@ -341,6 +350,7 @@ fn kind_of(d: &Descriptor, name: &str) -> Option<Kind> {
             Output::Integer => Kind::Integer,
             Output::Number => Kind::Number,
             Output::DateTime => Kind::DateTime,
+            Output::Money => Kind::Money,
             Output::Text | Output::Json(_) => Kind::Text,
         })
     };

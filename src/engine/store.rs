@@ -231,30 +231,34 @@ fn conditions(query: &Query, more: &[String]) -> String {
 pub fn record(reader: &Reader<'_>, d: &Descriptor, id: i64) -> Result<Record> {
     let stored: Vec<&Field> = d.fields.iter().filter(|field| field.stored()).collect();
     let columns: Vec<String> = stored.iter().map(|field| format!("t.{}", field.column)).collect();
-    let currency = stored.iter().position(|field| field.kind == Kind::Currency);
+    let place = |money: &Field| d.currency_of(money).and_then(|currency| stored.iter().position(|field| field.name == currency.name));
+    let currencies: Vec<Option<usize>> = stored.iter().map(|field| place(field)).collect();
     let sql = format!("SELECT {} FROM \"{}\" AS t WHERE t.id = ?1", columns.join(", "), d.about.table);
     let found = reader.row(&sql, &[id.into()], |row| {
-        let decimals = match currency.map(|index| row.cell(index)).transpose()? {
-            Some(Cell::Text(code)) => exponent(code),
-            _ => 2,
+        let member = |(index, field): (usize, &&Field)| {
+            let decimals = match currencies[index].map(|place| row.cell(place)).transpose()? {
+                Some(Cell::Text(code)) => exponent(code),
+                _ => 2,
+            };
+            Ok((field.name.to_owned(), field.to_json(row.cell(index)?, decimals)))
         };
-        let member = |(index, field): (usize, &&Field)| Ok((field.name.to_owned(), field.to_json(row.cell(index)?, decimals)));
         stored.iter().enumerate().map(member).collect::<Result<Record>>()
     })?;
     let mut record = found.ok_or_else(|| d.missing())?;
+    let decimals = d.currency().and_then(|field| record.get(field.name)).and_then(Json::as_str).map_or(2, exponent);
     for field in &d.fields {
         if let Kind::Lines(table, lines) = &field.kind {
-            record.insert(field.name.to_owned(), Json::Array(lines_of(reader, d, table, lines, id)?));
+            record.insert(field.name.to_owned(), Json::Array(lines_of(reader, d, table, lines, id, decimals)?));
         }
     }
     Ok(record)
 }
 
-fn lines_of(reader: &Reader<'_>, d: &Descriptor, table: &str, lines: &[Field], owner: i64) -> Result<Vec<Json>> {
+fn lines_of(reader: &Reader<'_>, d: &Descriptor, table: &str, lines: &[Field], owner: i64, decimals: u8) -> Result<Vec<Json>> {
     let columns: Vec<&str> = lines.iter().map(|field| field.column).collect();
     let sql = format!("SELECT {} FROM \"{table}\" WHERE {} = ?1 ORDER BY position", columns.join(", "), owner_column(d.about.table));
     reader.rows(&sql, &[owner.into()], |row| {
-        let member = |(index, field): (usize, &Field)| Ok((field.name.to_owned(), field.to_json(row.cell(index)?, 2)));
+        let member = |(index, field): (usize, &Field)| Ok((field.name.to_owned(), field.to_json(row.cell(index)?, decimals)));
         lines.iter().enumerate().map(member).collect::<Result<Record>>().map(Json::Object)
     })
 }
@@ -262,8 +266,11 @@ fn lines_of(reader: &Reader<'_>, d: &Descriptor, table: &str, lines: &[Field], o
 /// Stores a new record and answers its id.
 pub fn insert(tx: &mut Writer<'_>, d: &Descriptor, record: &Record) -> Result<i64> {
     let values = d.fields.iter().filter(|field| field.stored()).map(|field| (field.column, field.to_value(record.get(field.name))));
-    let rows =
-        d.fields.iter().filter(|field| !field.stored()).filter_map(|field| Some((field.name.to_owned(), record.get(field.name)?.clone())));
+    let rows = d
+        .fields
+        .iter()
+        .filter(|field| matches!(field.kind, Kind::Lines(..)))
+        .filter_map(|field| Some((field.name.to_owned(), record.get(field.name)?.clone())));
     let id = tx.insert_telling(d.about.table, values.collect(), rows.collect())?;
     lines(tx, d, id, None, record)?;
     Ok(id)

@@ -13,7 +13,10 @@ use crate::{
     actor::Actor,
     db::Reader,
     error::{Error, Problems, Result},
-    kit::{Currency, Date, DateTime, Email, Money, exponent},
+    kit::{
+        BadAmount, Currency, Date, DateTime, Email, Money, exponent,
+        money::{parse_scaled, print_scaled},
+    },
 };
 
 /// What the input is measured against.
@@ -64,6 +67,28 @@ pub fn object(fields: &[Field], input: Record, reader: Option<&Reader<'_>>, acto
     Ok(record)
 }
 
+/// What a client says of values that the program works out: members and what they say, in no form yet.
+pub fn claims(d: &Descriptor, input: &Record) -> Record {
+    let sent = |(name, _): &(&str, &str)| Some(((*name).to_owned(), input.get(*name).filter(|value| !value.is_null())?.clone()));
+    d.about.confirmed.iter().filter_map(sent).collect()
+}
+
+/// Refuses claims that are not so: `record` is what the program worked out.
+pub fn confirm(d: &Descriptor, claims: &Record, record: &Record) -> Result<()> {
+    let mut problems = Problems::default();
+    let decimals = d.currency().and_then(|field| record.get(field.name)).and_then(Json::as_str).map_or(2, exponent);
+    for (name, field) in d.about.confirmed {
+        let (Some(claim), Some(fact)) = (claims.get(*name), record.get(*field)) else { continue };
+        match amount(claim, decimals) {
+            Err(error) => problems.add(*name, error.detail()),
+            Ok(claim) if claim != *fact => problems
+                .add(*name, format!("This comes to {}, not {}.", fact.as_str().unwrap_or_default(), claim.as_str().unwrap_or_default())),
+            Ok(_) => {}
+        }
+    }
+    problems.or_ok()
+}
+
 struct Context<'a, 'r> {
     /// `None`: references are only checked for their form.
     reader: Option<&'a Reader<'r>>,
@@ -71,15 +96,20 @@ struct Context<'a, 'r> {
 }
 
 impl Context<'_, '_> {
-    fn fields(&self, fields: &[&Field], mut input: Record, stored: Option<&Record>, mode: Mode) -> Result<(Record, Problems)> {
+    fn fields(&self, fields: &[&Field], input: Record, stored: Option<&Record>, mode: Mode) -> Result<(Record, Problems)> {
+        let currency = self.currency(fields, &input, stored);
+        self.fields_in(fields, input, mode, &currency)
+    }
+
+    /// Checks fields whose money is in a currency: lines are in that of their record.
+    fn fields_in(&self, fields: &[&Field], mut input: Record, mode: Mode, currency: &str) -> Result<(Record, Problems)> {
         let mut record = Record::new();
         let mut problems = Problems::default();
-        let currency = self.currency(fields, &input, stored);
         for field in fields {
             match input.shift_remove(field.name) {
                 None if field.required && mode == Mode::Whole => problems.add(field.name, REQUIRED),
                 None => {}
-                Some(value) => match self.value(field, value, &currency) {
+                Some(value) => match self.value(field, value, own_currency(field, &input).as_deref().unwrap_or(currency)) {
                     Ok(value) => drop(record.insert(field.name.to_owned(), value)),
                     Err(Error::Invalid(rows)) if matches!(field.kind, Kind::Lines(..)) => rows_or_text(&mut problems, field.name, rows),
                     // Not the client's fault.
@@ -126,7 +156,8 @@ impl Context<'_, '_> {
                 let wrong = "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].";
                 time.map(|time| time.to_string().into()).ok_or_else(|| text(wrong))
             }
-            Kind::Money => money(&value, exponent(currency)),
+            Kind::Money => amount(&value, exponent(currency)),
+            Kind::Decimal(places) => decimal(&value, *places),
             Kind::Currency => {
                 let code = value.as_str().and_then(Currency::parse);
                 code.map(|code| code.0.into()).ok_or_else(|| not_a_choice(&value))
@@ -138,7 +169,7 @@ impl Context<'_, '_> {
             Kind::Texts => texts(value),
             Kind::Json => json(value),
             Kind::Reference(table) => self.reference(table, &value),
-            Kind::Lines(_, fields) => self.lines(fields, value),
+            Kind::Lines(_, fields) => self.lines(fields, value, currency),
         }
     }
 
@@ -190,7 +221,7 @@ impl Context<'_, '_> {
         found.map(Json::from).ok_or_else(|| text(format!("Invalid pk \"{key}\" - object does not exist.")))
     }
 
-    fn lines(&self, fields: &[Field], value: Json) -> Result<Json> {
+    fn lines(&self, fields: &[Field], value: Json, currency: &str) -> Result<Json> {
         let Json::Array(rows) = value else {
             return Err(text(format!("Expected a list of items but got type \"{}\".", python_type(&value))));
         };
@@ -201,7 +232,7 @@ impl Context<'_, '_> {
         let (mut records, mut problems) = (vec![], vec![]);
         for row in rows {
             let (record, wrong) = match row {
-                Json::Object(row) => self.fields(&fields, row, None, Mode::Whole)?,
+                Json::Object(row) => self.fields_in(&fields, row, Mode::Whole, currency)?,
                 other => (Record::new(), Problems::one("non_field_errors", expected_dictionary(&other))),
             };
             records.push(Json::Object(record));
@@ -214,6 +245,12 @@ impl Context<'_, '_> {
         wrong.rows("rows", problems);
         Err(Error::Invalid(wrong))
     }
+}
+
+/// The currency of money that is in one of its own, as it was sent.
+fn own_currency(field: &Field, input: &Record) -> Option<String> {
+    let name = field.currency_name()?;
+    input.get(&name).and_then(Json::as_str).and_then(Currency::parse).map(|currency| currency.0)
 }
 
 fn rows_or_text(problems: &mut Problems, field: &str, rows: Problems) {
@@ -319,10 +356,18 @@ fn boolean(value: &Json) -> Result<Json> {
     flag.map(Json::Bool).ok_or_else(|| text("Must be a valid boolean."))
 }
 
-/// Money as a text or a number in major units. A number is taken by its shortest text; of more than 15 significant digits it may
-/// not be what the client meant, so it is refused.
-fn money(value: &Json, exponent: u8) -> Result<Json> {
-    use crate::kit::BadAmount;
+/// Money as a text or a number in major units.
+pub fn amount(value: &Json, exponent: u8) -> Result<Json> {
+    scaled(value, exponent, |sent| Money::parse(sent, exponent).map(|money| money.to_string()))
+}
+
+/// A number with so many decimals at most, as a text or a number.
+fn decimal(value: &Json, places: u8) -> Result<Json> {
+    scaled(value, places, |sent| parse_scaled(sent, places).map(|units| print_scaled(units, places)))
+}
+
+/// A number is taken by its shortest text; of more than 15 significant digits it may not be what the client meant, so it is refused.
+fn scaled(value: &Json, places: u8, read: impl Fn(&str) -> Result<String, BadAmount>) -> Result<Json> {
     let sent = match value {
         Json::String(sent) => sent.trim().to_owned(),
         Json::Number(number) => {
@@ -335,10 +380,10 @@ fn money(value: &Json, exponent: u8) -> Result<Json> {
         }
         _ => return Err(text("A valid number is required.")),
     };
-    Money::parse(&sent, exponent).map(|money| money.to_string().into()).map_err(|bad| match bad {
+    read(&sent).map(Json::from).map_err(|bad| match bad {
         BadAmount::NotANumber => text("A valid number is required."),
         BadAmount::TooLarge => text("Ensure that there are no more than 16 digits in total."),
-        BadAmount::TooPrecise => text(format!("Ensure that there are no more than {exponent} decimal places.")),
+        BadAmount::TooPrecise => text(format!("Ensure that there are no more than {places} decimal places.")),
     })
 }
 

@@ -7,7 +7,8 @@ use crate::{
     db::{Row, Value, Writer},
     error::{Error, Result},
     kit::DateTime,
-    outbox::short,
+    outbox::{self, Channel, Message, short},
+    resources::finance::check as books,
 };
 
 /// Whoever runs a job has so long to say what became of it.
@@ -49,12 +50,13 @@ pub struct Job {
 const OLD_MESSAGES: &str = "(status = 'sent' AND created_at <= ?1 AND sent_at <= ?1 OR status = 'cancelled' AND created_at <= ?1)";
 
 /// All of it.
-pub const JOBS: [Job; 7] = [
+pub const JOBS: [Job; 8] = [
     Job {
         name: "purge_email_tokens",
         when: When::Every(SignedDuration::from_hours(1)),
         work: |app| purge(app, "email_tokens", "expires_at <= ?1", SignedDuration::ZERO),
     },
+    Job { name: "check_ledger", when: When::Daily(Time::constant(3, 30, 0, 0)), work: check_ledger },
     Job {
         name: "purge_idempotency_keys",
         when: When::Every(SignedDuration::from_hours(1)),
@@ -90,6 +92,44 @@ pub const JOBS: [Job; 7] = [
         },
     },
 ];
+
+/// Looks through the books. What is wrong is in the log, and those who run a business hear that something is.
+fn check_ledger(app: &App) -> Result<String> {
+    let findings = app.db.snapshot(books::run)?;
+    let wrong: Vec<&books::Finding> = findings.iter().filter(|finding| !finding.problems.is_empty()).collect();
+    for finding in &wrong {
+        tracing::error!(check = finding.name, problems = ?finding.problems, "the books are not in order");
+    }
+    if wrong.is_empty() {
+        return Ok(format!("{} checks hold", findings.len()));
+    }
+    let names = wrong.iter().map(|finding| finding.name).collect::<Vec<_>>().join(", ");
+    let failed = names.clone();
+    app.db.write_blocking(app.system(), move |tx| tell_admins(tx, &names))?;
+    Err(Error::Internal(format!("the books are not in order: {failed}")))
+}
+
+/// One message a day for each administrator. No details: they may be another business's.
+fn tell_admins(tx: &mut Writer<'_>, names: &str) -> Result<()> {
+    let sql = "SELECT DISTINCT u.id, u.email FROM users AS u LEFT JOIN memberships AS m ON m.user_id = u.id AND m.role = 'admin' AND m.status = 'active' \
+               WHERE u.email IS NOT NULL AND u.deleted_at IS NULL AND u.is_active AND (u.is_superuser OR m.id IS NOT NULL)";
+    let admins = tx.rows(sql, &[], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))?;
+    let day = tx.now().to_string()[..10].to_owned();
+    for (id, recipient) in admins {
+        let text = format!("The nightly check of the books failed: {names}. `studio check --ledger` says where.");
+        let payload = [("subject".to_owned(), "The books are not in order".into()), ("text".to_owned(), text.into())];
+        let message = Message {
+            channel: Channel::Email,
+            recipient,
+            template: "message".to_owned(),
+            payload: payload.into_iter().collect(),
+            key: Some(format!("ledger.check_failed {day} {id}")),
+            due_at: None,
+        };
+        outbox::send(tx, message)?;
+    }
+    Ok(())
+}
 
 /// Removes the rows of a table that fulfil a condition over the time so long ago.
 fn purge(app: &App, table: &'static str, condition: &'static str, ago: SignedDuration) -> Result<String> {

@@ -3,14 +3,14 @@
 mod date;
 pub mod fold;
 mod lines;
-mod money;
+pub mod money;
 mod phone;
 mod reference;
 mod text;
 
 pub use date::{Date, DateTime};
 pub use lines::{Line, Lines};
-pub use money::{BadAmount, Currency, Money, exponent};
+pub use money::{BadAmount, Currency, Decimal, Money, Percent, Price, Quantity, exponent};
 pub use phone::{country as phone_country, normalize as normalize_phone};
 pub use reference::{Ref, Target};
 pub use text::{Email, Json, singular, words};

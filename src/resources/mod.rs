@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod field;
+pub mod finance;
 pub mod shared;
 
 use crate::engine::descriptor::{self, Descriptor};
@@ -9,7 +10,7 @@ use crate::engine::descriptor::{self, Descriptor};
 /// All resources, in the order of the menu.
 pub fn all() -> &'static [Descriptor] {
     attached();
-    descriptor::install(|| [accounts::all(), field::all(), shared::all()].into_iter().flatten().collect())
+    descriptor::install(|| [accounts::all(), field::all(), finance::all(), shared::all()].into_iter().flatten().collect())
 }
 
 /// What is attached to resources that say so.
@@ -18,8 +19,8 @@ pub fn attached() -> &'static [Descriptor] {
 }
 
 /// The operations of rooms beside those that every resource has.
-pub type Verbs = (accounts::Verbs, field::Verbs, shared::Verbs);
+pub type Verbs = (accounts::Verbs, field::Verbs, finance::Verbs, shared::Verbs);
 
 pub fn verbs() -> Verbs {
-    (accounts::verbs(), field::verbs(), shared::verbs())
+    (accounts::verbs(), field::verbs(), finance::verbs(), shared::verbs())
 }

@@ -24,7 +24,7 @@ use crate::support::{Answer, Client, Server};
 
 /// For each resource who may do what: List, Read, Create, Update, Delete; with all rows, or those that are their `.own`; in brackets the
 /// only field. Who is not named may nothing. `staff+` is staff with the capability of the module: `hr` or `field`.
-const RESOURCES: [(&str, &str); 15] = [
+const RESOURCES: [(&str, &str); 20] = [
     ("accounts/departments", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
     ("accounts/designations", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
     ("accounts/branches", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
@@ -40,6 +40,12 @@ const RESOURCES: [(&str, &str); 15] = [
     ("field/leads", "admin LRCUD; manager LRCUD; staff LRCU.own; staff+ LRCU; agent LRCUD.own"),
     ("field/actions", "admin LRCUD; manager LRCUD; staff LRCUD.own; staff+ LRC UD.own; agent LRCUD.own"),
     ("field/visits", "admin LRCUD; manager LRCUD; staff LRCU.own; staff+ LR CU.own; agent LRCUD.own"),
+    ("finance/parties", "admin LRCUD; manager LRCUD; staff m; staff+ LRCU; agent LRC.own; customer R.own U.own(phone); student R.own"),
+    ("finance/accounts", "admin LRCUD; manager LRCU; staff+ LRC; agent LR.own"),
+    ("finance/tax-rates", "admin LRCUD; manager LRCU; staff+ LR"),
+    // `ledger` looks at these two: who reverses what depends on the day.
+    ("finance/transactions", "admin LRCU; manager LRCU; staff+ LRCU; agent LRCU.own"),
+    ("finance/journal", "admin LR; manager LR; staff+ LR"),
     (
         "saved-views",
         "admin LRCUD.own; manager LRCUD.own; staff LRCUD.own; staff+ LRCUD.own; agent LRCUD.own; teacher LRCUD.own; \
@@ -58,12 +64,18 @@ const ATTACHED: [&str; 2] = ["comments", "files"];
 const FOR_ROWS_ALONE: [&str; 4] = ["minimal/", "import/", "import/template/", "export/"];
 
 /// The same for what can be done besides: `x` is the action itself.
-const ACTIONS: [(&str, &str); 14] = [
+const ACTIONS: [(&str, &str); 20] = [
     // Who imported what: `transfer` looks at this one.
     ("GET imports/", IMPORTS),
     ("GET imports/{id}/", IMPORTS),
     ("GET accounts/org-chart/", "admin x; manager x; staff x; staff+ x; agent x; teacher x"),
     ("POST accounts/users-list/{id}/unlock/", "admin x"),
+    ("POST finance/parties/merge/", "admin x; manager x"),
+    ("POST finance/transactions/{id}/reverse/", "admin x; manager x; staff+ x.own; agent x.own"),
+    ("DELETE finance/transactions/{id}/", "admin x; manager x; staff+ x.own; agent x.own"),
+    ("POST finance/journal/", "admin x; manager x; staff+ x"),
+    ("POST finance/journal/{id}/reverse/", "admin x; manager x; staff+ x.own"),
+    ("POST finance/lock/", "admin x; manager x"),
     ("GET field/leads/hot/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("GET field/leads/due/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("GET field/leads/board/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
@@ -174,7 +186,14 @@ impl Operation {
     fn grant(&self, plays: &str) -> Option<Grant> {
         // Deleted rows are for those who run the business.
         let runs = ["admin", "manager"].contains(&plays);
-        if self.verb == 'd' { granted(self.line, plays, 'D').filter(|_| runs) } else { granted(self.line, plays, self.verb) }
+        let listed = (self.verb == 'm').then(|| granted(self.line, plays, 'L')).flatten();
+        if listed.is_some() {
+            listed
+        } else if self.verb == 'd' {
+            granted(self.line, plays, 'D').filter(|_| runs)
+        } else {
+            granted(self.line, plays, self.verb)
+        }
     }
 
     fn is_write(&self) -> bool {
@@ -201,7 +220,9 @@ fn documented() -> Vec<(String, String)> {
 /// The operations that every resource can have, and the verb of each.
 fn standard(method: &str, rest: &str) -> Option<char> {
     Some(match (method, rest) {
-        ("GET", "" | "minimal/" | "export/") => 'L',
+        ("GET", "" | "export/") => 'L',
+        // Some have this and no list.
+        ("GET", "minimal/") => 'm',
         ("GET", "{id}/" | "{id}/history/") => 'R',
         ("POST", "" | "import/") | ("GET", "import/template/") => 'C',
         ("PUT" | "PATCH", "{id}/") | ("POST", "{id}/revert/") => 'U',
@@ -339,6 +360,8 @@ fn kinds(resource: &str) -> &'static [Kind] {
         "field/leads" => &[Missing, Foreign, Other, Own, OwnByEntry, OwnByZone],
         "field/actions" | "comments" | "files" => &[Missing, Foreign, Other, Own, Shared],
         "field/visits"
+        | "finance/parties"
+        | "finance/accounts"
         | "saved-views"
         | "accounts/staff-profiles"
         | "accounts/customer-profiles"
@@ -358,6 +381,8 @@ fn table(resource: &str) -> (&'static str, &'static str) {
         "field/leads" => ("leads", OWN_LEAD),
         "field/actions" => ("lead_actions", OWN_ACTION),
         "field/visits" => ("visits", "rep_id = ?2"),
+        "finance/parties" => ("parties", "(user_id = ?2 OR created_by = ?2)"),
+        "finance/accounts" => ("accounts", "owner_id = ?2"),
         "saved-views" => ("saved_views", "(created_by = ?2 OR is_shared = 1)"),
         "comments" => ("comments", OWN_TARGET),
         "files" => ("files", OWN_TARGET),
@@ -500,6 +525,10 @@ impl World {
         let (table, predicate) = table(resource);
         let within = match table {
             "users" => "id IN (SELECT user_id FROM memberships WHERE business_id = ?1 AND status <> 'ended')",
+            // The chart is for those who ask for it.
+            "accounts" => {
+                "business_id = ?1 AND type NOT IN ('receivable', 'payable', 'tax_payable', 'tax_receivable', 'equity', 'fx_clearing', 'income', 'expense')"
+            }
             _ => "business_id = ?1",
         };
         let mark = match (table, deleted) {
@@ -563,6 +592,13 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
             }
             tx.insert(table, vec![within, ("user_id", user.into())])?
         }
+        "parties" => tx.insert(table, vec![within, ("name", name()), ("currency", "USD".into()), ("created_by", owner.into())])?,
+        "accounts" => {
+            let values = vec![within, ("name", name()), ("currency", "USD".into()), ("allow_negative", true.into())];
+            let owner = kind.is_own().then_some(owner);
+            tx.insert(table, [values, vec![("owner_id", owner.into())]].concat())?
+        }
+        "tax_rates" => tx.insert(table, vec![within, ("name", name()), ("percent", 180_000.into())])?,
         "leads" => lead(tx, owner, kind)?,
         "lead_actions" => {
             let by = if kind == Kind::Shared { other } else { owner };
@@ -1079,6 +1115,17 @@ fn people() {
 #[test]
 fn field_sales() {
     matrix("field/", Capability::Field);
+}
+
+#[test]
+fn parties() {
+    matrix("finance/parties", Capability::Finance);
+}
+
+#[test]
+fn accounts_and_rates() {
+    matrix("finance/accounts", Capability::Finance);
+    matrix("finance/tax-rates", Capability::Finance);
 }
 
 #[test]

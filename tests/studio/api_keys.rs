@@ -90,7 +90,7 @@ fn scopes_open_resources_to_read_or_to_write() {
                 scopes.extend(read.then(|| format!("{path}:read")));
                 scopes.extend(write.then(|| format!("{path}:write")));
                 let key = key_of(&server, &admin, &scopes.iter().map(String::as_str).collect::<Vec<_>>());
-                let row = |name: &str| json!({field: format!("{name} {scopes:?} {whole}"), "contact_phone": "0700", "city": "Here"});
+                let row = |name: &str| json!({field: format!("{name} {read} {write} {whole}"), "contact_phone": "0700", "city": "Here"});
                 let id = admin.create(&format!("/api/{resource}/"), row("of the admin"))["id"].clone();
                 let at = |rest: &str| format!("/api/{resource}/{rest}");
                 let reads = [
@@ -106,7 +106,7 @@ fn scopes_open_resources_to_read_or_to_write() {
                 let made = key.post(&at(""), row("of the key"));
                 let writes = [
                     (made, 201),
-                    (key.patch(&at(&format!("{id}/")), json!({field: format!("renamed {scopes:?} {whole}")})), 200),
+                    (key.patch(&at(&format!("{id}/")), json!({field: format!("renamed {read} {write} {whole}")})), 200),
                     (key.post(&at("bulk_create/"), json!({"items": [row("of many")]})), 201),
                     (key.delete(&at(&format!("{id}/"))), 204),
                     (key.post(&at(&format!("{id}/restore/")), json!({})), 200),

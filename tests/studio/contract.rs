@@ -219,6 +219,10 @@ fn read_only_resources_refuse_writing() {
     for_each(&resources::all().iter().filter(|d| d.about.read_only).collect::<Vec<_>>(), |world, d| {
         let (list, one) = (url(d), format!("{}{}/", url(d), world.admin.id));
         for (method, path) in [("POST", &list), ("PUT", &one), ("PATCH", &one), ("DELETE", &one)] {
+            // Entries are posted by hand, and never changed.
+            if (method, d.about.table) == ("POST", "journal_entries") {
+                continue;
+            }
             let answer = world.admin.send(method, path, None);
             let wanted = json!({"detail": format!("Method \"{method}\" not allowed."), "code": "method_not_allowed"});
             assert_eq!((answer.status, answer.json()), (405, wanted), "{}", answer.call);
@@ -366,7 +370,7 @@ fn compare(kind: Option<&Kind>, a: &Value, b: &Value) -> Ordering {
         (_, Value::Null, Value::Null) => Ordering::Equal,
         (_, Value::Null, _) => Ordering::Less,
         (_, _, Value::Null) => Ordering::Greater,
-        (Some(Kind::Money), ..) | (_, Value::Number(_), _) => number(a).total_cmp(&number(b)),
+        (Some(Kind::Money | Kind::Decimal(_)), ..) | (_, Value::Number(_), _) => number(a).total_cmp(&number(b)),
         // Choices stand in the order in which they are declared.
         (Some(Kind::Choice(names)), ..) => {
             let rank = |value: &Value| names.iter().position(|name| value.as_str() == Some(name));
@@ -419,7 +423,7 @@ fn each_declared_filter_includes_and_excludes() {
                 assert_eq!(list(&format!("{name}__in=")), Vec::<i64>::new(), "{name}__in of nothing");
             }
             let is_time = name.ends_with("_at") || matches!(kind, Some(Kind::Date | Kind::DateTime));
-            let is_number = matches!(kind, Some(Kind::Integer | Kind::Number | Kind::Money));
+            let is_number = matches!(kind, Some(Kind::Integer | Kind::Number | Kind::Money | Kind::Decimal(_)));
             if is_time || is_number {
                 for one in &there {
                     let sent = as_parameter(one);

@@ -341,6 +341,11 @@ fn roles_that_must_have_one_set_it_up_first() {
     rana.get("/api/field/leads/").expect(200);
     server.write(|tx| tx.update("businesses", 1, vec![("settings", r#"{"require_2fa":["manager","staff"]}"#.into())]));
     held_until_set_up(&server, &rana, &omar);
+    // What says nothing of roles asks for nothing.
+    for settings in [r#"{"require_2fa":true}"#, r#"{"require_2fa":[1,null,"nobody"]}"#, r#"{"require_2fa":"admin"}"#] {
+        server.write(move |tx| tx.update("businesses", 1, vec![("settings", settings.into())]));
+        omar.get("/api/field/leads/").expect(200);
+    }
 }
 
 #[test]

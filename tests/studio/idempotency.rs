@@ -19,11 +19,21 @@ fn every_post_for_whoever_is_signed_in_takes_a_key() {
     let document: Value = serde_json::from_str(&api::openapi_json("studio")).expect("the document is JSON");
     for (path, methods) in document["paths"].as_object().expect("paths") {
         let Some(post) = methods.get("post").filter(|post| post["security"][0].get("jwtAuth").is_some()) else { continue };
-        // A ticket is good once, so each is a new one; and an answer to a password is not kept.
-        if ["/events/ticket/", "/password-change/", "/email-change/", "/resend-verification/"].iter().any(|end| path.ends_with(end)) {
+        let named = post["parameters"].as_array().into_iter().flatten().any(|one| one["name"] == "Idempotency-Key");
+        // A ticket is good once, so each is a new one; and no secret, nor a proof, is kept for a second answer.
+        let ends = [
+            "/events/ticket/",
+            "/reauthenticate/",
+            "/auth/api-keys/",
+            "/reset-2fa/",
+            "/password-change/",
+            "/email-change/",
+            "/resend-verification/",
+        ];
+        if path.contains("/2fa/") || ends.iter().any(|end| path.ends_with(end)) {
+            assert!(!named, "{path}");
             continue;
         }
-        let named = post["parameters"].as_array().into_iter().flatten().any(|one| one["name"] == "Idempotency-Key");
         assert!(named && post["responses"].get("422").is_some(), "{path}");
     }
 }

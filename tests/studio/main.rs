@@ -20,6 +20,7 @@ mod http;
 mod idempotency;
 mod identity;
 mod jobs;
+mod ledger;
 mod limits;
 mod mail;
 mod openapi;

@@ -196,6 +196,81 @@ pub const SAMPLES: &[Sample] = &[
         filled_in: &["rep", "date_time"],
     },
     Sample {
+        path: "finance/parties",
+        least: |world| json!({"name": world.name("Party")}),
+        full: |world| {
+            let n = world.next();
+            json!({
+                "name": world.name("Duka"),
+                "type": (["vendor", "donor", "partner", "internal"][n as usize % 4]),
+                "email": format!("duka{n}@example.net"),
+                "phone": format!("+25670{n:07}"),
+                "tax_number": format!("TIN{n:05}"),
+                "address": {"line1": "1 Kampala Road"},
+                "currency": (["EUR", "UGX", "USD"][n as usize % 3]),
+                "payment_terms_days": n % 60,
+                "user": world.person(Role::Customer),
+                "notes": format!("Pays late {n}"),
+            })
+        },
+        patch: |world| json!({"notes": world.name("Called")}),
+        filled_in: &["currency"],
+    },
+    Sample {
+        path: "finance/accounts",
+        least: |world| json!({"name": world.name("Account")}),
+        full: |world| {
+            let n = world.next();
+            json!({
+                "name": world.name("Purse"),
+                "code": format!("code{n}"),
+                "number": format!("0001{n:06}"),
+                "class": if n.is_multiple_of(2) { "asset" } else { "liability" },
+                "type": (["cash", "mobile_money", "credit_card"][n as usize % 3]),
+                "currency": (["EUR", "UGX", "USD"][n as usize % 3]),
+                "owner": world.person(Role::Agent),
+                "allow_negative": n.is_multiple_of(3),
+                "is_active": n.is_multiple_of(2),
+                "description": "At the front desk",
+            })
+        },
+        patch: |world| json!({"description": world.name("Moved")}),
+        filled_in: &["class", "currency", "allow_negative"],
+    },
+    Sample {
+        path: "finance/tax-rates",
+        least: |world| json!({"name": world.name("Rate"), "percent": "18"}),
+        full: |world| {
+            let n = world.next();
+            json!({"name": world.name("Tax"), "percent": format!("{}.5", n % 50), "is_default": false, "is_active": n.is_multiple_of(2)})
+        },
+        patch: |world| json!({"name": world.name("Renamed rate")}),
+        filled_in: &[],
+    },
+    Sample {
+        path: "finance/transactions",
+        // A posted one takes no changes; `ledger` has those.
+        least: |world| json!({"type": "income", "amount": "10.00", "account": world.kept("finance/accounts"), "state": "draft"}),
+        full: |world| {
+            let n = world.next();
+            json!({
+                "type": if n.is_multiple_of(2) { "income" } else { "expense" },
+                "amount": format!("{}.50", 100 + n),
+                "transaction_charge": "0.50",
+                "account": world.kept("finance/accounts"),
+                "category": (["training", "travel", "office"][n as usize % 3]),
+                "party": world.another("finance/parties"),
+                "description": format!("Lesson {n}"),
+                "reference": format!("R-{n}"),
+                "date": format!("2026-02-{:02}", n % 28 + 1),
+                "state": "draft",
+                "client_ref": format!("transaction-{n}"),
+            })
+        },
+        patch: |world| json!({"description": world.name("Described")}),
+        filled_in: &["transaction_charge", "currency", "category", "date"],
+    },
+    Sample {
         path: "saved-views",
         least: |world| json!({"resource": "field/leads", "name": world.name("View")}),
         full: |world| {

@@ -44,7 +44,20 @@ const INTERNAL: [(&str, &[&str]); 1] = [(
 )];
 
 /// Columns that are never empty although their field may be left out: the resource's rules fill them.
-const FILLED: [&str; 4] = ["leads.currency", "lead_actions.date", "visits.rep_id", "visits.date_time"];
+const FILLED: [&str; 12] = [
+    "leads.currency",
+    "lead_actions.date",
+    "visits.rep_id",
+    "visits.date_time",
+    "parties.currency",
+    "accounts.class",
+    "accounts.currency",
+    "accounts.allow_negative",
+    "transactions.transaction_charge",
+    "transactions.account_id",
+    "transactions.currency",
+    "transactions.date",
+];
 
 fn texts(reader: &Reader<'_>, sql: &str) -> Vec<String> {
     reader.rows(sql, &[], |row| row.get(0)).expect("a query of the schema")
@@ -64,7 +77,7 @@ fn compare(reader: &Reader<'_>, table: &str, fields: &[Field], known: &[&str]) -
             continue;
         };
         let expected = match field.kind {
-            Kind::Integer | Kind::Bool | Kind::Money | Kind::Reference(_) => "INTEGER",
+            Kind::Integer | Kind::Bool | Kind::Money | Kind::Decimal(_) | Kind::Reference(_) => "INTEGER",
             Kind::Number => "REAL",
             _ => "TEXT",
         };

@@ -51,6 +51,13 @@ fn filled(server: &Server, business: i64, user: i64, text: &'static str) -> Rows
         });
         rows.insert(d.about.table, id);
     }
+    // An entry of the books, as yet without lines.
+    let entry = server.write(move |tx| {
+        let mut values = vec![("business_id", business.into()), ("number", 1_000_000.into()), ("date", "2026-02-01".into())];
+        values.extend([("source_type", text.into()), ("source_id", 0.into())]);
+        tx.insert("journal_entries", values)
+    });
+    rows.insert("journal_entries", entry);
     // What is attached, to a lead.
     for d in resources::attached() {
         let known = rows.clone();
@@ -86,6 +93,8 @@ fn row(tx: &Writer<'_>, d: &Descriptor, text: &str, rows: &Rows, least: bool) ->
             _ if least && !is_needed => continue,
             Kind::Reference(table) if *table == d.about.table => continue,
             Kind::Reference(_) if field.server_set && !is_needed => continue,
+            // Only of a transfer, and never the account that it comes from.
+            Kind::Reference(_) if field.name == "to_account" => continue,
             // Two people of one row may have to be two.
             Kind::Reference("users") if !is_needed && has_person => continue,
             Kind::Reference(table) => {
@@ -229,6 +238,7 @@ fn the_database_itself_refuses_references_into_another_business() {
         ("memberships", "invited_by_id"),
         ("refresh_tokens", "user_id"),
         ("outbox", "message_id"),
+        ("journal_entries", "source_id"),
         ("idempotency_keys", "user_id"),
         ("api_keys", "user_id"),
         ("lead_stage_events", "by_id"),
@@ -289,6 +299,50 @@ fn insert(tx: &mut Writer<'_>, table: &str, column: &str, business: i64, id: i64
                 ("emoji", "👍".into()),
                 ("user_id", user.into()),
             ]
+        }
+        "parties" => {
+            // Somebody signs in for one party at a time.
+            tx.update(table, rows[table], vec![("deleted_at", now.clone())])?;
+            vec![("name", name), ("currency", "USD".into())]
+        }
+        "transactions" => {
+            let other = || vec![("name", name.clone()), ("currency", "USD".into()), ("allow_negative", true.into())];
+            let mut values: Vec<(&str, Value)> = vec![
+                ("type", "transfer".into()),
+                ("amount", 1.into()),
+                ("currency", "USD".into()),
+                ("to_amount", 1.into()),
+                ("to_currency", "USD".into()),
+                ("to_account_id", rows["accounts"].into()),
+                ("date", "2026-02-01".into()),
+            ];
+            let mut account = other();
+            account.push(("business_id", business.into()));
+            values.push(("account_id", tx.insert("accounts", account)?.into()));
+            if column == "account_id" {
+                // From the account that is put to the test to another.
+                let mut account = vec![("name", format!("{n} to").into()), ("currency", "USD".into()), ("allow_negative", true.into())];
+                account.push(("business_id", business.into()));
+                let to = tx.insert("accounts", account)?;
+                values.retain(|(known, _)| *known != "to_account_id");
+                values.push(("to_account_id", to.into()));
+            }
+            values
+        }
+        "journal_entries" => vec![
+            ("number", (1_000_000 + i64::try_from(n).unwrap_or_default()).into()),
+            ("date", "2026-02-01".into()),
+            ("source_type", "manual".into()),
+            ("source_id", 0.into()),
+        ],
+        "journal_lines" => vec![
+            ("entry_id", rows["journal_entries"].into()),
+            ("account_id", rows["accounts"].into()),
+            ("currency", "USD".into()),
+            ("amount", 1.into()),
+        ],
+        "ledger_balances" => {
+            vec![("account_id", rows["accounts"].into()), ("balance", 0.into()), ("last_date", "2026-02-01".into())]
         }
         "lead_stage_events" => vec![("lead_id", rows["leads"].into()), ("to_stage", "won".into()), ("at", now)],
         "branch_hours" => {

@@ -99,6 +99,10 @@ fn refused(field: &Field) -> Vec<(Value, String)> {
             add(&[json!("1.234"), json!(1.234)], "Ensure that there are no more than 2 decimal places.");
             add(&[json!("123456789012345678.00")], "Ensure that there are no more than 16 digits in total.");
         }
+        Kind::Decimal(places) => {
+            add(&[json!("x"), json!("1e3"), json!("1,000"), json!("."), json!(true), json!([]), json!({})], NO_NUMBER);
+            add(&[json!("1.1234567")], &format!("Ensure that there are no more than {places} decimal places."));
+        }
         Kind::Currency => add(&[json!("zz")], "\"zz\" is not a valid choice."),
         Kind::Choice(_) => {
             add(&[json!("zz")], "\"zz\" is not a valid choice.");
@@ -269,7 +273,9 @@ fn names_are_taken_once() {
     for_each(&writable(), |world, d| {
         let words = d.words.clone();
         for unique in ["name", "title", "code", "employee_no", "client_ref"] {
-            let optional = |field: &&Field| field.name == unique && (unique != "name" || d.about.table != "staff_profiles");
+            // These are called alike, or are told apart by more than the name.
+            let shared = ["staff_profiles", "parties", "accounts"].contains(&d.about.table);
+            let optional = |field: &&Field| field.name == unique && !(shared && ["name", "code"].contains(&unique));
             let Some(field) = settable(d).find(optional) else { continue };
             let mut body = (sample(d.about.path).least)(world);
             body[unique] = json!("taken");

@@ -104,6 +104,14 @@ fn shape(d: &'static Descriptor, read: bool) -> MetaSchema {
             shape.properties.push((leak(format!("{}_id", field.name)), id));
         }
     }
+    for field in d.fields.iter().filter(|field| field.input && !read) {
+        // What is answered under the same name is described with what is worked out.
+        if d.about.computed.iter().all(|computed| computed.name != field.name) {
+            let original = d.schema.properties.iter().find(|(name, _)| *name == field.name).map(|(_, reference)| reference.clone());
+            let asked = MetaSchema { nullable: true, write_only: true, ..MetaSchema::ANY };
+            shape.properties.push((field.name, original.unwrap_or_else(|| inline(MetaSchema::ANY)).merge(asked)));
+        }
+    }
     for computed in d.about.computed {
         let mut schema = match computed.output {
             Output::Json(of) => match of() {
@@ -115,10 +123,12 @@ fn shape(d: &'static Descriptor, read: bool) -> MetaSchema {
             Output::Number => schema("number"),
             Output::DateTime => MetaSchema::new_with_format("string", "date-time"),
             Output::Text => schema("string"),
+            Output::Money => MetaSchema::new_with_format("string", "decimal"),
         };
         schema.description = Some(computed.doc);
         schema.nullable = !matches!(computed.output, Output::Bool);
-        shape.properties.push((computed.name, inline(read_only(schema))));
+        let is_asked = d.about.confirmed.iter().any(|(name, _)| *name == computed.name);
+        shape.properties.push((computed.name, inline(if is_asked { schema } else { read_only(schema) })));
     }
     if read {
         // Whoever only receives it can rely on all that lists show.
@@ -139,6 +149,7 @@ fn example(d: &Descriptor) -> Value {
         Kind::DateTime => json!("2026-03-02T09:00:00.000Z"),
         Kind::Choice(names) => json!(names.first()),
         Kind::Email => json!("user@example.com"),
+        Kind::Money | Kind::Decimal(_) => json!("1000"),
         Kind::Text if field.name.contains("phone") => json!("+256700123456"),
         _ => json!(format!("A {}", words(field.name))),
     };
@@ -159,10 +170,15 @@ fn mixin_doc(name: &str) -> &'static str {
     }
 }
 
+/// May a client say what the program works out?
+fn is_confirmed(d: &Descriptor, field: &Field) -> bool {
+    d.about.confirmed.iter().any(|(name, _)| *name == field.name)
+}
+
 /// A field's place in the written or the read form; in the latter a reference that is shown as more has its id beside it.
 fn property(d: &Descriptor, field: &Field, read: bool) -> (MetaSchemaRef, Option<MetaSchemaRef>) {
     let original = d.schema.properties.iter().find(|(name, _)| *name == field.name).map(|(_, reference)| reference.clone());
-    let nullable = MetaSchema { nullable: field.nullable, read_only: field.server_set, ..MetaSchema::ANY };
+    let nullable = MetaSchema { nullable: field.nullable, read_only: field.server_set && !is_confirmed(d, field), ..MetaSchema::ANY };
     let plain = original.unwrap_or_else(|| inline(MetaSchema::ANY)).merge(nullable);
     let expand = d.about.expand.iter().find(|(name, _)| *name == field.name).map(|(_, how)| how);
     let shown = |schema: MetaSchema| {

@@ -121,6 +121,7 @@ fn tag_doc(tag: &str) -> Option<&'static str> {
         "events" => "What changes, as it changes.",
         "imports" => "How far imports have come.",
         "field" => "Leads, visits and zones of field sales.",
+        "finance" => "Parties, accounts, the cash book and the journal.",
         "saved-views" => "People's ways of looking at lists: filters, order and columns under a name.",
         "comments" => "What is said about records of any kind, and what people think of it.",
         "files" => "What is attached to records of any kind.",

@@ -120,8 +120,8 @@ fn filters(d: &Descriptor, name: &str) -> Vec<MetaOperationParam> {
     if !matches!(kind, Some(Kind::Bool)) && exact.ty != "boolean" {
         all.push(query(format!("{name}__in"), schema("string"), format!("Only those whose {name} is one of these, separated by commas.")));
     }
-    let ranged =
-        matches!(kind, Some(Kind::Date | Kind::DateTime | Kind::Integer | Kind::Number | Kind::Money)) || exact.format == Some("date-time");
+    let ranged = matches!(kind, Some(Kind::Date | Kind::DateTime | Kind::Integer | Kind::Number | Kind::Money | Kind::Decimal(_)))
+        || matches!(exact.format, Some("date-time" | "decimal"));
     if ranged {
         all.push(query(format!("{name}__gte"), exact.clone(), format!("Only those whose {name} is this or more.")));
         all.push(query(format!("{name}__lte"), exact, format!("Only those whose {name} is this or less.")));
@@ -138,6 +138,7 @@ fn computed_schema(d: &Descriptor, name: &str) -> MetaSchema {
         Some(Output::Bool) => schema("boolean"),
         Some(Output::Integer) => schema("integer"),
         Some(Output::Number) => schema("number"),
+        Some(Output::Money) => MetaSchema::new_with_format("string", "decimal"),
         Some(Output::DateTime) => MetaSchema::new_with_format("string", "date-time"),
         Some(_) => schema("string"),
         None if name.ends_with("_at") => MetaSchema::new_with_format("string", "date-time"),

@@ -12,7 +12,7 @@ use crate::{
         field::{Field, Kind},
     },
     error::{Error, Result},
-    kit::{Money, exponent},
+    kit::{Money, exponent, money::print_scaled},
 };
 
 /// One column.
@@ -30,6 +30,7 @@ enum How {
     Plain,
     Bool,
     Money,
+    Decimal(u8),
     Date,
     Texts,
 }
@@ -82,6 +83,7 @@ impl Table {
             let how = match computed.output {
                 Output::Json(_) => continue,
                 Output::Bool => How::Bool,
+                Output::Money => How::Money,
                 Output::Integer | Output::Number | Output::Text | Output::DateTime => How::Plain,
             };
             let column =
@@ -107,17 +109,24 @@ impl Table {
                 self.columns.extend([column(label, How::Plain), id]);
             }
             Kind::Lines(table, lines) => {
-                let sql = shown(lines_sql(d.about.table, table, lines));
+                let sql = shown(lines_sql(d, table, lines));
                 self.columns.push(column(sql, How::Plain));
             }
             Kind::Currency => {
-                self.currency.clone_from(&own);
+                if d.currency().is_some_and(|currency| currency.name == field.name) {
+                    self.currency.clone_from(&own);
+                }
                 self.columns.push(column(own, How::Plain));
+            }
+            Kind::Money if d.currency_of(field) != d.currency() => {
+                let currency = d.currency_of(field).map_or("", |currency| currency.column);
+                self.columns.push(column(format!("money_text({own}, t.{currency})"), How::Plain));
             }
             kind => {
                 let how = match kind {
                     Kind::Bool => How::Bool,
                     Kind::Money => How::Money,
+                    Kind::Decimal(places) => How::Decimal(*places),
                     Kind::Date => How::Date,
                     Kind::Texts => How::Texts,
                     _ => How::Plain,
@@ -157,6 +166,7 @@ fn shown(how: How, cell: Cell<'_>, decimals: u8) -> Shown {
         (_, Cell::Null) => Shown::Empty,
         (How::Bool, Cell::Int(flag)) => Shown::Bool(flag != 0),
         (How::Money, Cell::Int(minor)) => Shown::Amount(Money { minor, exponent: decimals }.to_string()),
+        (How::Decimal(places), Cell::Int(units)) => Shown::Amount(print_scaled(units, places)),
         (How::Date, Cell::Text(date)) => Shown::Date(date.to_owned()),
         (How::Texts, Cell::Text(list)) => {
             let items: Vec<String> = serde_json::from_str(list).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::{
     auth::gate::Caller,
     db::{Kept, Reader},
     engine::{
-        access::{LIST, READ, Reach},
+        access::{LIST, MINIMAL, READ, Reach},
         descriptor::{self, Descriptor, Form},
         query::{PageNumber, Pages, Parameters, Query, invalid_page, page_link},
         reply::Reply,
@@ -41,7 +41,11 @@ pub enum Listing {
 /// A page of records.
 pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListRequest, listing: Listing) -> Result<Reply<S>> {
     let actor = caller.actor.clone();
-    let reach = if listing == Listing::Deleted { deleted_reach(d, &actor)? } else { reach(d, &actor, LIST)? };
+    let reach = match listing {
+        Listing::Deleted => deleted_reach(d, &actor)?,
+        Listing::Minimal if d.about.access.reach(&actor, LIST) == Reach::Nothing => reach(d, &actor, MINIMAL)?,
+        _ => reach(d, &actor, LIST)?,
+    };
     // Before the rows are read: what is kept under this stamp is then never older than it.
     let stamp = caller.db.stamp(d.tables(caller.db.catalog()));
     let etag = list_etag(caller, d, &request, listing, stamp);

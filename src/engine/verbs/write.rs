@@ -98,14 +98,28 @@ pub(super) fn find_record(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, ke
 }
 
 pub(super) fn insert_record(tx: &mut Writer<'_>, d: &Descriptor, input: Record, options: Options) -> Result<i64> {
-    let actor = tx.actor().clone();
+    let (actor, mut input) = (tx.actor().clone(), input);
+    if let Some(id) = sent_before(tx, d, &input)? {
+        return Ok(id);
+    }
+    (d.prepare)(&mut input, None, tx)?;
+    let claims = validate::claims(d, &input);
     let mut record = validate::resource(tx, d, &actor, input, None, Mode::Whole, options)?;
     default_currency(d, &actor, &mut record);
     let (record, after) = (d.check)(tx, None, None, record, options)?;
+    validate::confirm(d, &claims, &record)?;
     let id = store::insert(tx, d, &record)?;
     check_branch(tx, d, &actor, id, options)?;
     after(id, tx)?;
     Ok(id)
+}
+
+/// What the caller sent before under the same name of their own.
+fn sent_before(tx: &Writer<'_>, d: &Descriptor, input: &Record) -> Result<Option<i64>> {
+    let Some(field) = d.about.resent else { return Ok(None) };
+    let Some(name) = input.get(field).and_then(Json::as_str).map(str::trim).filter(|name| !name.is_empty()) else { return Ok(None) };
+    let sql = format!("SELECT id FROM \"{}\" WHERE business_id = ?1 AND {field} = ?2 AND created_by = ?3", d.about.table);
+    tx.one(&sql, &[tx.actor().business_id().into(), name.into(), tx.actor().user_id.into()])
 }
 
 /// Brings a record back with what was deleted along with it. It must still be one that could be stored: what it refers to may have
@@ -143,12 +157,15 @@ pub(super) fn change_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64, input:
     check_version(tx, d, id, options)?;
     let before = store::record(tx, d, id)?;
     let mut input = input;
+    (d.prepare)(&mut input, Some(&before), tx)?;
     restate_money(d, &before, &mut input);
+    let claims = validate::claims(d, &input);
     let changes = validate::resource(tx, d, &actor, input, Some(&before), mode, options)?;
     check_self_service(d, &actor, &before, &changes, options)?;
     let mut record = before.clone();
     record.extend(changes);
     let (record, after) = (d.check)(tx, Some(id), Some(&before), record, options)?;
+    validate::confirm(d, &claims, &record)?;
     store::update(tx, d, id, &before, &record)?;
     check_branch(tx, d, &actor, id, options)?;
     after(id, tx)

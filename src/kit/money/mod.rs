@@ -1,11 +1,19 @@
 //! Money: whole minor units of a currency, never a float.
 
+pub mod compute;
+mod decimal;
+mod round;
+
 use std::fmt;
 
+pub use self::{
+    decimal::{Decimal, Percent, Price, Quantity, WHOLE, print_scaled},
+    round::{round, split},
+};
 use super::string_type;
 
 /// The largest amount, in minor units: what a JSON number holds exactly (2^53 - 1).
-const LARGEST: i64 = 9_007_199_254_740_991;
+pub const LARGEST: i64 = 9_007_199_254_740_991;
 
 /// An amount as JSON shows it: a decimal string with exactly the currency's decimals, `"1000.00"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,30 +40,7 @@ pub enum BadAmount {
 impl Money {
     /// Reads a plain decimal (`-12`, `12.5`, `12.50`); no exponent, no grouping. Trailing zeros beyond the currency's decimals are fine.
     pub fn parse(text: &str, exponent: u8) -> Result<Self, BadAmount> {
-        let (negative, digits) = match text.as_bytes().first() {
-            Some(b'-') => (true, &text[1..]),
-            Some(b'+') => (false, &text[1..]),
-            _ => (false, text),
-        };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() && fraction.is_empty() || !all_digits(whole) || !all_digits(fraction) {
-            return Err(BadAmount::NotANumber);
-        }
-        let fraction = fraction.trim_end_matches('0');
-        if fraction.len() > usize::from(exponent) {
-            return Err(BadAmount::TooPrecise);
-        }
-        let padding = usize::from(exponent) - fraction.len();
-        let mut minor: i64 = 0;
-        for digit in whole.bytes().chain(fraction.bytes()).map(|byte| i64::from(byte - b'0')).chain(std::iter::repeat_n(0, padding)) {
-            minor = minor
-                .checked_mul(10)
-                .and_then(|minor| minor.checked_add(digit))
-                .filter(|minor| *minor <= LARGEST)
-                .ok_or(BadAmount::TooLarge)?;
-        }
-        Ok(Self { minor: if negative { -minor } else { minor }, exponent })
+        parse_scaled(text, exponent).map(|minor| Self { minor, exponent })
     }
 
     /// Reads the form that `Display` writes, whatever the currency.
@@ -63,6 +48,34 @@ impl Money {
         let exponent = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
         Self::parse(text, u8::try_from(exponent).ok()?).ok()
     }
+}
+
+/// Reads a plain decimal as a whole number of its smallest units, of which one is 10^-`places`.
+pub fn parse_scaled(text: &str, places: u8) -> Result<i64, BadAmount> {
+    let (negative, digits) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() && fraction.is_empty() || !all_digits(whole) || !all_digits(fraction) {
+        return Err(BadAmount::NotANumber);
+    }
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.len() > usize::from(places) {
+        return Err(BadAmount::TooPrecise);
+    }
+    let padding = usize::from(places) - fraction.len();
+    let mut minor: i64 = 0;
+    for digit in whole.bytes().chain(fraction.bytes()).map(|byte| i64::from(byte - b'0')).chain(std::iter::repeat_n(0, padding)) {
+        minor = minor
+            .checked_mul(10)
+            .and_then(|minor| minor.checked_add(digit))
+            .filter(|minor| *minor <= LARGEST)
+            .ok_or(BadAmount::TooLarge)?;
+    }
+    Ok(if negative { -minor } else { minor })
 }
 
 impl fmt::Display for Money {

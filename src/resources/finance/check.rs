@@ -1,0 +1,122 @@
+//! What must be true of the books at all times. The database and the program refuse whatever would break it; this finds out whether
+//! somebody got past both.
+
+use crate::{db::Reader, error::Result, resources::finance::ledger};
+
+/// Something that must be true.
+pub struct Check {
+    pub name: &'static str,
+    /// In words, for whoever reads that it is so.
+    pub holds: &'static str,
+    /// Answers a sentence for each place where it does not hold; the business is `b`, where there is one.
+    pub sql: &'static str,
+}
+
+/// All of it that SQL can say. Documents that post add theirs here.
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "entries",
+        holds: "every entry adds up to zero in each currency",
+        sql: "SELECT 'entry ' || e.number || ' of business ' || e.business_id || ' is off by ' || sum(l.amount) || ' minor units of ' || l.currency \
+              FROM journal_entries AS e JOIN journal_lines AS l ON l.entry_id = e.id WHERE e.state = 'posted' \
+              GROUP BY e.id, l.currency HAVING sum(l.amount) <> 0 \
+              UNION ALL SELECT 'entry ' || e.number || ' of business ' || e.business_id || ' has less than two lines' FROM journal_entries AS e \
+              WHERE e.state = 'posted' AND (SELECT count(*) FROM journal_lines AS l WHERE l.entry_id = e.id) < 2 \
+              UNION ALL SELECT 'entry ' || e.number || ' of business ' || e.business_id || ' was left a draft' FROM journal_entries AS e \
+              WHERE e.state = 'draft'",
+    },
+    Check {
+        name: "trial balance",
+        holds: "all accounts together come to zero in each currency",
+        sql: "SELECT 'business ' || a.business_id || ' is off by ' || sum(b.balance) || ' minor units of ' || a.currency \
+              FROM ledger_balances AS b JOIN accounts AS a ON a.id = b.account_id GROUP BY a.business_id, a.currency HAVING sum(b.balance) <> 0",
+    },
+    Check {
+        name: "balances",
+        holds: "the kept balances are the sums of the lines",
+        sql: "SELECT 'account ' || account_id || coalesce(', party ' || party_id, '') || ': kept ' || sum(kept) || ', the lines say ' || sum(said) \
+              FROM (SELECT b.account_id, b.party_id, b.balance AS kept, 0 AS said FROM ledger_balances AS b \
+                    UNION ALL SELECT l.account_id, l.party_id, 0, l.amount FROM journal_lines AS l JOIN journal_entries AS e ON e.id = l.entry_id \
+                              WHERE e.state = 'posted') \
+              GROUP BY account_id, party_id HAVING sum(kept) <> sum(said)",
+    },
+    Check {
+        name: "currencies",
+        holds: "every line is in the currency of its account",
+        sql: "SELECT 'line ' || l.id || ' is in ' || l.currency || ', account ' || a.id || ' in ' || a.currency \
+              FROM journal_lines AS l JOIN accounts AS a ON a.id = l.account_id WHERE a.currency <> l.currency OR a.business_id <> l.business_id",
+    },
+    Check {
+        name: "parties",
+        holds: "every line on what is owed names the party",
+        sql: "SELECT 'line ' || l.id || ' names no party' FROM journal_lines AS l JOIN accounts AS a ON a.id = l.account_id \
+              WHERE l.party_id IS NULL AND a.type IN ('receivable', 'payable')",
+    },
+    Check {
+        name: "reversals",
+        holds: "every reversal is the exact negation of one entry",
+        sql: "SELECT 'entry ' || e.number || ' of business ' || e.business_id || ' does not take back entry ' || o.number \
+              FROM journal_entries AS e JOIN journal_entries AS o ON o.id = e.reverses_id \
+              WHERE EXISTS (SELECT 1 FROM journal_lines AS l WHERE l.entry_id = e.id OR l.entry_id = o.id \
+                            GROUP BY l.account_id, l.party_id HAVING sum(l.amount) <> 0)",
+    },
+    Check {
+        name: "transactions",
+        holds: "every posted transaction has one entry, and every reversed one its reversal",
+        sql: "SELECT 'transaction ' || t.id || ' is ' || t.state || ' without its entry' FROM transactions AS t \
+              WHERE t.state <> 'draft' AND t.journal_entry_id IS NULL \
+              UNION ALL SELECT 'transaction ' || t.id || ' is a draft with an entry' FROM transactions AS t \
+              WHERE t.state = 'draft' AND t.journal_entry_id IS NOT NULL \
+              UNION ALL SELECT 'transaction ' || t.id || ' is ' || t.state || ', its entry is not' FROM transactions AS t \
+              WHERE t.journal_entry_id IS NOT NULL AND (t.state = 'reversed') <> EXISTS \
+                    (SELECT 1 FROM journal_entries AS r WHERE r.reverses_id = t.journal_entry_id) \
+              UNION ALL SELECT 'entry ' || e.number || ' of business ' || e.business_id || ' is of transaction ' || e.source_id || ', which has another' \
+              FROM journal_entries AS e WHERE e.source_type = 'transaction' AND e.reverses_id IS NULL AND NOT EXISTS \
+                    (SELECT 1 FROM transactions AS t WHERE t.id = e.source_id AND t.journal_entry_id = e.id)",
+    },
+    Check {
+        name: "funds",
+        holds: "no account is overdrawn that may not be",
+        sql: "SELECT 'account ' || a.id || ' of business ' || a.business_id || ' stands at ' || sum(b.balance) || ' minor units of ' || a.currency \
+              FROM accounts AS a JOIN ledger_balances AS b ON b.account_id = a.id WHERE a.is_money AND NOT a.allow_negative \
+              GROUP BY a.id HAVING sum(b.balance) < 0",
+    },
+    Check {
+        name: "lock",
+        holds: "nothing was posted into locked books",
+        sql: "SELECT 'entry ' || e.number || ' of business ' || e.business_id || ' is dated ' || e.date || ', and was posted after the books were locked to ' \
+                     || json_extract(a.after, '$.books_locked_until') \
+              FROM audit_log AS a JOIN journal_entries AS e ON e.business_id = a.target_id \
+              WHERE a.target_type = 'businesses' AND json_extract(a.after, '$.books_locked_until') >= e.date AND e.posted_at > a.at \
+              AND NOT EXISTS (SELECT 1 FROM audit_log AS later WHERE later.target_type = 'businesses' AND later.target_id = a.target_id \
+                              AND later.id > a.id AND later.at <= e.posted_at \
+                              AND json_type(later.after, '$.books_locked_until') IS NOT NULL)",
+    },
+    Check {
+        name: "numbers",
+        holds: "entries are numbered without gaps",
+        sql: "SELECT 'business ' || e.business_id || ' has ' || count(*) || ' entries, the last is number ' || max(e.number) \
+              FROM journal_entries AS e GROUP BY e.business_id HAVING count(*) <> max(e.number)",
+    },
+];
+
+/// What came of a check.
+pub struct Finding {
+    pub name: &'static str,
+    pub holds: &'static str,
+    /// None: it holds.
+    pub problems: Vec<String>,
+}
+
+/// Looks at everything; may walk every table of the books.
+pub fn run(reader: &Reader<'_>) -> Result<Vec<Finding>> {
+    let mut findings = vec![];
+    for check in CHECKS {
+        let problems = reader.rows(check.sql, &[], |row| row.get::<String>(0))?;
+        findings.push(Finding { name: check.name, holds: check.holds, problems });
+    }
+    let (broken, _) = ledger::verify(reader)?;
+    let problems = broken.iter().map(|at| format!("entry {} of business {}: {}", at.number, at.business, at.why)).collect();
+    findings.push(Finding { name: "chain", holds: "every entry is as it was posted", problems });
+    Ok(findings)
+}

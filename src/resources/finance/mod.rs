@@ -1,0 +1,35 @@
+//! Money: with whom there is business, what is where, and the books that everything comes down to.
+
+mod account;
+pub mod check;
+mod journal;
+pub mod ledger;
+mod party;
+mod tax_rate;
+mod transaction;
+
+pub use account::Account;
+pub use journal::{JournalEntry, JournalVerbs};
+pub use party::{Party, PartyVerbs};
+pub use tax_rate::TaxRate;
+pub use transaction::{Transaction, TransactionSource, TransactionState, TransactionType, TransactionVerbs};
+
+use crate::engine::Descriptor;
+
+/// The resources of this section, in the order of the menu.
+pub fn all() -> Vec<Descriptor> {
+    vec![
+        Descriptor::new::<Party>(),
+        Descriptor::new::<Account>(),
+        Descriptor::new::<TaxRate>(),
+        Descriptor::new::<Transaction>(),
+        Descriptor::new::<JournalEntry>(),
+    ]
+}
+
+/// What can be done here besides the operations that every resource has.
+pub type Verbs = (PartyVerbs, TransactionVerbs, JournalVerbs);
+
+pub fn verbs() -> Verbs {
+    (PartyVerbs, TransactionVerbs, JournalVerbs)
+}

@@ -1,0 +1,71 @@
+//! Making one party of several that turned out to be the same.
+
+use poem_openapi::{Object, types::ToJSON};
+use serde_json::{Map, Value as Json};
+
+use super::Party;
+use crate::{
+    db::Writer,
+    engine::{DELETE, Options, UPDATE, verbs},
+    error::{Error, Result},
+};
+
+/// Which parties become one.
+#[derive(Object)]
+#[oai(rename = "PartyMerge")]
+pub struct Merge {
+    /// Id or uuid of the party that stays.
+    pub into: String,
+    /// Ids or uuids of the parties that become part of it.
+    pub from: Vec<String>,
+}
+
+/// Fields that the party that stays gets from the others where it has nothing.
+const FILLED: [&str; 5] = ["email", "phone", "tax_number", "payment_terms_days", "notes"];
+
+/// Merges parties, and answers the id of the one that stays. What was posted names who it was posted for, and is never changed: a party
+/// becomes part of another only once nothing is open with it.
+pub fn merge(tx: &mut Writer<'_>, wanted: &Merge) -> Result<i64> {
+    if wanted.from.len() > 100 {
+        return Err(Error::field("from", "Ensure this list has no more than 100 items."));
+    }
+    let actor = tx.actor().clone();
+    let into = verbs::find::<Party>(tx, &actor, &wanted.into, UPDATE)?;
+    let mut sources = wanted.from.iter().map(|key| verbs::find::<Party>(tx, &actor, key, DELETE)).collect::<Result<Vec<i64>>>()?;
+    sources.sort_unstable();
+    sources.dedup();
+    if sources.is_empty() {
+        return Err(Error::field("from", "This list may not be empty."));
+    }
+    if sources.contains(&into) {
+        return Err(Error::field("from", "A party cannot be merged into itself."));
+    }
+    tx.act("merge");
+    let (mut record, mut changes) = (fields(&verbs::load::<Party>(tx, into)?), Map::new());
+    for source in sources {
+        let other = fields(&verbs::load::<Party>(tx, source)?);
+        let is_empty = |value: Option<&Json>| value.is_none_or(|value| value.is_null() || value.as_str() == Some(""));
+        for name in FILLED {
+            if let (true, Some(value)) = (is_empty(record.get(name)), other.get(name).filter(|value| !is_empty(Some(value)))) {
+                record.insert(name.to_owned(), value.clone());
+                changes.insert(name.to_owned(), value.clone());
+            }
+        }
+        let drafts: Vec<i64> =
+            tx.rows("SELECT id FROM transactions WHERE party_id = ?1 AND state = 'draft'", &[source.into()], |row| row.get(0))?;
+        for draft in drafts {
+            tx.update("transactions", draft, vec![("party_id", into.into())])?;
+        }
+        verbs::move_attached::<Party>(tx, source, into)?;
+        verbs::remove::<Party>(tx, source)?;
+    }
+    verbs::change::<Party>(tx, into, changes, Options::default())?;
+    Ok(into)
+}
+
+fn fields(party: &Party) -> Map<String, Json> {
+    match party.to_json() {
+        Some(Json::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}

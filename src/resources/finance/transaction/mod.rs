@@ -1,0 +1,156 @@
+//! The cash book: income, expenses and transfers, as people enter them. The books are written for them.
+
+mod actions;
+mod choices;
+mod posting;
+mod settle;
+
+use poem_openapi::{Object, types::ToJSON};
+use serde_json::{Map, Value as Json};
+
+pub use actions::TransactionVerbs;
+pub use choices::{TransactionSource, TransactionState, TransactionType};
+
+use super::{Account, JournalEntry, Party};
+use crate::{
+    actor::Capability::Finance,
+    db::Writer,
+    engine::{About, Access, CREATE, Change, Computed, Expand, LR, LRCU, Resource, UPDATE, all, own},
+    error::{Error, Result},
+    kit::{Currency, Date, Money, Ref},
+    resources::shared::File,
+};
+
+/// What may be changed of a transaction that is posted.
+const OPEN: [&str; 3] = ["description", "reference", "receipt_file"];
+
+/// Money that came in, went out, or went from one account to another.
+#[derive(Object)]
+pub struct Transaction {
+    /// Did it come in, go out, or move?
+    #[oai(rename = "type")]
+    pub kind: TransactionType,
+    /// How much, in the currency of the account; the charge comes on top of what goes out and off what comes in.
+    pub amount: Money,
+    /// What the bank or provider kept for it.
+    pub transaction_charge: Option<Money>,
+    /// Where the money is, or comes from; the business's only cash box when left out.
+    pub account: Option<Ref<Account>>,
+    /// The account's currency.
+    pub currency: Option<Currency>,
+    /// Of a transfer: where the money goes.
+    pub to_account: Option<Ref<Account>>,
+    /// Of a transfer: how much arrives; needed when the currencies differ.
+    pub to_amount: Option<Money>,
+    /// The currency of that account.
+    pub to_currency: Option<Currency>,
+    /// What it was for: the code of an income or expense account; `miscellaneous` when left out.
+    #[oai(validator(max_length = 32))]
+    pub category: Option<String>,
+    /// Who it came from or went to.
+    pub party: Option<Ref<Party>>,
+    /// What it was.
+    #[oai(default, validator(max_length = 2000))]
+    pub description: String,
+    /// The number on the receipt.
+    #[oai(default, validator(max_length = 100))]
+    pub reference: String,
+    /// On which day; today when left out.
+    pub date: Option<Date>,
+    /// A draft is not in the books yet.
+    #[oai(default)]
+    pub state: TransactionState,
+    /// Where it comes from.
+    #[oai(default)]
+    pub source: TransactionSource,
+    /// Its entry in the books.
+    pub journal_entry: Option<Ref<JournalEntry>>,
+    /// The receipt, one of the files that are attached to it.
+    pub receipt_file: Option<Ref<File>>,
+    /// An id of the client's own: what is sent twice is stored once.
+    #[oai(validator(max_length = 36))]
+    pub client_ref: Option<String>,
+}
+
+impl Resource for Transaction {
+    const ABOUT: About = About {
+        path: "finance/transactions",
+        table: "transactions",
+        label: "t.type || ' ' || money_text(t.amount, t.currency) || ' ' || t.currency",
+        list: &["date", "type", "amount", "account", "category", "party", "state"],
+        search: &["description", "reference", "party.name"],
+        filter: &["type", "account", "to_account", "category", "party", "state", "source", "date", "amount", "currency", "created_at"],
+        order: &["-date", "amount", "created_at"],
+        server_set: &["currency", "to_currency", "source", "journal_entry"],
+        resent: Some("client_ref"),
+        computed: &[
+            Computed::bool("is_automated", "t.source <> 'manual'", "Was it made by the program rather than entered by somebody?"),
+            Computed::integer(
+                "reversal_entry",
+                "(SELECT r.id FROM journal_entries AS r WHERE r.business_id = t.business_id AND r.reverses_id = t.journal_entry_id)",
+                "The entry by which it was taken back.",
+            ),
+        ],
+        expand: &[("party", Expand::Label), ("account", Expand::Label), ("to_account", Expand::Label)],
+        access: Access::deny().admin(all(LRCU)).manager(all(LRCU)).staff_with(Finance, all(LRCU)).agent(own(LR.and(CREATE).and(UPDATE))),
+        // A cash box is its keeper's.
+        own: "EXISTS (SELECT 1 FROM accounts AS a WHERE a.id = t.account_id AND a.owner_id = :me)",
+        soft_delete: false,
+        comments: true,
+        files: true,
+        ..About::DEFAULT
+    };
+
+    fn prepare(input: &mut Map<String, Json>, before: Option<&Map<String, Json>>, tx: &Writer<'_>) -> Result<()> {
+        // Amounts are read in the currency of the account that they are on.
+        for (account, currency) in [("account", "currency"), ("to_account", "to_currency")] {
+            let named = input.get(account).or_else(|| before.and_then(|before| before.get(account)));
+            let known = match named {
+                Some(key) if !key.is_null() => settle::currency(tx, key)?,
+                _ if account == "account" => settle::default_account(tx)?.map(|(_, currency)| currency),
+                _ => None,
+            };
+            input.shift_remove(currency);
+            if let Some(known) = known {
+                input.insert(currency.to_owned(), known.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, change: &Change<'_, '_, Self>) -> Result<()> {
+        if change.options.internal {
+            return Ok(());
+        }
+        if let Some(before) = change.before.filter(|before| before.state != TransactionState::Draft) {
+            return self.check_posted(before);
+        }
+        if self.state == TransactionState::Reversed {
+            return Err(Error::field("state", "A transaction is reversed by the operation for that."));
+        }
+        self.settle(change.tx)
+    }
+
+    fn after(&self, id: i64, before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
+        let was_draft = before.is_none_or(|before| before.state == TransactionState::Draft);
+        if was_draft && self.state == TransactionState::Posted { posting::post(self, id, tx) } else { Ok(()) }
+    }
+}
+
+impl Transaction {
+    /// What is in the books stays as it is.
+    fn check_posted(&self, before: &Self) -> Result<()> {
+        let fixed = |transaction: &Self| match transaction.to_json() {
+            Some(Json::Object(mut fields)) => {
+                fields.retain(|name, _| !OPEN.contains(&name.as_str()));
+                fields
+            }
+            _ => Map::new(),
+        };
+        if fixed(self) == fixed(before) {
+            return Ok(());
+        }
+        let text = "Of a posted transaction only description, reference and receipt are changed; reverse it instead.";
+        Err(Error::conflict("immutable", text))
+    }
+}

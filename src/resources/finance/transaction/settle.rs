@@ -1,0 +1,138 @@
+//! The rules of the cash book: what is filled in, and what cannot be.
+
+use serde_json::Value as Json;
+
+use super::{Account, Transaction, TransactionType};
+use crate::{
+    actor::Capability::Finance,
+    db::{Reader, Row, Writer},
+    engine::{descriptor, store},
+    error::{Error, Result},
+    kit::{Currency, Date, Money, Ref},
+};
+
+/// The category of what nobody gave one.
+const MISCELLANEOUS: &str = "miscellaneous";
+
+impl Transaction {
+    /// Fills what is left out, and refuses what cannot be.
+    pub(super) fn settle(&mut self, tx: &Writer<'_>) -> Result<()> {
+        let actor = tx.actor();
+        let account = match self.account {
+            Some(account) => account.0,
+            None => default_account(tx)?.ok_or_else(|| Error::field("account", "This field is required."))?.0,
+        };
+        self.account = Some(Ref::new(account));
+        self.currency = Some(Currency(money_account(tx, "account", account)?));
+        self.date.get_or_insert(Date(actor.today()));
+        let charge = *self.transaction_charge.get_or_insert(Money { minor: 0, exponent: self.amount.exponent });
+        if self.amount.minor <= 0 {
+            return Err(Error::field("amount", "Ensure this value is greater than 0."));
+        }
+        if charge.minor < 0 {
+            return Err(Error::field("transaction_charge", "Ensure this value is greater than or equal to 0."));
+        }
+        if self.kind == TransactionType::Income && charge.minor >= self.amount.minor {
+            return Err(Error::field("transaction_charge", "Ensure this value is less than the amount."));
+        }
+        if self.kind == TransactionType::Transfer { self.settle_transfer(tx, account) } else { self.settle_category(tx) }
+    }
+
+    fn settle_transfer(&mut self, tx: &Writer<'_>, account: i64) -> Result<()> {
+        if self.category.is_some() {
+            return Err(Error::field("category", "A transfer has no category."));
+        }
+        let Some(to) = self.to_account.map(|to| to.0) else { return Err(Error::field("to_account", "This field is required.")) };
+        if to == account {
+            return Err(Error::field("to_account", "Money cannot go where it is."));
+        }
+        let currency = Currency(target_account(tx, to)?);
+        let is_same = Some(&currency) == self.currency.as_ref();
+        match self.to_amount {
+            None if !is_same => return Err(Error::field("to_amount", "This field is required when the currencies differ.")),
+            None => self.to_amount = Some(self.amount),
+            Some(amount) if amount.minor <= 0 => return Err(Error::field("to_amount", "Ensure this value is greater than 0.")),
+            Some(amount) if is_same && amount.minor != self.amount.minor => {
+                return Err(Error::field("to_amount", "In one currency as much arrives as leaves; what is kept is the charge."));
+            }
+            Some(_) => {}
+        }
+        self.to_currency = Some(currency);
+        Ok(())
+    }
+
+    fn settle_category(&mut self, tx: &Writer<'_>) -> Result<()> {
+        for (name, is_there) in [("to_account", self.to_account.is_some()), ("to_amount", self.to_amount.is_some())] {
+            if is_there {
+                return Err(Error::field(name, "Only a transfer has this."));
+            }
+        }
+        self.to_currency = None;
+        let category = self.category.get_or_insert_with(|| MISCELLANEOUS.to_owned());
+        // Of the business's own and of the chart; one that is missing altogether is made when something is posted to it.
+        let sql = "SELECT 1 FROM accounts WHERE business_id = ?1 AND class = ?2 AND code = ?3 AND type = class AND is_active = 1 \
+                   AND deleted_at IS NULL";
+        let args = [tx.actor().business_id().into(), self.kind.name().into(), category.as_str().into()];
+        if tx.exists(sql, &args)? || category == MISCELLANEOUS {
+            return Ok(());
+        }
+        Err(Error::field("category", format!("\"{category}\" is not a valid choice.")))
+    }
+}
+
+/// The currency of the account that a client names; `None` when there is no such account.
+pub(super) fn currency(reader: &Writer<'_>, key: &Json) -> Result<Option<String>> {
+    let key = match key {
+        Json::String(key) => key.trim().to_owned(),
+        key => key.to_string(),
+    };
+    let Some(id) = store::find(reader, descriptor::of::<Account>(), reader.actor(), &key)? else { return Ok(None) };
+    reader.one("SELECT currency FROM accounts WHERE id = ?1", &[id.into()])
+}
+
+/// Where money is when nobody says so: the caller's only cash box, or the business's. Its id and its currency.
+pub(super) fn default_account(tx: &Writer<'_>) -> Result<Option<(i64, String)>> {
+    let actor = tx.actor();
+    let sql = "SELECT id, currency FROM accounts WHERE business_id = ?1 AND type = 'cash' AND is_active = 1 AND deleted_at IS NULL \
+               AND (owner_id = ?2 OR ?3) ORDER BY id LIMIT 2";
+    let args = [actor.business_id().into(), actor.user_id.into(), sees_all(tx).into()];
+    let mut boxes = tx.rows(sql, &args, |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))?;
+    Ok(if boxes.len() == 1 { boxes.pop() } else { None })
+}
+
+fn sees_all(tx: &Writer<'_>) -> bool {
+    tx.actor().can(Finance)
+}
+
+/// The currency of an account, if money may be put there.
+fn found(reader: &Reader<'_>, field: &str, id: i64) -> Result<String> {
+    let sql = "SELECT currency, is_money, is_active FROM accounts WHERE id = ?1";
+    let read = |row: &Row<'_>| Ok((row.get::<String>(0)?, row.get::<bool>(1)?, row.get::<bool>(2)?));
+    match reader.row(sql, &[id.into()], read)? {
+        None => Err(missing(field, id)),
+        Some((_, false, _)) => Err(Error::field(field, "No money is kept on this account.")),
+        Some((_, _, false)) => Err(Error::field(field, "This account is not active.")),
+        Some((currency, ..)) => Ok(currency),
+    }
+}
+
+fn missing(field: &str, id: i64) -> Error {
+    Error::field(field, format!("Invalid pk \"{id}\" - object does not exist."))
+}
+
+/// The currency of an account that money is entered on: those who do not keep the books have their own cash box, and no other exists
+/// for them.
+fn money_account(tx: &Writer<'_>, field: &str, id: i64) -> Result<String> {
+    if !sees_all(tx) {
+        let mine = "SELECT 1 FROM accounts WHERE id = ?1 AND owner_id = ?2";
+        if !tx.exists(mine, &[id.into(), tx.actor().user_id.into()])? {
+            return Err(missing(field, id));
+        }
+    }
+    found(tx, field, id)
+}
+
+/// The currency of an account that money is handed on to.
+fn target_account(tx: &Writer<'_>, id: i64) -> Result<String> {
+    found(tx, "to_account", id)
+}
