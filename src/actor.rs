@@ -100,6 +100,76 @@ impl Capability {
     }
 }
 
+/// A part of the program that a business can do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Module {
+    Field,
+    Finance,
+    Projects,
+    Chat,
+    Assistants,
+    Content,
+    Social,
+    Institute,
+    Citizen,
+}
+
+impl Module {
+    pub const ALL: [Self; 9] = [
+        Self::Field,
+        Self::Finance,
+        Self::Projects,
+        Self::Chat,
+        Self::Assistants,
+        Self::Content,
+        Self::Social,
+        Self::Institute,
+        Self::Citizen,
+    ];
+    /// Paths that a module has beside those below its own name.
+    const ALSO: [(&'static str, Self); 4] =
+        [("sales", Self::Field), ("tasks", Self::Projects), ("v1/attendance", Self::Institute), ("v1/payments", Self::Institute)];
+
+    /// Its switch in a business's `features`, and the first part of its paths.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Field => "field",
+            Self::Finance => "finance",
+            Self::Projects => "projects",
+            Self::Chat => "chat",
+            Self::Assistants => "assistants",
+            Self::Content => "content",
+            Self::Social => "social",
+            Self::Institute => "institute",
+            Self::Citizen => "citizen",
+        }
+    }
+
+    /// The module that a path below `/api/` is part of: `field/leads`.
+    pub fn of(path: &str) -> Option<Self> {
+        let path = path.trim_start_matches('/');
+        let is_below = |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let also = Self::ALSO.into_iter().find(|(name, _)| is_below(name)).map(|(_, module)| module);
+        also.or_else(|| Self::ALL.into_iter().find(|module| is_below(module.name())))
+    }
+}
+
+/// The modules that a business has switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Without(u16);
+
+impl Without {
+    /// Reads a business's `features`: what is `false` there.
+    pub fn of(features: &serde_json::Value) -> Self {
+        let off = Module::ALL.into_iter().filter(|module| features[module.name()] == false);
+        Self(off.fold(0, |bits, module| bits | 1 << module as u16))
+    }
+
+    fn has(self, module: Module) -> bool {
+        self.0 & (1 << module as u16) != 0
+    }
+}
+
 /// The business somebody acts in, as far as rules need it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Business {
@@ -112,12 +182,13 @@ pub struct Business {
     pub country: Option<String>,
     /// Its clients expect `{data, message, meta}` unless they say otherwise.
     pub envelope: bool,
+    pub without: Without,
 }
 
 impl Business {
     /// `zone` is an IANA name; one that is unknown counts as UTC.
     pub fn new(id: i64, currency: String, zone: &str, country: Option<String>) -> Self {
-        Self { id, currency, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC), country, envelope: false }
+        Self { id, currency, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC), country, envelope: false, without: Without::default() }
     }
 }
 
@@ -207,6 +278,13 @@ impl Actor {
         }
     }
 
+    /// The same person in a business.
+    pub fn in_business(&self, business: Business) -> Self {
+        let mut actor = self.clone();
+        actor.business = Some(Arc::new(business));
+        actor
+    }
+
     pub fn grant(&mut self, capability: Capability) {
         self.capabilities |= 1 << capability as u8;
     }
@@ -229,6 +307,12 @@ impl Actor {
     /// Runs the business: administrator or manager.
     pub fn is_manager(&self) -> bool {
         matches!(self.role, Role::Admin | Role::Manager)
+    }
+
+    /// Is the module of a path below `/api/` switched on where they act? What belongs to none always is.
+    pub fn has(&self, path: &str) -> bool {
+        let off = |module| self.business.as_ref().is_some_and(|business| business.without.has(module));
+        !Module::of(path).is_some_and(off)
     }
 
     pub fn business_id(&self) -> Option<i64> {

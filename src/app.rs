@@ -12,7 +12,6 @@ use jiff::SignedDuration;
 use crate::{
     actor::Actor,
     auth::{
-        account,
         api_key::Doors,
         challenge::Challenges,
         gate::Gate,
@@ -112,11 +111,7 @@ impl App {
             db,
             config: Arc::new(config),
         };
-        app.db.write_blocking(app.system(), |tx| account::ensure_business(tx).map(drop))?;
-        app.db.write_blocking(app.system(), |tx| {
-            let businesses: Vec<i64> = tx.rows("SELECT id FROM businesses WHERE deleted_at IS NULL", &[], |row| row.get(0))?;
-            businesses.into_iter().try_for_each(|business| ledger::seed_chart(tx, business))
-        })?;
+        app.db.write_blocking(app.system(), resources::business::ensure)?;
         app.db.write_blocking(app.system(), verbs::interrupt)?;
         Ok(app)
     }
@@ -184,7 +179,7 @@ fn check_statements(db: &Db) -> Result<()> {
                 let sql = format!("{} WHERE {} LIMIT 0", d.shape(form, &actor).select, d.own);
                 reader.each(&sql, &[], |_| Ok(())).map_err(|error| Error::Internal(format!("{}: {error}", d.name)))?;
             }
-            for sql in query::expressions(d) {
+            for sql in query::expressions(d).into_iter().chain(d.about.work.map(|work| work.open.to_owned())) {
                 let sql = format!("SELECT {sql} FROM \"{}\" AS t LIMIT 0", d.about.table);
                 reader.each(&sql, &[], |_| Ok(())).map_err(|error| Error::Internal(format!("{}: {error}", d.name)))?;
             }

@@ -32,6 +32,8 @@ pub enum Error {
     NotAcceptable,
     /// 409: a rule on the state of things refuses it.
     Conflict { detail: Cow<'static, str>, code: &'static str },
+    /// 409: things stand in the way, so many of each.
+    Blocked { detail: Cow<'static, str>, code: &'static str, counts: Vec<(String, i64)> },
     /// 412: somebody changed the record since the caller read it.
     Stale,
     /// 413: the body is over the limit.
@@ -117,7 +119,7 @@ impl Error {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::Conflict { .. } | Self::Blocked { .. } => StatusCode::CONFLICT,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -133,8 +135,11 @@ impl Error {
         Some(match self {
             Self::Invalid(_) => return None,
             Self::Malformed(_) => "parse_error",
-            Self::Unauthenticated { code, .. } | Self::Forbidden { code, .. } | Self::Conflict { code, .. } => code,
             Self::SecondFactor { .. } => "totp_required",
+            Self::Unauthenticated { code, .. }
+            | Self::Forbidden { code, .. }
+            | Self::Conflict { code, .. }
+            | Self::Blocked { code, .. } => code,
             Self::NotFound(_) => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::NotAcceptable => "not_acceptable",
@@ -156,6 +161,7 @@ impl Error {
             Self::Unauthenticated { detail, .. }
             | Self::Forbidden { detail, .. }
             | Self::Conflict { detail, .. }
+            | Self::Blocked { detail, .. }
             | Self::NotFound(detail) => detail.clone(),
             Self::Malformed(text) => text.clone().into(),
             Self::SecondFactor { .. } => "Enter the code of your authenticator app.".into(),
@@ -183,6 +189,10 @@ impl Error {
             }
             (Self::SecondFactor { challenge, seconds }, code) => {
                 json!({"detail": self.detail(), "code": code, "challenge": challenge, "expires_in": seconds})
+            }
+            (Self::Blocked { counts, .. }, code) => {
+                let counts: Map<String, Value> = counts.iter().map(|(what, count)| (what.clone(), (*count).into())).collect();
+                json!({"detail": self.detail(), "code": code, "counts": counts})
             }
             (_, code) => json!({"detail": self.detail(), "code": code}),
         }

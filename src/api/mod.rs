@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 mod bulk;
+mod businesses;
 mod comments;
 mod crud;
 mod docs;
@@ -11,6 +12,8 @@ mod files;
 mod front;
 mod identity;
 mod imports;
+mod integrations;
+mod people;
 mod search;
 mod stamp;
 mod system;
@@ -31,17 +34,22 @@ use serde_json::{Map, Value as Json, json};
 pub use self::front::protect;
 use self::{
     api_keys::ApiKeys,
+    businesses::Businesses,
     events::Events,
     files::FileVerbs,
     front::Front,
     identity::Everywhere,
     imports::Imports,
+    integrations::Integrations,
+    people::{Invitations, Members, People},
     search::Search,
     stamp::{House, Resources},
 };
 use crate::{app::App, resources};
 
-type Operations = House<(Everywhere, Resources, (Search, Events, Imports, FileVerbs, ApiKeys), resources::Verbs)>;
+type Operations = House<(Everywhere, Resources, (Search, Events, Imports, FileVerbs, ApiKeys), Belonging, resources::Verbs)>;
+/// Who belongs to which business, and the businesses themselves.
+type Belonging = (Invitations, Members, People, Businesses, Integrations);
 
 /// All operations and, beside them, the documents and the checks.
 struct Served {
@@ -188,7 +196,8 @@ pub fn routes() -> Vec<(String, String, String)> {
 pub fn endpoint(app: &App) -> impl Endpoint<Output = Response> + 'static {
     let (pages, storage) = (app.pages(), app.storage.clone());
     let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage), ApiKeys(app.clone()));
-    let api = (Everywhere(app.clone()), Resources(app.clone()), shared, resources::verbs());
+    let belonging = (Invitations(app.clone()), Members(app.clone()), People, Businesses(app.clone()), Integrations(app.clone()));
+    let api = (Everywhere(app.clone()), Resources(app.clone()), shared, belonging, resources::verbs());
     let operations = House { api, gate: app.gate.clone() };
     let service = OpenApiService::new(Served { operations, app: app.clone() }, "", "");
     Front::new(app, service)

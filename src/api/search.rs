@@ -103,7 +103,7 @@ fn only(parameters: &Parameters, caller: &Caller) -> crate::error::Result<Option
         return Ok(None);
     };
     let choice = || Error::field("resource", format!("Select a valid choice. {path} is not one of the available choices."));
-    let resource = resources::all().iter().find(|d| d.about.path == path).ok_or_else(choice)?;
+    let resource = resources::all().iter().find(|d| d.about.path == path && caller.actor.has(path)).ok_or_else(choice)?;
     if resource.reach(&caller.actor, LIST) == Reach::Nothing { Err(Error::forbidden()) } else { Ok(Some(resource)) }
 }
 

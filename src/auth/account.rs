@@ -135,10 +135,18 @@ pub fn join(tx: &mut Writer<'_>, user: i64, business: i64, role: Role) -> Result
     let now: Value = tx.now().to_string().into();
     let values = vec![("business_id", business.into()), ("user_id", user.into()), ("role", role.name().into()), ("joined_at", now)];
     let membership = tx.insert("memberships", values)?;
-    if role == Role::Customer {
+    describe_customer(tx, user, business, role)?;
+    Ok(membership)
+}
+
+/// Whoever is a customer has a profile as one.
+pub fn describe_customer(tx: &mut Writer<'_>, user: i64, business: i64, role: Role) -> Result<()> {
+    let args = [business.into(), user.into()];
+    let known = "SELECT 1 FROM customer_profiles WHERE business_id = ?1 AND user_id = ?2 AND deleted_at IS NULL";
+    if role == Role::Customer && !tx.exists(known, &args)? {
         tx.insert("customer_profiles", vec![("business_id", business.into()), ("user_id", user.into())])?;
     }
-    Ok(membership)
+    Ok(())
 }
 
 /// Gives an account another password. Every token of the account is dead from the next request on.
@@ -151,12 +159,4 @@ pub fn set_password(tx: &mut Writer<'_>, user: i64, hash: &str) -> Result<()> {
         families::mark(tx, &family, "password_changed")?;
     }
     Ok(())
-}
-
-/// Makes sure that there is a business to work in.
-pub fn ensure_business(tx: &mut Writer<'_>) -> Result<i64> {
-    match default_business(tx)? {
-        Some(id) => Ok(id),
-        None => tx.insert("businesses", vec![("name", "Main".into()), ("slug", "main".into())]),
-    }
 }

@@ -167,6 +167,30 @@ impl Sessions {
         Ok(Some(device::mark(&self.gate.tokens, user, now)))
     }
 
+    /// Gives a session tokens for another business of its person's. Those that it has stay good: they are for the business that they
+    /// were made for.
+    ///
+    /// # Errors
+    /// 401 for a session that has ended.
+    pub fn switch(&self, tx: &mut Writer<'_>, session: &str, business: i64) -> Result<Pair> {
+        let newest = "SELECT jti FROM refresh_tokens WHERE family = ?1 AND revoked_at IS NULL ORDER BY id DESC LIMIT 1";
+        let known = tx.one::<String>(newest, &[session.into()])?.map(|jti| stored_by(tx, &jti)).transpose()?.flatten();
+        let stored = known.ok_or_else(|| Refusal::Invalid.error())?;
+        let jti = random_id();
+        let next = Stored { business: Some(business), used_at: None, replaced_by: None, ..stored };
+        self.store(tx, &next, &jti)?;
+        let life = seconds(&next.expires_at) - tx.actor().now.as_second();
+        Ok(Pair { access: self.access(tx, &next)?, refresh: Some(self.refresh_token(tx, &next, &jti)?), refresh_life: life, device: None })
+    }
+
+    /// Ends the sessions that somebody has in a business: those that were not switched to another since.
+    pub fn end_in(&self, tx: &mut Writer<'_>, user: i64, business: i64, reason: &str) -> Result<()> {
+        let sql = "SELECT t.family FROM refresh_tokens AS t WHERE t.user_id = ?1 AND t.business_id = ?2 AND t.revoked_at IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS n WHERE n.family = t.family AND n.id > t.id)";
+        let families: Vec<String> = tx.rows(sql, &[user.into(), business.into()], |row| row.get(0))?;
+        families.iter().try_for_each(|family| self.revoke_family(tx, family, reason))
+    }
+
     fn later(&self, tx: &Writer<'_>, seconds: i64) -> String {
         DateTime(tx.actor().now + SignedDuration::from_secs(seconds)).to_string()
     }

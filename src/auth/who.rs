@@ -9,7 +9,7 @@ use super::{
     token::Claims,
 };
 use crate::{
-    actor::{Actor, Business, Capability, Role},
+    actor::{Actor, Business, Capability, Role, Without},
     db::{Reader, Row, Value},
     error::{Error, Result},
 };
@@ -86,7 +86,7 @@ fn look_up(reader: &Reader<'_>, shown: &Shown<'_>, business: Value, rules: &Rule
     let sql =
         "SELECT u.is_active, u.is_superuser, u.token_epoch, m.role, m.capabilities, m.branch_id, b.id, b.currency, b.timezone, b.country,
                       b.response_format, CASE json_type(b.settings, '$.require_2fa') WHEN 'array' THEN json_extract(b.settings, '$.require_2fa') END,
-                      f.confirmed_at
+                      f.confirmed_at, b.features
                FROM users AS u
                LEFT JOIN businesses AS b ON b.id = ?2 AND b.is_active = 1 AND b.deleted_at IS NULL
                LEFT JOIN memberships AS m ON m.business_id = b.id AND m.user_id = u.id AND m.status = 'active'
@@ -114,7 +114,8 @@ fn read(row: &Row<'_>, shown: &Shown<'_>, rules: &Rules, now: Timestamp) -> Resu
     let belongs = role.is_some() || is_superuser && !actor.by_code;
     if let (Some(id), true) = (row.get::<Option<i64>>(6)?, belongs) {
         let business = Business::new(id, row.get(7)?, &row.get::<String>(8)?, row.get(9)?);
-        actor.business = Some(Arc::new(Business { envelope: row.get::<String>(10)? == "standard", ..business }));
+        let without = Without::of(&serde_json::from_str(&row.get::<String>(13)?).unwrap_or_default());
+        actor.business = Some(Arc::new(Business { envelope: row.get::<String>(10)? == "standard", without, ..business }));
     }
     // A one-time code proves a phone, not a password: its tokens give a citizen's rights whatever the account may do.
     if actor.by_code {

@@ -177,6 +177,8 @@ pub struct Auth {
     pub sessions_per_person: usize,
     /// Who may sign up.
     pub registration: Registration,
+    /// Whether anybody who is signed in may create businesses; superusers always may.
+    pub create_business: bool,
     /// Passwords hashed at once; 0 is one per core.
     pub hash_threads: usize,
     /// The most passwords that wait to be hashed.

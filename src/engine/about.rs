@@ -124,6 +124,8 @@ pub struct About {
     pub comments: bool,
     /// Files can be attached to its records by whoever may change them.
     pub files: bool,
+    /// What somebody has to do: it is to be handed over when they leave.
+    pub work: Option<Work>,
 }
 
 impl About {
@@ -156,7 +158,17 @@ impl About {
         read_only: false,
         comments: false,
         files: false,
+        work: None,
     };
+}
+
+/// Records that are somebody's work.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// The field that names whose.
+    pub of: &'static str,
+    /// SQL for "there is something left to do".
+    pub open: &'static str,
 }
 
 /// Which rows of a table belong to the active business.
@@ -164,8 +176,10 @@ impl About {
 pub enum Scope {
     /// Those with its `business_id`.
     Business,
-    /// People: those with a membership in it that has not ended.
+    /// People: those who joined it and whose membership has not ended.
     Members,
+    /// Itself: its row in `businesses`.
+    Itself,
     /// Those with its `business_id` that are about a record which the caller may read: they name it by `target_type` and `target_id`.
     Attached(Attachment),
 }

@@ -131,9 +131,11 @@ impl Descriptor {
         descriptor
     }
 
-    /// How far the actor's right to a verb reaches: for the key of a machine, no further than its scopes.
+    /// How far the actor's right to a verb reaches: nowhere in a module that their business does without; for the key of a machine, no
+    /// further than its scopes.
     pub fn reach(&self, actor: &Actor, verb: Verbs) -> Reach {
         match actor.scopes() {
+            _ if !actor.has(self.about.path) => Reach::Nothing,
             Some(scopes) if !scopes.allow(self.about.path, !verb.only_reads()) => Reach::Nothing,
             _ => self.about.access.reach(actor, verb),
         }
@@ -198,7 +200,7 @@ impl Descriptor {
         let plain = |name, sql| (name, sql, Write::Plain);
         let mut all =
             vec![plain("id", "t.id"), plain("uuid", "t.uuid"), plain("created_at", "t.created_at"), plain("updated_at", "t.updated_at")];
-        if self.about.scope != Scope::Members {
+        if !matches!(self.about.scope, Scope::Members | Scope::Itself) {
             all.extend([plain("created_by", "t.created_by"), plain("updated_by", "t.updated_by")]);
         }
         if self.about.soft_delete {
@@ -316,6 +318,7 @@ impl Descriptor {
         look("expand", about.expand.iter().map(|(name, _)| *name).collect(), &|name| self.target(name).is_some());
         look("aliases", about.aliases.iter().map(|(name, ..)| *name).collect(), &is_field);
         look("self_service", about.self_service.to_vec(), &is_field);
+        look("work", about.work.iter().map(|work| work.of).collect(), &|name| self.target(name) == Some("users"));
         let money = self.fields.iter().any(|field| field.kind == Kind::Money);
         if money && !self.fields.iter().any(|field| field.kind == Kind::Currency) {
             wrong.push(format!("{}: has money but no currency", self.name));

@@ -117,7 +117,7 @@ impl Filter {
         let wrong =
             |name: &str, one: &str| Error::field(name, format!("Select a valid choice. {one} is not one of the available choices."));
         let resource = |path: &str| {
-            let known = descriptor::all().iter().find(|d| d.about.path == path.trim_matches('/'));
+            let known = descriptor::all().iter().find(|d| d.about.path == path.trim_matches('/') && actor.has(d.about.path));
             known.ok_or_else(|| wrong("resource", path))
         };
         let verb = |name: &str| Verb::ALL.into_iter().find(|verb| verb.name() == name).ok_or_else(|| wrong("event", name));

@@ -22,6 +22,6 @@ pub mod upload;
 pub mod validate;
 pub mod verbs;
 
-pub use about::{About, Attachment, Change, Computed, Expand, Options, Output, Resource, Scope};
+pub use about::{About, Attachment, Change, Computed, Expand, Options, Output, Resource, Scope, Work};
 pub use access::{Access, CREATE, DELETE, LIST, LR, LRCU, LRCUD, MINIMAL, READ, Reach, UPDATE, all, own};
 pub use descriptor::Descriptor;

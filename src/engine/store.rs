@@ -44,9 +44,10 @@ pub fn args(actor: &Actor, more: &[Value]) -> Vec<Value> {
 pub fn scope(d: &Descriptor, actor: &Actor, reach: Reach, deleted: Deleted) -> String {
     let mut sql = match d.about.scope {
         Scope::Business => "t.business_id = ?1".to_owned(),
-        Scope::Members => {
-            "EXISTS (SELECT 1 FROM memberships AS m WHERE m.user_id = t.id AND m.business_id = ?1 AND m.status <> 'ended')".to_owned()
-        }
+        Scope::Members => "EXISTS (SELECT 1 FROM memberships AS m WHERE m.user_id = t.id AND m.business_id = ?1 \
+             AND (m.status = 'active' OR m.status = 'suspended'))"
+            .to_owned(),
+        Scope::Itself => "t.id = ?1".to_owned(),
         Scope::Attached(what) => format!("t.business_id = ?1 AND ({})", about_readable(what, actor)),
     };
     if d.about.soft_delete {

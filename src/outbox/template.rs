@@ -16,10 +16,11 @@ struct Template {
 }
 
 /// All texts, each a file of `texts/`.
-const TEMPLATES: [Template; 8] = [
+const TEMPLATES: [Template; 9] = [
     Template { name: "email_change", text: include_str!("texts/email_change.txt"), secret: &["link"] },
     Template { name: "email_change_asked", text: include_str!("texts/email_change_asked.txt"), secret: &["address"] },
     Template { name: "email_changed", text: include_str!("texts/email_changed.txt"), secret: &["address"] },
+    Template { name: "invitation", text: include_str!("texts/invitation.txt"), secret: &["url"] },
     Template { name: "message", text: include_str!("texts/message.txt"), secret: &[] },
     Template { name: "one_time_code", text: include_str!("texts/one_time_code.txt"), secret: &["code"] },
     Template { name: "password_reset", text: include_str!("texts/password_reset.txt"), secret: &["link"] },

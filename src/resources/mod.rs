@@ -1,8 +1,10 @@
 //! What the program keeps: one room per resource, grouped as the API is.
 
 pub mod accounts;
+pub mod business;
 pub mod field;
 pub mod finance;
+pub mod integration;
 pub mod shared;
 
 use crate::engine::descriptor::{self, Descriptor};
@@ -10,7 +12,8 @@ use crate::engine::descriptor::{self, Descriptor};
 /// All resources, in the order of the menu.
 pub fn all() -> &'static [Descriptor] {
     attached();
-    descriptor::install(|| [accounts::all(), field::all(), finance::all(), shared::all()].into_iter().flatten().collect())
+    let integrations = || vec![Descriptor::new::<integration::Integration>()];
+    descriptor::install(|| [accounts::all(), field::all(), finance::all(), shared::all(), integrations()].into_iter().flatten().collect())
 }
 
 /// What is attached to resources that say so.

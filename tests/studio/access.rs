@@ -24,7 +24,7 @@ use crate::support::{Answer, Client, Server};
 
 /// For each resource who may do what: List, Read, Create, Update, Delete; with all rows, or those that are their `.own`; in brackets the
 /// only field. Who is not named may nothing. `staff+` is staff with the capability of the module: `hr` or `field`.
-const RESOURCES: [(&str, &str); 20] = [
+const RESOURCES: [(&str, &str); 22] = [
     ("accounts/departments", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
     ("accounts/designations", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
     ("accounts/branches", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
@@ -36,6 +36,8 @@ const RESOURCES: [(&str, &str); 20] = [
         "accounts/users-list",
         "admin LR; manager LR; staff LR; staff+ LR; agent LR; teacher LR; student R.own; customer R.own; citizen R.own",
     ),
+    ("accounts/memberships", "admin LRU; manager LRU; staff L; staff+ L; agent L; teacher L"),
+    ("integrations", "admin LRCUD"),
     ("field/zones", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR"),
     ("field/leads", "admin LRCUD; manager LRCUD; staff LRCU.own; staff+ LRCU; agent LRCUD.own"),
     ("field/actions", "admin LRCUD; manager LRCUD; staff LRCUD.own; staff+ LRC UD.own; agent LRCUD.own"),
@@ -64,7 +66,7 @@ const ATTACHED: [&str; 2] = ["comments", "files"];
 const FOR_ROWS_ALONE: [&str; 4] = ["minimal/", "import/", "import/template/", "export/"];
 
 /// The same for what can be done besides: `x` is the action itself.
-const ACTIONS: [(&str, &str); 20] = [
+const ACTIONS: [(&str, &str); 29] = [
     // Who imported what: `transfer` looks at this one.
     ("GET imports/", IMPORTS),
     ("GET imports/{id}/", IMPORTS),
@@ -76,6 +78,16 @@ const ACTIONS: [(&str, &str); 20] = [
     ("POST finance/journal/", "admin x; manager x; staff+ x"),
     ("POST finance/journal/{id}/reverse/", "admin x; manager x; staff+ x.own"),
     ("POST finance/lock/", "admin x; manager x"),
+    ("POST accounts/memberships/invite/", "admin C; manager C"),
+    ("POST accounts/memberships/{id}/resend/", "admin x; manager x"),
+    ("POST accounts/memberships/{id}/suspend/", "admin x; manager x"),
+    ("POST accounts/memberships/{id}/activate/", "admin x; manager x"),
+    // Those who buy and visit may go; who that leaves out of the business can do nothing else here, so `people` tests it.
+    ("POST accounts/memberships/{id}/end/", "admin x; manager x; customer x.own; citizen x.own"),
+    ("POST accounts/users-list/{id}/deactivate/", "admin x; manager x"),
+    ("POST accounts/users-list/{id}/activate/", "admin x; manager x"),
+    ("PUT integrations/{id}/secret/", "admin x"),
+    ("POST integrations/{id}/test/", "admin x"),
     ("GET field/leads/hot/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("GET field/leads/due/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("GET field/leads/board/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
@@ -134,6 +146,24 @@ const SIGN_IN_OPERATIONS: [(&str, &str); 36] = [
     ("POST sessions/end-others/", "session"),
     ("POST sessions/end-all/", "session"),
 ];
+
+/// Businesses and invitations are not of the business that one acts in: `people` and `businesses` test these. A `R` is for whoever is
+/// signed in, an `M` for members of the business, an `A` for its administrators, an `S` for superusers; for others it is 403 or 404.
+const BELONGING: [(&str, char); 11] = [
+    ("GET auth/invitations/", 'R'),
+    ("POST auth/invitations/accept/", '-'),
+    ("POST accounts/memberships/{id}/accept/", 'N'),
+    ("GET businesses/", 'R'),
+    ("POST businesses/", 'S'),
+    ("GET businesses/{id}/", 'M'),
+    ("PATCH businesses/{id}/", 'A'),
+    ("POST businesses/switch/", 'M'),
+    ("POST businesses/{id}/deactivate/", 'A'),
+    ("POST businesses/{id}/activate/", 'S'),
+    ("GET business/settings/", 'M'),
+];
+/// As the one before, of the business that one acts in.
+const SETTINGS: &str = "PATCH business/settings/";
 
 /// One search through everything that they may list is for whoever has a place in a business.
 const SEARCH: &str = "GET search/";
@@ -250,7 +280,8 @@ fn operation(method: &str, path: &str) -> Option<Operation> {
     let name = format!("{method} {path}");
     let resource = resource_of(path);
     if let Some((_, line)) = ACTIONS.iter().find(|(action, _)| *action == name) {
-        return made(resource.map_or("", |(name, ..)| name), 'x', *line);
+        let verb = if line.contains(" C;") { 'C' } else { 'x' };
+        return made(resource.map_or("", |(name, ..)| name), verb, *line);
     }
     let (resource, line, rest) = resource?;
     made(resource, standard(method, rest)?, line)
@@ -273,12 +304,23 @@ fn every_operation_has_its_expectation() {
             || name == SEARCH
             || FEED.contains(&name.as_str())
             || RUNNING.contains(&name.as_str())
+            || name == SETTINGS
+            || FEED.contains(&name.as_str())
+            || BELONGING.iter().any(|(known, _)| *known == name)
     };
     let unexpected: Vec<_> = documented.iter().filter(|one| !is_expected(one)).collect();
     assert!(unexpected.is_empty(), "operations that the table says nothing of: {unexpected:#?}");
     let known: BTreeSet<String> = documented.iter().map(|(method, path)| format!("{method} {path}")).collect();
     let mut expected: Vec<String> =
         ACTIONS.iter().map(|(name, _)| *name).chain(FEED).chain(RUNNING).chain([SEARCH]).map(str::to_owned).collect();
+    let mut expected: Vec<String> = ACTIONS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(FEED)
+        .chain([SEARCH, SETTINGS])
+        .chain(BELONGING.map(|(name, _)| name))
+        .map(str::to_owned)
+        .collect();
     for prefix in SIGN_IN {
         expected.extend(
             SIGN_IN_OPERATIONS
@@ -378,6 +420,7 @@ fn table(resource: &str) -> (&'static str, &'static str) {
         "accounts/customer-profiles" => ("customer_profiles", "user_id = ?2"),
         "accounts/referrals" => ("referrals", "referrer_id = ?2"),
         "accounts/users-list" => ("users", "id = ?2"),
+        "accounts/memberships" => ("memberships", "user_id = ?2"),
         "field/leads" => ("leads", OWN_LEAD),
         "field/actions" => ("lead_actions", OWN_ACTION),
         "field/visits" => ("visits", "rep_id = ?2"),
@@ -419,6 +462,8 @@ enum State {
     Lost,
     CheckedIn,
     Completed,
+    Invited,
+    Suspended,
 }
 
 struct World {
@@ -459,7 +504,7 @@ impl World {
         add("staff with the capability", "staff+", 1, server.staff("capable", &[capability]));
         add("superuser", "admin", 1, server.superuser("root"));
         add("admin of another business", "admin", abroad, server.member_with("stranger", Role::Admin, abroad, &[]));
-        for status in ["suspended", "ended"] {
+        for status in ["invited", "suspended", "ended"] {
             let client = server.member(status, Role::Admin);
             let id = client.id;
             server.write(move |tx| {
@@ -529,10 +574,11 @@ impl World {
             "accounts" => {
                 "business_id = ?1 AND type NOT IN ('receivable', 'payable', 'tax_payable', 'tax_receivable', 'equity', 'fx_clearing', 'income', 'expense')"
             }
+            "users" => "id IN (SELECT user_id FROM memberships WHERE business_id = ?1 AND status IN ('active', 'suspended'))",
             _ => "business_id = ?1",
         };
         let mark = match (table, deleted) {
-            ("referrals", _) => "",
+            ("referrals" | "memberships", _) => "",
             (_, true) => " AND deleted_at IS NOT NULL",
             (_, false) => " AND deleted_at IS NULL",
         };
@@ -543,7 +589,8 @@ impl World {
     /// Enough of a row to see whether anything happened to it.
     fn trace(&self, resource: &str, id: i64) -> Option<(i64, Option<String>)> {
         let sql = format!("SELECT version, deleted_at FROM {}", table(resource).0)
-            .replace(", deleted_at FROM referrals", ", NULL FROM referrals");
+            .replace(", deleted_at FROM referrals", ", NULL FROM referrals")
+            .replace(", deleted_at FROM memberships", ", NULL FROM memberships");
         let found = self
             .server
             .app
@@ -599,6 +646,19 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
             tx.insert(table, [values, vec![("owner_id", owner.into())]].concat())?
         }
         "tax_rates" => tx.insert(table, vec![within, ("name", name()), ("percent", 180_000.into())])?,
+        "memberships" => {
+            let user = newcomer(tx, business, &making.name)?;
+            let id: i64 = tx.one("SELECT id FROM memberships WHERE user_id = ?1", &[user.into()])?.expect("a membership");
+            let status = match state {
+                State::Invited => "invited",
+                State::Suspended => "suspended",
+                _ => "active",
+            };
+            let to = format!("{}@example.net", making.name);
+            tx.update(table, id, vec![("role", "agent".into()), ("status", status.into()), ("invited_to", to.into())])?;
+            id
+        }
+        "integrations" => tx.insert(table, vec![within, ("name", name()), ("kind", "smtp".into())])?,
         "leads" => lead(tx, owner, kind)?,
         "lead_actions" => {
             let by = if kind == Kind::Shared { other } else { owner };
@@ -763,6 +823,9 @@ fn body(world: &World, operation: &Operation, person: &Person, id: i64) -> Json 
             let user = if creates { world.server.write(move |tx| newcomer(tx, business, &name)) } else { column("user_id") };
             json!({"user": user, "referred_by": world.row(person, "accounts/referrals", Kind::Other, State::Fresh, true)})
         }
+        "accounts/memberships" if creates => json!({"email": format!("{name}@example.net"), "role": "agent"}),
+        "accounts/memberships" => json!({"role": "teacher"}),
+        "integrations" => json!({"kind": "sms", "name": name}),
         "field/leads" => json!({"business_name": name, "contact_phone": "0701"}),
         "field/actions" => {
             let lead = if creates { world.row(person, "field/leads", mine, State::Fresh, true) } else { column("lead_id") };
@@ -838,6 +901,7 @@ fn send(world: &World, operation: &Operation, person: &Person, key: &str, id: i6
         }
         ("POST", None) if operation.path.ends_with("{id}/comments/") => client.post(&path, json!({"content": world.unique()})),
         ("POST", None) if operation.path.ends_with("/like/") => client.with("connection", "close").send("POST", &path, None),
+        ("PUT", Some("secret")) => client.put(&path, json!({"secret": "a secret of the service"})),
         (_, Some("lose")) => client.post(&path, json!({"lost_reason": "price"})),
         (_, Some("check-in")) => client.post(&path, json!({"lat": 0, "lon": 0, "accuracy_m": 5})),
         (_, Some("check-out")) => client.post(&path, json!({"visit_outcome": "interested"})),
@@ -877,6 +941,8 @@ fn state(operation: &Operation) -> State {
     match operation.path.rsplit('/').nth(1) {
         Some("restore" | "bulk_restore") => State::Deleted,
         Some("reopen") => State::Lost,
+        Some("resend") => State::Invited,
+        Some("activate") => State::Suspended,
         Some("check-out") => State::CheckedIn,
         Some("convert_to_lead") => State::Completed,
         _ => State::Fresh,
@@ -885,7 +951,12 @@ fn state(operation: &Operation) -> State {
 
 fn check_row(world: &World, verdict: &mut Verdict, operation: &Operation, person: &Person) {
     let mut nothing = None;
+    // Nobody closes their own account.
+    let spares_own = |kind: &Kind| kind.is_own() && operation.verb == 'x' && operation.resource == "accounts/users-list";
     for kind in kinds(operation.resource).iter().copied().filter(|kind| person.signed_in() || !kind.is_own() && *kind != Kind::Shared) {
+        if spares_own(&kind) {
+            continue;
+        }
         let wanted = wanted(operation, person, kind);
         let allowed = wanted == 200;
         let id = world.row(person, operation.resource, kind, state(operation), allowed && operation.is_write());
@@ -1079,7 +1150,7 @@ fn matrix(module: &str, capability: Capability) {
             for kind in kinds(resource) {
                 world.row(person, resource, *kind, State::Fresh, false);
             }
-            if table(resource).0 != "referrals" {
+            if !["referrals", "memberships"].contains(&table(resource).0) {
                 world.row(person, resource, Kind::Other, State::Deleted, false);
                 // Of those that nobody sees but their owner, one's own.
                 if resource == "saved-views" {
@@ -1126,6 +1197,8 @@ fn parties() {
 fn accounts_and_rates() {
     matrix("finance/accounts", Capability::Finance);
     matrix("finance/tax-rates", Capability::Finance);
+fn services() {
+    matrix("integrations", Capability::Field);
 }
 
 #[test]
@@ -1210,6 +1283,55 @@ fn keys_and_lost_factors_are_for_those_who_run_the_business() {
         verdict.status(person.name, "somebody elsewhere", &foreign, allowed(404, administers));
         verdict.expect(foreign.text == missing.text, || format!("{}: {} {}", person.name, foreign.text, missing.text));
         verdict.status(person.name, "their own", &reset(client.id), allowed(403, false));
+// ------------------------------------------------------------------------------------------------ belonging
+
+/// Who sees and changes which business: their own, and that of somebody else.
+#[test]
+fn businesses_are_for_those_who_belong_to_them() {
+    let world = World::new(Capability::Hr);
+    let mut verdict = Verdict::default();
+    let rest = BELONGING.iter().chain([&(SETTINGS, 'A')]);
+    // What closes a business comes last, and is of others only.
+    for (name, who) in rest.filter(|(name, _)| !name.ends_with("deactivate/") && !name.contains("invitations/accept")) {
+        let (method, path) = name.split_once(' ').expect("a method and a path");
+        for person in &world.people {
+            let superuser = person.name == "superuser";
+            for business in [world.home.0, world.abroad.0] {
+                let path = format!("/api/{path}").replace("{id}", &business.to_string());
+                let elsewhere = !path.contains("business/") && person.business != business;
+                let is_member = !person.plays.is_empty() && (!elsewhere || superuser);
+                let wanted = match who {
+                    _ if !person.signed_in() => 401,
+                    'R' => 200,
+                    'S' if !superuser => 403,
+                    'S' if path.ends_with("/businesses/") => 201,
+                    'S' => 200,
+                    'N' => 404,
+                    _ if path.contains("/business/") && person.plays.is_empty() => 403,
+                    _ if !is_member => 404,
+                    'A' if person.plays != "admin" => 403,
+                    _ => 200,
+                };
+                let body = match (method, path.as_str()) {
+                    ("GET", _) => None,
+                    (_, "/api/businesses/switch/") => Some(json!({"business": business})),
+                    (_, "/api/businesses/") => Some(json!({"name": world.unique()})),
+                    ("PATCH", _) => Some(json!({"legal_name": world.unique()})),
+                    _ => Some(json!({})),
+                };
+                let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
+                let answer = person.client.send(method, &path, body);
+                verdict.status(person.name, name, &answer, wanted);
+            }
+        }
+    }
+    let abroad = format!("/api/businesses/{}/deactivate/", world.abroad.0);
+    for person in world.people.iter().filter(|person| person.plays != "admin" || person.business == world.home.0) {
+        if person.name == "superuser" {
+            continue;
+        }
+        let wanted = if person.signed_in() { 404 } else { 401 };
+        verdict.status(person.name, "closing", &person.client.post(&abroad, json!({"name": "Abroad"})), wanted);
     }
     verdict.done();
 }

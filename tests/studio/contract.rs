@@ -90,7 +90,9 @@ fn expect_missing(d: &Descriptor, answer: &Answer) {
 
 /// Makes some records that differ, a minute after each other, and answers them as the list does.
 pub fn some(world: &World, d: &Descriptor) -> Vec<Value> {
-    if !d.about.read_only {
+    if d.about.path == "accounts/memberships" {
+        memberships(world);
+    } else if !d.about.read_only {
         let sample = sample(d.about.path);
         for make in [sample.full, sample.least, sample.full, sample.full, sample.least] {
             world.admin.create(&url(d), make(world));
@@ -114,6 +116,23 @@ pub fn some(world: &World, d: &Descriptor) -> Vec<Value> {
         world.server.clock.advance(60);
     }
     all(world, d)
+}
+
+/// Members of several sorts, of two branches, one of them suspended and one invited.
+fn memberships(world: &World) {
+    let branches = [world.another("accounts/branches"), world.another("accounts/branches")];
+    for (role, branch) in [(studio::actor::Role::Manager, Some(branches[0])), (studio::actor::Role::Staff, Some(branches[1]))] {
+        let user = world.person(role);
+        world.server.write(move |tx| {
+            let id: i64 = tx.one("SELECT id FROM memberships WHERE user_id = ?1", &[user.into()])?.expect("a membership");
+            tx.update("memberships", id, vec![("branch_id", branch.into()), ("status", "suspended".into())])
+        });
+        world.server.clock.advance(60);
+    }
+    world.person(studio::actor::Role::Teacher);
+    let invite = json!({"email": format!("{}@example.net", world.next()), "role": "agent", "full_name": world.name("Invitee")});
+    world.admin.post("/api/accounts/memberships/invite/", invite).expect(201);
+    world.server.clock.advance(60);
 }
 
 fn all(world: &World, d: &Descriptor) -> Vec<Value> {

@@ -15,7 +15,8 @@ use crate::support::Server;
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// Operations that nobody has to be signed in for.
-const PUBLIC: [&str; 15] = [
+const PUBLIC: [&str; 16] = [
+    "invitations/accept/",
     "register/",
     "login/",
     "token/",

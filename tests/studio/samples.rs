@@ -4,7 +4,11 @@
 use std::cell::{Cell, RefCell};
 
 use serde_json::{Value, json};
-use studio::{actor::Role, engine::Descriptor, resources};
+use studio::{
+    actor::Role,
+    engine::{CREATE, Descriptor},
+    resources,
+};
 
 use crate::support::{Client, Server};
 
@@ -271,6 +275,21 @@ pub const SAMPLES: &[Sample] = &[
         filled_in: &["transaction_charge", "currency", "category", "date"],
     },
     Sample {
+        path: "integrations",
+        least: |world| json!({"kind": "sms", "name": world.name("Texts")}),
+        full: |world| {
+            let n = world.next();
+            json!({
+                "kind": if n.is_multiple_of(2) { "smtp" } else { "webhook" },
+                "name": world.name("Post"),
+                "config": {"host": "mail.example.org", "port": 587},
+                "is_active": n.is_multiple_of(2),
+            })
+        },
+        patch: |world| json!({"name": world.name("Renamed integration")}),
+        filled_in: &[],
+    },
+    Sample {
         path: "saved-views",
         least: |world| json!({"resource": "field/leads", "name": world.name("View")}),
         full: |world| {
@@ -281,7 +300,7 @@ pub const SAMPLES: &[Sample] = &[
                 "filters": if n.is_multiple_of(2) { json!({"stage__in": "prospect,qualified"}) } else { json!({"search": "shop"}) },
                 "ordering": "-created_at",
                 "columns": ["business_name", "created_at"],
-                "is_shared": n % 3 == 0,
+                "is_shared": n.is_multiple_of(2),
             })
         },
         patch: |world| json!({"name": world.name("Renamed view")}),
@@ -390,9 +409,9 @@ pub fn sample(path: &str) -> &'static Sample {
     SAMPLES.iter().find(|sample| sample.path == path).unwrap_or_else(|| panic!("{path} has no sample"))
 }
 
-/// The resources that can be written.
+/// The resources whose records can be made: memberships are changed, but made by inviting people.
 pub fn writable() -> Vec<&'static Descriptor> {
-    resources::all().iter().filter(|d| !d.about.read_only).collect()
+    resources::all().iter().filter(|d| !d.about.read_only && d.about.access.grants(CREATE)).collect()
 }
 
 /// Does the same with each resource in a world of one server, and tells of all that failed.

@@ -24,24 +24,27 @@ use crate::support::{Folder, NOW, Server, configuration, nobody};
 const MIXIN: [&str; 9] = ["id", "uuid", "created_at", "updated_at", "version", "created_by", "updated_by", "deleted_at", "deleted_by"];
 
 /// Columns that are no field of their resource: only the program itself reads and writes them.
-const INTERNAL: [(&str, &[&str]); 1] = [(
-    "users",
-    &[
-        "password_hash",
-        "neighborhood",
-        "location",
-        "bio",
-        "email_verified_at",
-        "phone_verified_at",
-        "is_superuser",
-        "language",
-        "timezone",
-        "preferences",
-        "failed_logins",
-        "locked_until",
-        "token_epoch",
-    ],
-)];
+const INTERNAL: [(&str, &[&str]); 2] = [
+    ("integrations", &["secret_enc", "secret_hint"]),
+    (
+        "users",
+        &[
+            "password_hash",
+            "neighborhood",
+            "location",
+            "bio",
+            "email_verified_at",
+            "phone_verified_at",
+            "is_superuser",
+            "language",
+            "timezone",
+            "preferences",
+            "failed_logins",
+            "locked_until",
+            "token_epoch",
+        ],
+    ),
+];
 
 /// Columns that are never empty although their field may be left out: the resource's rules fill them.
 const FILLED: [&str; 12] = [

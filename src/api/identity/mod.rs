@@ -35,7 +35,7 @@ use self::{
 };
 use crate::{
     app::App,
-    auth::{gate::Caller, proof::Person},
+    auth::{gate::Caller, proof::Person, session::Pair},
     engine::{
         body::{Body, FormInput},
         reply::Reply,
@@ -214,6 +214,12 @@ impl Identity {
 
 /// What is served on each path.
 type Served = (Identity, ByCode, ByMail, Factors, OwnSessions);
+
+/// Puts new tokens into the cookie of a browser that keeps them there.
+pub(super) fn keep_in_cookie<S, const STATUS: u16>(app: &App, request: &Request, reply: Reply<S, STATUS>, pair: &Pair) -> Reply<S, STATUS> {
+    let identity = Identity { app: app.clone(), form: Form::Users };
+    if cookies::sent_refresh(request).is_some() { identity.with_cookie(request, reply, pair) } else { reply }
+}
 
 /// The operations of `Served` on each of the paths that front ends know.
 pub(super) struct Everywhere(pub App);

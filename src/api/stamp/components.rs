@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{inline, leak, schema};
 use crate::engine::{
-    Expand, Output, Scope,
+    CREATE, Expand, Output, Scope,
     descriptor::{Descriptor, Write},
     field::{Field, Kind},
     verbs::MOST_ITEMS,
@@ -26,7 +26,7 @@ pub(super) fn components(d: &'static Descriptor) -> Vec<(String, MetaSchema)> {
         }));
     }
     if !d.about.read_only && !matches!(d.about.scope, Scope::Attached(_)) {
-        all.extend(bulk);
+        all.extend(bulk.into_iter().filter(|(name, _)| d.about.access.grants(CREATE) || !name.ends_with("BulkCreate")));
     }
     let rows = MetaSchema { items: Some(Box::new(MetaSchemaRef::Reference(d.read_name()))), ..schema("array") };
     all.push((format!("{}Export", d.read_name()), rows));

@@ -37,6 +37,7 @@ fn is_repeatable(path: &str) -> bool {
         "/password-change",
         "/email-change",
         "/resend-verification",
+        "/businesses/switch",
     ];
     !path.contains("/2fa/") && !ends.iter().any(|end| path.ends_with(end))
 }
@@ -117,6 +118,9 @@ fn tag_doc(tag: &str) -> Option<&'static str> {
         "auth" | "users" => "Signing in and out, and one's own profile.",
         "v1" => "Signing in and out, as the music institute's front end does.",
         "accounts" => "People and how the business is organised.",
+        "businesses" => "The businesses that one belongs to.",
+        "business" => "The business that one acts in.",
+        "integrations" => "The services that the business uses.",
         "search" => "One search through everything.",
         "events" => "What changes, as it changes.",
         "imports" => "How far imports have come.",

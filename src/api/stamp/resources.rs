@@ -83,9 +83,12 @@ fn offers(d: &Descriptor, path: &str, method: &Method) -> bool {
         "/:id/files" => return d.about.files,
         // A picker has no use for comments; they are changed in part; and a file is not made of JSON.
         "/minimal" if is_attached(d) => return false,
-        "/" if is_attached(d) && method == Method::POST => return d.about.access.grants(CREATE),
         "/:id" if is_attached(d) && method == Method::PUT => return false,
         _ => {}
+    }
+    let about_new = path == "/" && method == Method::POST || path.ends_with("/bulk_create") || path.contains("/import");
+    if about_new && !d.about.access.grants(CREATE) {
+        return false;
     }
     let about_deleted = path.ends_with("/deleted") || path.ends_with("restore") || path.ends_with("/bulk_delete");
     let about_writing = method != Method::GET || about_deleted || path.ends_with("/import/template");

@@ -127,6 +127,7 @@ impl<'a> Search<'a> {
             Scope::Business | Scope::Attached(_) => {
                 format!("SELECT n.id FROM \"{}\" AS n WHERE n.business_id = ?1 ORDER BY n.id DESC", self.d.about.table)
             }
+            Scope::Itself => "SELECT ?1".to_owned(),
             Scope::Members => "SELECT n.user_id FROM memberships AS n WHERE n.business_id = ?1 ORDER BY n.user_id DESC".to_owned(),
         };
         let tests: Vec<String> = places.iter().map(|place| format!("begins_word({}, {place})", self.d.label)).collect();

@@ -8,6 +8,7 @@ mod export;
 mod history;
 mod import;
 mod read;
+mod work;
 mod write;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,7 +23,8 @@ pub use self::{
     history::{Revert, history, revert},
     import::{import, imports, interrupt, take_in},
     read::{ListRequest, Listing, check_filters, list, matches, read},
-    write::{create, delete, restore, update},
+    work::{hand_over, open_work},
+    write::{create, delete, insert_record, read_back, restore, update},
 };
 use super::{
     about::{Options, Resource},

@@ -26,7 +26,7 @@ fn answer<S, const STATUS: u16>((body, version): (Vec<u8>, i64)) -> Reply<S, STA
 }
 
 /// A record that was just written.
-pub(super) fn read_back<S, const STATUS: u16>(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64) -> Result<Reply<S, STATUS>> {
+pub fn read_back<S, const STATUS: u16>(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64) -> Result<Reply<S, STATUS>> {
     let found = store::read(reader, d, actor, &id.to_string(), Reach::All, Form::Written, Deleted::With)?;
     found.map(answer).ok_or_else(|| d.missing())
 }

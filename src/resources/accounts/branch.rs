@@ -71,6 +71,8 @@ impl Resource for Branch {
             "How many people work there, those on leave included.",
         )],
         access: WORDS,
+        // Those that have not ended forbid deleting it, see `deleting`.
+        kept_by: &["memberships"],
         ..About::DEFAULT
     };
 
@@ -92,7 +94,6 @@ impl Resource for Branch {
     }
 
     fn deleting(&self, id: i64, tx: &mut Writer<'_>) -> Result<()> {
-        // A membership is no resource's reference, so the engine does not look there.
         let args = [tx.actor().business_id().into(), id.into()];
         if tx.exists("SELECT 1 FROM memberships WHERE business_id = ?1 AND branch_id = ?2 AND status <> 'ended'", &args)? {
             return Err(Error::conflict("in_use", "There are members who are limited to this branch."));

@@ -9,6 +9,7 @@ mod branch;
 mod customer_profile;
 mod department;
 mod designation;
+pub mod membership;
 mod org_chart;
 mod referral;
 mod staff_profile;
@@ -21,6 +22,7 @@ pub use self::{
     customer_profile::CustomerProfile,
     department::Department,
     designation::Designation,
+    membership::{Membership, MembershipStatus},
     org_chart::OrgChart,
     referral::Referral,
     staff_profile::{StaffProfile, StaffStatus},
@@ -40,6 +42,7 @@ pub fn all() -> Vec<Descriptor> {
         Descriptor::new::<CustomerProfile>(),
         Descriptor::new::<Referral>(),
         Descriptor::new::<User>(),
+        Descriptor::new::<Membership>(),
     ]
 }
 

@@ -3,7 +3,7 @@
 use poem_openapi::{Enum, Object};
 use serde_json::json;
 
-use super::{Branch, Department, Designation, StaffRole, User, staff_role::granted, user::shown_name};
+use super::{Branch, Department, Designation, StaffRole, User, membership::expect_another_admin, staff_role::granted, user::shown_name};
 use crate::{
     actor::{Capability, Role},
     db::{Reader, Value, Writer},
@@ -192,11 +192,8 @@ impl StaffProfile {
         if actor.role != Role::Admin && !change.options.internal {
             return Err(Error::forbidden());
         }
-        let others = "SELECT 1 FROM memberships WHERE business_id = ?1 AND role = 'admin' AND status = 'active' AND user_id <> ?2";
-        if !change.tx.exists(others, &[actor.business_id().into(), user.0.into()])? {
-            return Err(Error::conflict("last_admin", "The last active administrator cannot leave."));
-        }
-        Ok(())
+        let business = actor.business_id().ok_or_else(Error::forbidden)?;
+        expect_another_admin(change.tx, business, user.0)
     }
 }
 

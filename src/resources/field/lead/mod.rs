@@ -17,7 +17,7 @@ use super::{Zone, check_position};
 use crate::{
     actor::{Capability::Field, Role},
     db::Writer,
-    engine::{About, Access, Change, Expand, LRCU, LRCUD, Resource, all, own},
+    engine::{About, Access, Change, Expand, LRCU, LRCUD, Resource, Work, all, own},
     error::{Error, Result},
     kit::{Currency, Date, DateTime, Email, Money, Ref, normalize_phone},
     resources::accounts::{SUMMARY, User},
@@ -151,6 +151,7 @@ impl Resource for Lead {
         files: true,
         cascade: &["lead_actions"],
         kept_by: &["visits"],
+        work: Some(Work { of: "assigned_rep", open: "t.stage <> 'won' AND t.stage <> 'lost'" }),
         ..About::DEFAULT
     };
 

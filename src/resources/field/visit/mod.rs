@@ -17,7 +17,7 @@ use super::{
 use crate::{
     actor::{Capability::Field, Role},
     db::Writer,
-    engine::{About, Access, CREATE, Change, Expand, LR, LRCU, LRCUD, Resource, UPDATE, all, own},
+    engine::{About, Access, CREATE, Change, Expand, LR, LRCU, LRCUD, Resource, UPDATE, Work, all, own},
     error::{Error, Result},
     kit::{Date, DateTime, Email, Ref},
     resources::accounts::{SUMMARY, User},
@@ -143,6 +143,8 @@ impl Resource for Visit {
         own: "t.rep_id = :me",
         comments: true,
         files: true,
+        // One that was begun is the work of whoever is there.
+        work: Some(Work { of: "rep", open: "t.status = 'planned'" }),
         ..About::DEFAULT
     };
 
