@@ -16,8 +16,8 @@ use crate::{
         challenge::Challenges,
         gate::Gate,
         keys::Keys,
-        otp::Codes,
         limits::Limits,
+        otp::Codes,
         password::Hasher,
         session::{Lives, Sessions},
         throttle::Throttle,
@@ -34,7 +34,7 @@ use crate::{
         search, verbs,
     },
     error::{Error, Result},
-    resources::{self, finance::ledger},
+    resources,
     storage::Storage,
 };
 

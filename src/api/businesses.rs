@@ -1,7 +1,5 @@
 //! The businesses that somebody belongs to: which there are, how they are set up, and which one they act in.
 
-use std::sync::Arc;
-
 use poem::{Request, Result};
 use poem_openapi::{Object, OpenApi, param::Path, types::ToJSON};
 use serde_json::{Value as Json, json};
@@ -211,7 +209,7 @@ impl Businesses {
     /// The caller as they are in a business.
     fn there(&self, caller: Caller, request: &Request, key: &str) -> error::Result<Caller> {
         let actor = self.0.gate.caller_in(&caller, request, key)?;
-        Ok(Caller { actor: Arc::new(actor), ..caller })
+        Ok(caller.acting_as(actor))
     }
 }
 

@@ -100,6 +100,10 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The same caller, acting as they do somewhere else.
+    pub fn acting_as(self, actor: Actor) -> Self {
+        Self { actor: Arc::new(actor), ..self }
+    }
     /// The person, the business and the machine's key, as an `Idempotency-Key` is kept for them.
     fn who(&self) -> (i64, Option<i64>, Option<i64>) {
         (self.actor.user_id.unwrap_or_default(), self.actor.business_id(), self.actor.api_key.as_ref().map(|(id, _)| *id))

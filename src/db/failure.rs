@@ -39,7 +39,7 @@ pub fn explain(error: rusqlite::Error) -> Error {
 }
 
 /// What triggers refuse with, before the words.
-const REFUSALS: [&str; 9] = [
+const REFUSALS: [&str; 10] = [
     "immutable",
     "in_use",
     "unbalanced",
@@ -49,6 +49,7 @@ const REFUSALS: [&str; 9] = [
     "invalid_transition",
     "not_open",
     "mismatch",
+    "exceeds_open_amount",
 ];
 
 /// A refusal by a trigger that is made for clients: `books_locked: The books are locked for this date.`

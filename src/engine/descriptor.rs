@@ -21,6 +21,8 @@ use crate::{
 };
 
 pub use super::known::{all, attached, by_table, install, install_attached, of, targets};
+pub(super) use super::lines::lines_sql;
+pub use super::lines::owner_column;
 
 /// A record as validated JSON, by field.
 pub type Record = Map<String, Json>;
@@ -368,29 +370,6 @@ impl Descriptor {
         let model: String = self.words.split(' ').map(capital).collect();
         Error::NotFound(format!("No {model} matches the given query.").into())
     }
-}
-
-/// The column by which a table's rows name their owner: `branch_hours` of `branches` has `branch_id`.
-pub fn owner_column(owner: &str) -> String {
-    format!("{}_id", singular(owner))
-}
-
-/// SQL for the rows that belong to the row `t`, as a JSON array.
-pub(super) fn lines_sql(owner: &Descriptor, table: &str, lines: &[Field]) -> String {
-    let currency = owner.currency().map_or_else(|| "NULL".to_owned(), |field| format!("t.{}", field.column));
-    let member = |field: &Field| match field.kind {
-        Kind::Bool => format!("'{0}', json(CASE l.{1} WHEN 1 THEN 'true' ELSE 'false' END)", field.name, field.column),
-        Kind::Texts | Kind::Json => format!("'{0}', json(l.{1})", field.name, field.column),
-        Kind::Money => format!("'{0}', money_text(l.{1}, {currency})", field.name, field.column),
-        Kind::Decimal(places) => format!("'{0}', decimal_text(l.{1}, {places})", field.name, field.column),
-        _ => format!("'{0}', l.{1}", field.name, field.column),
-    };
-    let members: Vec<String> = lines.iter().map(member).collect();
-    format!(
-        "(SELECT json_group_array(json_object({})) FROM (SELECT * FROM \"{table}\" WHERE {} = t.id ORDER BY position) AS l)",
-        members.join(", "),
-        owner_column(owner.about.table)
-    )
 }
 
 fn parse<R: ParseFromJSON>(record: Record) -> Result<R> {

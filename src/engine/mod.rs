@@ -13,6 +13,7 @@ pub mod events;
 pub mod field;
 mod json;
 mod known;
+mod lines;
 pub mod query;
 pub mod reply;
 pub mod search;

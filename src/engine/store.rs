@@ -300,26 +300,20 @@ fn lines(tx: &mut Writer<'_>, d: &Descriptor, owner: i64, before: Option<&Record
         if old == new {
             continue;
         }
-        let stays = |id: i64| new.iter().any(|row| line_id(row) == Some(id));
         check_line_ids(field.name, &old, &new)?;
-        // Rows that change go and come back under their id: two that change places would stand in each other's way.
-        let kept: Vec<&Json> = new.iter().filter(|row| old.contains(row)).collect();
-        for row in old.iter().filter(|row| !kept.contains(row) || line_id(row).is_some_and(|id| !stays(id))) {
-            if let Some(id) = line_id(row) {
-                tx.remove(table, id)?;
-            }
+        // Rows that change or move go and come back under their id: two that change places would stand in each other's way.
+        for (position, row) in old.iter().enumerate().filter(|(position, row)| new.get(*position) != Some(*row)) {
+            let id = line_id(row).ok_or_else(|| Error::internal(format_args!("a row at {position} of {table} without its id")))?;
+            tx.remove(table, id)?;
         }
-        for (position, row) in new.iter().enumerate() {
-            let position = ("position", i64::try_from(position).unwrap_or(i64::MAX).into());
-            if let (true, Some(id)) = (kept.contains(&row), line_id(row)) {
-                tx.update(table, id, vec![position])?;
-                continue;
-            }
-            let mut values: Vec<(&str, Value)> =
-                columns.iter().map(|column| (column.column, column.to_value(row.get(column.name)))).collect();
-            values.extend([position, (&owner_column, owner.into())]);
-            tx.insert(table, values)?;
-        }
+        let is_kept = |(position, row): &(usize, &Json)| line_id(row).is_some() && old.get(*position) == Some(*row);
+        let added = new.iter().enumerate().filter(|place| !is_kept(place));
+        let names: Vec<&str> = columns.iter().map(|column| column.column).chain(["position", owner_column.as_str()]).collect();
+        let values = |(position, row): (usize, &Json)| -> Vec<Value> {
+            let fields = columns.iter().map(|column| column.to_value(row.get(column.name)));
+            fields.chain([i64::try_from(position).unwrap_or(i64::MAX).into(), owner.into()]).collect()
+        };
+        tx.insert_lines(table, &names, added.map(values))?;
         let story = |rows: Vec<Json>| Some(Json::Object([(field.name.to_owned(), Json::Array(rows))].into_iter().collect()));
         // What a new record has is part of the story of its creation.
         if before.is_some() {
@@ -357,7 +351,7 @@ pub fn uses(reader: &Reader<'_>, d: &Descriptor, id: i64) -> Result<Vec<(i64, St
         if d.about.cascade.contains(&table) || d.about.kept_by.contains(&table) {
             continue;
         }
-        for field in other.fields.iter().filter(|field| field.kind == Kind::Reference(d.about.table)) {
+        for field in other.fields.iter().filter(|field| field.stored() && field.kind == Kind::Reference(d.about.table)) {
             let live = if other.about.soft_delete { " AND deleted_at IS NULL" } else { "" };
             let sql = format!("SELECT count(*) FROM \"{table}\" WHERE {} = ?1{live}", field.column);
             let count: i64 = reader.one(&sql, &[id.into()])?.unwrap_or(0);

@@ -290,7 +290,12 @@ fn put_needs_required_fields_and_keeps_omitted_ones() {
             false => empty.refuses(Value::Object(required)),
         }
         let least = (sample.least)(world);
-        let after = world.admin.put(&path, least.clone()).expect(200);
+        let answer = world.admin.put(&path, least.clone());
+        if answer.status == 409 && answer.json()["code"] == "immutable" {
+            // What is in the books is not replaced.
+            return;
+        }
+        let after = answer.expect(200);
         for (name, sent) in least.as_object().expect("an object") {
             assert_eq!(&after[name], sent, "{name}");
         }
@@ -316,7 +321,11 @@ fn unknown_and_server_set_fields_are_ignored() {
         let server_set = d.fields.iter().filter(|field| field.server_set).map(|field| field.name);
         let names =
             server_set.chain(d.about.computed.iter().map(|computed| computed.name)).chain(d.mixin().into_iter().map(|(name, ..)| name));
-        let mut noise: Object = names.map(|name| (name.to_owned(), json!("7"))).collect();
+        // What may be asked for, or said if it is right, is no noise.
+        let is_noise = |name: &&str| {
+            d.field(name).is_none_or(|field| !field.input) && d.about.confirmed.iter().all(|(confirmed, _)| confirmed != name)
+        };
+        let mut noise: Object = names.filter(is_noise).map(|name| (name.to_owned(), json!("7"))).collect();
         noise.insert("no_such_field".to_owned(), json!({"a": [1]}));
 
         let plain = world.admin.create(&url(d), (sample.least)(world));
@@ -655,7 +664,10 @@ fn what_is_never_deleted_has_no_operations_for_it() {
     for_each(&writable().into_iter().filter(|d| !d.about.soft_delete).collect::<Vec<_>>(), |world, d| {
         let record = world.admin.create(&url(d), (sample(d.about.path).least)(world));
         let path = record_url(d, &record);
-        assert_eq!(world.admin.delete(&path).status, 405, "DELETE");
+        // A transaction is reversed by it; `ledger` has that.
+        if d.about.table != "transactions" {
+            assert_eq!(world.admin.delete(&path).status, 405, "DELETE");
+        }
         assert_eq!(world.admin.send("POST", &format!("{path}restore/"), None).status, 404, "restore");
         assert_eq!(world.admin.get(&format!("{}deleted/", url(d))).status, 404, "deleted");
         let shown = world.admin.get(&path).expect(200);

@@ -414,6 +414,10 @@ fn check(document: &Value, d: &Descriptor, name: &str) -> Vec<String> {
             must(!properties.contains_key(field.name), field.name, "is hidden");
             continue;
         }
+        // What is only asked for is in no answer.
+        if read && field.input {
+            continue;
+        }
         if !properties.contains_key(field.name) {
             must(false, field.name, "is missing");
             continue;

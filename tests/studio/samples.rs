@@ -290,6 +290,37 @@ pub const SAMPLES: &[Sample] = &[
         filled_in: &[],
     },
     Sample {
+        path: "finance/invoices",
+        least: |world| json!({"party": world.kept("finance/parties")}),
+        full: full_invoice,
+        patch: |world| json!({"notes": world.name("Thanks")}),
+        filled_in: &["issue_date", "due_date", "currency", "prices_include_tax", "subtotal", "discount_total", "tax_total", "total"],
+    },
+    Sample {
+        path: "finance/payments",
+        least: |world| {
+            world.kept("finance/accounts");
+            json!({"party": world.kept("finance/parties"), "amount": format!("{}.00", 100 + world.next())})
+        },
+        full: |world| {
+            let n = world.next();
+            json!({
+                "party": world.another("finance/parties"),
+                "direction": if n.is_multiple_of(2) { "incoming" } else { "outgoing" },
+                "account": world.another("finance/accounts"),
+                "amount": format!("{}.25", 100 + n),
+                "charge": "1.50",
+                "method": if n.is_multiple_of(2) { "mobile_money" } else { "bank_transfer" },
+                "date": format!("2026-02-{:02}", n % 28 + 1),
+                "reference": world.name("Ref"),
+                "notes": world.name("By hand"),
+                "client_ref": format!("payment-{n}"),
+            })
+        },
+        patch: |world| json!({"notes": world.name("Counted twice")}),
+        filled_in: &["number", "direction", "account", "charge", "currency", "date", "journal_entry_id"],
+    },
+    Sample {
         path: "saved-views",
         least: |world| json!({"resource": "field/leads", "name": world.name("View")}),
         full: |world| {
@@ -338,6 +369,39 @@ fn full_lead(world: &World) -> Value {
         "follow_up_date": format!("2026-03-{:02}", n % 28 + 1),
         "lost_reason": reason,
         "client_ref": format!("lead-{n}"),
+    })
+}
+
+/// Two items, one of them taxed and discounted, and a discount on the whole.
+fn full_invoice(world: &World) -> Value {
+    let n = world.next();
+    let item = |name: String, rate: Value, amounts: [&str; 6]| {
+        let [gross, discount_amount, amount, doc_discount_share, net_amount, tax_amount] = amounts;
+        json!({
+            "name": name, "description": "As agreed.", "quantity": "2", "unit": "h", "unit_cost": "50.25", "discount_type": "fixed",
+            "discount_value": discount_amount.trim_end_matches(".00"), "tax_rate": rate, "tax_name": "", "tax_percent": "0", "account": null,
+            "gross": gross, "discount_amount": discount_amount, "amount": amount, "doc_discount_share": doc_discount_share,
+            "net_amount": net_amount, "tax_amount": tax_amount,
+        })
+    };
+    json!({
+        "number": world.name("INV"),
+        "party": world.another("finance/parties"),
+        "direction": if n.is_multiple_of(2) { "outgoing" } else { "incoming" },
+        "reference": world.name("PO"),
+        "issue_date": format!("2026-01-{:02}", n % 28 + 1),
+        "due_date": format!("2026-02-{:02}", n % 28 + 1),
+        "currency": "EUR",
+        "prices_include_tax": false,
+        "discount_type": "percent",
+        "discount_value": "10",
+        "notes": "Thank you.",
+        "terms": "14 days",
+        "items": [
+            item(world.name("Work"), Value::Null, ["100.50", "10.00", "90.50", "9.05", "81.45", "0.00"]),
+            item(world.name("More"), Value::Null, ["100.50", "20.00", "80.50", "8.05", "72.45", "0.00"]),
+        ],
+        "amount": "153.90",
     })
 }
 

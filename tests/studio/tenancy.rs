@@ -91,10 +91,10 @@ fn row(tx: &Writer<'_>, d: &Descriptor, text: &str, rows: &Rows, least: bool) ->
         let is_needed = needed.iter().any(|column| column == field.column);
         let value: Value = match &field.kind {
             _ if least && !is_needed => continue,
+            // What only a transfer has.
+            _ if field.name.starts_with("to_") => continue,
             Kind::Reference(table) if *table == d.about.table => continue,
             Kind::Reference(_) if field.server_set && !is_needed => continue,
-            // Only of a transfer, and never the account that it comes from.
-            Kind::Reference(_) if field.name == "to_account" => continue,
             // Two people of one row may have to be two.
             Kind::Reference("users") if !is_needed && has_person => continue,
             Kind::Reference(table) => {

@@ -147,7 +147,8 @@ impl Factors {
         self.expect_on(&caller, user)?;
         let proofs = body.get()?;
         let proof = shown(proofs.code.as_deref(), proofs.recovery_code.as_deref())?;
-        self.expect_right_password(request, user, &required("password", proofs.password.as_ref().map(|password| password.0.as_str()))?).await?;
+        self.expect_right_password(request, user, &required("password", proofs.password.as_ref().map(|password| password.0.as_str()))?)
+            .await?;
         self.proven(&caller, user, Some(proof), |tx, user, _| totp::disable(tx, user)).await?;
         Ok(Reply::json(&json!({"detail": "Two-factor authentication is off."})))
     }
@@ -227,7 +228,11 @@ impl Factors {
     }
 
     async fn expect_right_password(&self, request: &Request, user: i64, password: &str) -> error::Result<()> {
-        if self.0.is_own_password(request, user, password).await? { Ok(()) } else { Err(Error::field("password", "The password is wrong.")) }
+        if self.0.is_own_password(request, user, password).await? {
+            Ok(())
+        } else {
+            Err(Error::field("password", "The password is wrong."))
+        }
     }
 
     /// Does something in the transaction that takes the second factor, where there is one.

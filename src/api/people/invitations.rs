@@ -156,7 +156,7 @@ impl Invitations {
         })?;
         let joining = joining.filter(|joining| joining.is_proven).ok_or_else(missing)?;
         let actor = caller.actor.in_business(joining.business.clone());
-        let caller = Caller { actor: Arc::new(actor), ..caller };
+        let caller = caller.acting_as(actor);
         let id = joining.membership;
         let work = move |tx: &mut Writer<'_>| {
             let joining = Joining::of(tx, id, user)?.filter(|joining| joining.is_proven).ok_or_else(missing)?;

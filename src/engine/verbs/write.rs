@@ -97,7 +97,8 @@ pub(super) fn find_record(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, ke
     }
 }
 
-pub(super) fn insert_record(tx: &mut Writer<'_>, d: &Descriptor, input: Record, options: Options) -> Result<i64> {
+/// Creates a record of whatever resource as the caller, rules and audit included.
+pub fn insert_record(tx: &mut Writer<'_>, d: &Descriptor, input: Record, options: Options) -> Result<i64> {
     let (actor, mut input) = (tx.actor().clone(), input);
     if let Some(id) = sent_before(tx, d, &input)? {
         return Ok(id);
@@ -180,7 +181,10 @@ fn check_branch(tx: &Writer<'_>, d: &Descriptor, actor: &Actor, id: i64, options
 
 /// A change of currency alone keeps the amounts as they read: they are checked again against the new currency's decimals.
 fn restate_money(d: &Descriptor, before: &Record, input: &mut Record) {
-    let changes_currency = d.fields.iter().any(|field| field.kind == Kind::Currency && input.contains_key(field.name));
+    let changes_currency = d
+        .fields
+        .iter()
+        .any(|field| field.kind == Kind::Currency && input.contains_key(field.name) && input.get(field.name) != before.get(field.name));
     for field in d.fields.iter().filter(|field| changes_currency && field.kind == Kind::Money && !field.server_set) {
         if let (false, Some(amount @ Json::String(_))) = (input.contains_key(field.name), before.get(field.name)) {
             input.insert(field.name.to_owned(), amount.clone());

@@ -1,7 +1,8 @@
 //! What must be true of the books at all times. The database and the program refuse whatever would break it; this finds out whether
 //! somebody got past both.
 
-use crate::{db::Reader, error::Result, resources::finance::ledger};
+use super::{documents, ledger};
+use crate::{db::Reader, error::Result};
 
 /// Something that must be true.
 pub struct Check {
@@ -111,7 +112,7 @@ pub struct Finding {
 /// Looks at everything; may walk every table of the books.
 pub fn run(reader: &Reader<'_>) -> Result<Vec<Finding>> {
     let mut findings = vec![];
-    for check in CHECKS {
+    for check in CHECKS.iter().chain(documents::CHECKS) {
         let problems = reader.rows(check.sql, &[], |row| row.get::<String>(0))?;
         findings.push(Finding { name: check.name, holds: check.holds, problems });
     }

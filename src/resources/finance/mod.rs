@@ -2,15 +2,22 @@
 
 mod account;
 pub mod check;
+mod debts;
+mod documents;
+pub mod invoice;
 mod journal;
 pub mod ledger;
 mod party;
+pub mod payment;
 mod tax_rate;
 mod transaction;
 
 pub use account::Account;
+pub use debts::DebtVerbs;
+pub use invoice::{Invoice, InvoiceVerbs};
 pub use journal::{JournalEntry, JournalVerbs};
 pub use party::{Party, PartyVerbs};
+pub use payment::{Payment, PaymentVerbs};
 pub use tax_rate::TaxRate;
 pub use transaction::{Transaction, TransactionSource, TransactionState, TransactionType, TransactionVerbs};
 
@@ -22,14 +29,16 @@ pub fn all() -> Vec<Descriptor> {
         Descriptor::new::<Party>(),
         Descriptor::new::<Account>(),
         Descriptor::new::<TaxRate>(),
+        Descriptor::new::<Invoice>(),
+        Descriptor::new::<Payment>(),
         Descriptor::new::<Transaction>(),
         Descriptor::new::<JournalEntry>(),
     ]
 }
 
 /// What can be done here besides the operations that every resource has.
-pub type Verbs = (PartyVerbs, TransactionVerbs, JournalVerbs);
+pub type Verbs = (PartyVerbs, InvoiceVerbs, PaymentVerbs, DebtVerbs, TransactionVerbs, JournalVerbs);
 
 pub fn verbs() -> Verbs {
-    (PartyVerbs, TransactionVerbs, JournalVerbs)
+    (PartyVerbs, InvoiceVerbs, PaymentVerbs, DebtVerbs, TransactionVerbs, JournalVerbs)
 }

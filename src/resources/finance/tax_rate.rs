@@ -15,7 +15,7 @@ pub struct TaxRate {
     /// What it is called on documents; unique in the business.
     #[oai(validator(max_length = 50))]
     pub name: String,
-    /// The percentage: `"18"` is 18 %. Fixed; another percentage is another rate.
+    /// The percentage: `"18"` is 18 %. Fixed once it is used.
     pub percent: Percent,
     /// Is it offered first? At most one is.
     #[oai(default)]
@@ -47,8 +47,13 @@ impl Resource for TaxRate {
         if !(0..=WHOLE).contains(&self.percent.0) {
             return Err(Error::field("percent", "Ensure this value is between 0 and 100."));
         }
-        if change.before.is_some_and(|before| before.percent != self.percent) {
-            return Err(Error::conflict("immutable", "The percentage of a rate is fixed; make a new rate instead."));
+        // What documents name it may not be there yet.
+        let used = "SELECT 1 FROM invoice_items WHERE tax_rate_id = ?1 LIMIT 1";
+        if change.before.is_some_and(|before| before.percent != self.percent)
+            && change.tx.catalog().has("invoice_items", "tax_rate_id")
+            && change.tx.exists(used, &[change.id.into()])?
+        {
+            return Err(Error::conflict("immutable", "The percentage of a rate is fixed once it is used; make a new rate instead."));
         }
         let other = "SELECT 1 FROM tax_rates WHERE business_id = ?1 AND is_default = 1 AND deleted_at IS NULL AND id IS NOT ?2";
         if self.is_default && change.tx.exists(other, &[change.tx.actor().business_id().into(), change.id.into()])? {

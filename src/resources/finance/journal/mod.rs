@@ -47,7 +47,6 @@ pub struct JournalEntry {
     /// When it was posted.
     pub posted_at: Option<DateTime>,
     /// A hash over it and the entry before, by which a change would be found.
-    #[oai(validator(max_length = 64))]
     pub hash: Option<String>,
 }
 

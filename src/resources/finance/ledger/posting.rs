@@ -1,6 +1,6 @@
 //! Posting: the one way in which anything gets into the books.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::{balance::balance_of, chain, number};
 use crate::{
@@ -91,8 +91,8 @@ fn post_for(tx: &mut Writer<'_>, mut posting: Posting, source_type: &str) -> Res
     check_open(tx, business, posting.date)?;
     let mut accounts = BTreeMap::new();
     for line in &posting.lines {
-        if !accounts.contains_key(&line.account) {
-            accounts.insert(line.account, account(tx, business, line.account)?);
+        if let Entry::Vacant(unknown) = accounts.entry(line.account) {
+            unknown.insert(account(tx, business, line.account)?);
         }
     }
     check_lines(&posting.lines, &accounts)?;

@@ -102,8 +102,6 @@ impl Resource for Party {
         self_service: &["email", "phone", "address"],
         // Old documents keep showing who they were for.
         kept_by: &["transactions", "invoices", "payments"],
-        comments: true,
-        files: true,
         ..About::DEFAULT
     };
 

@@ -65,6 +65,8 @@ pub struct Transaction {
     pub source: TransactionSource,
     /// Its entry in the books.
     pub journal_entry: Option<Ref<JournalEntry>>,
+    /// The id of the payment that it is the row of.
+    pub related_payment_id: Option<i64>,
     /// The receipt, one of the files that are attached to it.
     pub receipt_file: Option<Ref<File>>,
     /// An id of the client's own: what is sent twice is stored once.
@@ -81,7 +83,7 @@ impl Resource for Transaction {
         search: &["description", "reference", "party.name"],
         filter: &["type", "account", "to_account", "category", "party", "state", "source", "date", "amount", "currency", "created_at"],
         order: &["-date", "amount", "created_at"],
-        server_set: &["currency", "to_currency", "source", "journal_entry"],
+        server_set: &["currency", "to_currency", "source", "journal_entry", "related_payment_id"],
         resent: Some("client_ref"),
         computed: &[
             Computed::bool("is_automated", "t.source <> 'manual'", "Was it made by the program rather than entered by somebody?"),

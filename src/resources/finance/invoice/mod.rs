@@ -1,0 +1,309 @@
+//! Invoices and credit notes, ours and those of suppliers.
+
+mod actions;
+mod choices;
+mod computed;
+mod correct;
+mod issue;
+mod item;
+mod totals;
+
+use jiff::ToSpan;
+use poem_openapi::{Object, types::ToJSON};
+use serde_json::{Map, Value as Json};
+
+pub use actions::InvoiceVerbs;
+pub use choices::{Direction, DiscountType, InvoiceKind, InvoiceState};
+pub use issue::issue;
+pub use item::InvoiceItem;
+
+use super::Party;
+use crate::{
+    actor::Capability::Finance,
+    db::{Reader, Row, Writer},
+    engine::{About, Access, Change, Expand, LR, LRCU, LRCUD, Resource, all, own},
+    error::{Error, Result},
+    kit::{self, Currency, Date, DateTime, Decimal, Lines, Money, Ref},
+};
+
+/// What somebody is to pay, or takes back of that.
+#[derive(Object)]
+pub struct Invoice {
+    /// Its number; the next of the series when it is issued without one. A supplier's bill has the supplier's.
+    #[oai(validator(max_length = 50))]
+    pub number: Option<String>,
+    /// Who buys, or whose bill it is.
+    pub party: Ref<Party>,
+    /// Does the business sell or buy?
+    #[oai(default)]
+    pub direction: Direction,
+    /// Whether it is an invoice or a credit note.
+    #[oai(default)]
+    pub kind: InvoiceKind,
+    /// The invoice that a credit note is for.
+    pub corrects: Option<Ref<Invoice>>,
+    /// What the customer calls it: the number of their order.
+    #[oai(default, validator(max_length = 100))]
+    pub reference: String,
+    /// How far it has come.
+    #[oai(default)]
+    pub state: InvoiceState,
+    /// Its date; today when left out.
+    pub issue_date: Option<Date>,
+    /// When it is to be paid; by the terms of the party or of the business when left out.
+    pub due_date: Option<Date>,
+    /// The currency; the party's when left out.
+    pub currency: Option<Currency>,
+    /// Do prices include tax? As the business does it when left out.
+    pub prices_include_tax: Option<bool>,
+    /// How the discount on the whole is meant.
+    #[oai(default)]
+    pub discount_type: DiscountType,
+    /// The percentage or the amount that is taken off the whole, before tax.
+    #[oai(default)]
+    pub discount_value: Decimal<4>,
+    /// Without tax, after all discounts. May be sent if it is right.
+    pub subtotal: Option<Money>,
+    /// All discounts. May be sent if it is right.
+    pub discount_total: Option<Money>,
+    /// The tax. May be sent if it is right.
+    pub tax_total: Option<Money>,
+    /// What is to be paid. May be sent if it is right.
+    pub total: Option<Money>,
+    /// How much of it is settled.
+    pub amount_allocated: Option<Money>,
+    /// What is printed below the items.
+    #[oai(default, validator(max_length = 5000))]
+    pub notes: String,
+    /// The conditions of payment.
+    #[oai(default, validator(max_length = 5000))]
+    pub terms: String,
+    /// Seller and buyer as they were.
+    pub snapshot: Option<kit::Json>,
+    /// When it was issued.
+    pub issued_at: Option<DateTime>,
+    /// The id of the person who issued it.
+    pub issued_by: Option<i64>,
+    /// When it was taken back.
+    pub voided_at: Option<DateTime>,
+    /// The id of the person who took it back.
+    pub voided_by: Option<i64>,
+    /// Why it was taken back.
+    #[oai(default, validator(max_length = 500))]
+    pub void_reason: String,
+    /// When it was last sent.
+    pub sent_at: Option<DateTime>,
+    /// When whoever got the link looked at it first.
+    pub viewed_at: Option<DateTime>,
+    /// When somebody was last reminded.
+    pub last_reminder_at: Option<DateTime>,
+    /// How often somebody was reminded.
+    #[oai(default)]
+    pub reminder_count: i64,
+    /// By what the public link is known.
+    #[oai(validator(max_length = 64))]
+    pub share_token_hash: Option<String>,
+    /// The id of the entry in the books.
+    pub journal_entry_id: Option<i64>,
+    /// The id of the entry that took it back.
+    pub void_entry_id: Option<i64>,
+    /// What is sold, in the order in which it is printed.
+    #[oai(default)]
+    pub items: Lines<InvoiceItem>,
+    /// Sent without items, makes one item of this amount, with the number as its name; sent with items, it must be the total.
+    pub amount: Option<Money>,
+    /// Issues it at once.
+    pub issue: Option<bool>,
+}
+
+/// What may be changed of an issued invoice.
+const ALWAYS_OPEN: [&str; 4] = ["notes", "terms", "due_date", "reference"];
+
+impl Resource for Invoice {
+    const ABOUT: About = About {
+        path: "finance/invoices",
+        table: "invoices",
+        label: "coalesce(t.number, 'Draft ' || t.id)",
+        list: &["number", "party", "issue_date", "due_date", "status", "total", "amount_due"],
+        search: &["number", "reference", "party.name"],
+        filter: &[
+            "direction",
+            "kind",
+            "party",
+            "state",
+            "status",
+            "payment_status",
+            "currency",
+            "issue_date",
+            "due_date",
+            "number",
+            "is_overdue",
+            "amount_due",
+        ],
+        order: &["-created_at", "issue_date", "due_date", "number", "total", "amount_due"],
+        server_set: &[
+            "kind",
+            "corrects",
+            "state",
+            "subtotal",
+            "discount_total",
+            "tax_total",
+            "total",
+            "issued_at",
+            "issued_by",
+            "voided_at",
+            "voided_by",
+            "void_reason",
+            "sent_at",
+            "viewed_at",
+            "last_reminder_at",
+            "reminder_count",
+            "journal_entry_id",
+            "void_entry_id",
+        ],
+        hidden: &["amount_allocated", "snapshot", "share_token_hash"],
+        input: &["amount", "issue"],
+        confirmed: &[
+            ("subtotal", "subtotal"),
+            ("discount_total", "discount_total"),
+            ("discount", "discount_total"),
+            ("tax_total", "tax_total"),
+            ("tax", "tax_total"),
+            ("total", "total"),
+            ("amount", "total"),
+        ],
+        computed: computed::ALL,
+        expand: &[("party", Expand::Label)],
+        access: Access::deny().admin(all(LRCUD)).manager(all(LRCUD)).staff_with(Finance, all(LRCU)).customer(own(LR)).student(own(LR)),
+        // The party sees what was issued to it, not what is being written.
+        own: "t.state = 'issued' AND EXISTS (SELECT 1 FROM parties AS p WHERE p.id = t.party_id AND p.user_id = :me AND p.deleted_at IS NULL)",
+        comments: true,
+        files: true,
+        ..About::DEFAULT
+    };
+
+    fn prepare(input: &mut Map<String, Json>, before: Option<&Map<String, Json>>, tx: &Writer<'_>) -> Result<()> {
+        // Older clients send the party as it is shown.
+        if let Some(party) = input.get("party").and_then(|party| party.get("id")).cloned() {
+            input.insert("party".to_owned(), party);
+        }
+        let has = |name: &str| input.get(name).is_some_and(|value| !value.is_null());
+        if before.is_none() && !has("currency") && has("party") {
+            let key = input["party"].as_str().map_or_else(|| input["party"].to_string(), str::to_owned);
+            let sql = "SELECT currency FROM parties WHERE business_id = ?1 AND (id = CAST(?2 AS INTEGER) OR uuid = lower(?2))";
+            if let Some(currency) = tx.one::<Option<String>>(sql, &[tx.actor().business_id().into(), key.into()])?.flatten() {
+                input.insert("currency".to_owned(), currency.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, change: &Change<'_, '_, Self>) -> Result<()> {
+        let (tx, actor) = (change.tx, change.tx.actor());
+        let business = actor.business_id().ok_or_else(Error::forbidden)?;
+        if let Some(before) = change.before.filter(|before| before.state != InvoiceState::Draft) {
+            before.only_differs_where_open(self)?;
+            return self.check_dates();
+        }
+        self.defaults(tx, business, Date(actor.today()))?;
+        self.check_dates()?;
+        if let Some(number) = &self.number {
+            let sql = "SELECT 1 FROM invoices WHERE business_id = ?1 AND direction = ?2 AND kind = ?3 AND number = ?4 AND deleted_at IS NULL \
+                       AND id IS NOT ?5 AND (?2 = 'outgoing' OR party_id = ?6)";
+            let (kind, id) = (kind_name(self.kind), change.id);
+            let args = [business.into(), self.direction.name().into(), kind.into(), number.as_str().into(), id.into(), self.party.0.into()];
+            if tx.exists(sql, &args)? {
+                return Err(Error::field("number", "invoice with this number already exists."));
+            }
+        }
+        if let Some(amount) = self.amount.filter(|_| self.items.0.is_empty()) {
+            self.items.0.push(shorthand(self.number.as_deref(), amount)?);
+        }
+        let sent = change.before.is_none_or(|before| before.items.0 != self.items.0);
+        totals::fill(self, tx, business, sent)
+    }
+
+    fn after(&self, id: i64, _before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
+        if self.issue == Some(true) { issue(tx, id) } else { Ok(()) }
+    }
+
+    fn deleting(&self, _id: i64, _tx: &mut Writer<'_>) -> Result<()> {
+        match self.state {
+            InvoiceState::Draft => Ok(()),
+            _ => Err(Error::conflict("immutable", "An issued invoice is not deleted; void it instead.")),
+        }
+    }
+}
+
+fn kind_name(kind: InvoiceKind) -> &'static str {
+    match kind {
+        InvoiceKind::Invoice => "invoice",
+        InvoiceKind::CreditNote => "credit_note",
+    }
+}
+
+/// One item of this amount.
+fn shorthand(number: Option<&str>, amount: Money) -> Result<InvoiceItem> {
+    let unit = 10_i64.pow(6 - u32::from(amount.exponent.min(6)));
+    match amount.minor.checked_mul(unit) {
+        Some(price) if price >= 0 => Ok(InvoiceItem::new(number.unwrap_or("Invoice"), Decimal(price))),
+        Some(_) => Err(Error::field("amount", "Ensure this value is greater than or equal to 0.")),
+        None => Err(Error::field("amount", "The amount is too large.")),
+    }
+}
+
+impl Invoice {
+    pub fn currency_code(&self) -> &str {
+        self.currency.as_ref().map_or("USD", |currency| &currency.0)
+    }
+
+    pub fn minor(amount: Option<Money>) -> i64 {
+        amount.map_or(0, |amount| amount.minor)
+    }
+
+    /// What is still to be settled.
+    pub fn open(&self) -> i64 {
+        Self::minor(self.total) - Self::minor(self.amount_allocated)
+    }
+
+    fn defaults(&mut self, reader: &Reader<'_>, business: i64, today: Date) -> Result<()> {
+        let issue_date = *self.issue_date.get_or_insert(today);
+        if self.due_date.is_none() || self.prices_include_tax.is_none() {
+            let sql = "SELECT coalesce(p.payment_terms_days, b.invoice_due_days), b.prices_include_tax FROM businesses AS b \
+                       LEFT JOIN parties AS p ON p.id = ?2 AND p.business_id = b.id WHERE b.id = ?1";
+            let read = |row: &Row<'_>| Ok((row.get::<i64>(0)?, row.get::<bool>(1)?));
+            let (days, include) = reader.row(sql, &[business.into(), self.party.0.into()], read)?.unwrap_or_default();
+            self.prices_include_tax.get_or_insert(include);
+            if self.due_date.is_none() {
+                let due = issue_date.0.checked_add(days.days());
+                self.due_date = Some(Date(due.map_err(|_| Error::field("issue_date", "There is no such date."))?));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_dates(&self) -> Result<()> {
+        if self.due_date < self.issue_date {
+            return Err(Error::field("due_date", "Ensure this date is not before the issue date."));
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// 409 when another says something else of what is fixed since it was issued.
+    fn only_differs_where_open(&self, other: &Self) -> Result<()> {
+        let fixed = |invoice: &Self| {
+            let mut record = match invoice.to_json() {
+                Some(Json::Object(record)) => record,
+                _ => Map::new(),
+            };
+            record.retain(|name, _| !ALWAYS_OPEN.contains(&name.as_str()) && !Self::ABOUT.input.contains(&name.as_str()));
+            record
+        };
+        if fixed(self) == fixed(other) {
+            return Ok(());
+        }
+        let open = ALWAYS_OPEN.join(", ");
+        Err(Error::conflict("immutable", format!("An issued invoice is not changed, but for {open}; issue a credit note instead.")))
+    }
+}

@@ -1,0 +1,330 @@
+//! Payments: money received and paid, and what it settles.
+
+mod actions;
+pub mod allocation;
+mod choices;
+mod posting;
+
+use poem_openapi::{Object, types::ToJSON};
+use serde_json::{Map, Value as Json};
+
+pub use actions::PaymentVerbs;
+pub use choices::{Allocate, Method, OnExcess, PaymentState, Purpose};
+
+use self::allocation::Wanted;
+use super::{
+    Account, Party,
+    invoice::{self, Direction, Invoice},
+};
+use crate::{
+    actor::{Capability::Finance, Role},
+    db::{Reader, Row, Writer},
+    engine::{About, Access, CREATE, Change, Computed, Expand, LR, Output, Resource, UPDATE, about::schema, all, own},
+    error::{Error, Result},
+    kit::{self, Currency, Date, DateTime, Money, Ref},
+};
+
+/// Money that was received or paid.
+#[derive(Object)]
+pub struct Payment {
+    /// The number of its receipt; the next of the series.
+    #[oai(validator(max_length = 50))]
+    pub number: Option<String>,
+    /// Was it received or paid? By its invoice when left out, else received.
+    pub direction: Option<Direction>,
+    /// Who paid or was paid; the party of its invoice when left out.
+    pub party: Option<Ref<Party>>,
+    /// Where the money is; the cash box of the business when left out.
+    pub account: Option<Ref<Account>>,
+    /// How much.
+    pub amount: Money,
+    /// What a bank or wallet kept of it.
+    pub charge: Option<Money>,
+    /// The currency of the account.
+    pub currency: Option<Currency>,
+    /// How it was paid.
+    #[oai(default)]
+    pub method: Method,
+    /// On which day, not in the future; today when left out.
+    pub date: Option<Date>,
+    /// Whatever it can be found by.
+    #[oai(default, validator(max_length = 100))]
+    pub reference: String,
+    /// What is to be remembered about it.
+    #[oai(default, validator(max_length = 2000))]
+    pub notes: String,
+    /// The category of income or expense, when it is for no party.
+    #[oai(validator(max_length = 32))]
+    pub category: Option<String>,
+    /// How much of it settles something.
+    pub amount_allocated: Option<Money>,
+    /// What it is for.
+    #[oai(default)]
+    pub purpose: Purpose,
+    /// How it stands.
+    #[oai(default)]
+    pub state: PaymentState,
+    /// When it was taken back.
+    pub voided_at: Option<DateTime>,
+    /// The id of the person who took it back.
+    pub voided_by: Option<i64>,
+    /// Why it was taken back.
+    #[oai(default, validator(max_length = 500))]
+    pub void_reason: String,
+    /// The id of the entry in the books.
+    pub journal_entry_id: Option<i64>,
+    /// The id of the entry that took it back.
+    pub void_entry_id: Option<i64>,
+    /// An id of the client's own, so that what is sent twice is stored once.
+    #[oai(validator(max_length = 36))]
+    pub client_ref: Option<String>,
+    /// The invoice that it settles; a draft is issued first.
+    pub invoice: Option<Ref<Invoice>>,
+    /// What it settles of which invoices: a list of objects with `invoice` and `amount`.
+    pub allocations: Option<kit::Json>,
+    /// Settles whatever is open, the oldest due first.
+    pub allocate: Option<Allocate>,
+    /// What is done with more than is open.
+    pub on_excess: Option<OnExcess>,
+}
+
+/// What may be changed of a payment.
+const ALWAYS_OPEN: [&str; 2] = ["notes", "reference"];
+
+const ALLOCATIONS: &str = "(SELECT json_group_array(json_object('id', a.id, 'invoice', a.invoice_id, 'refund', a.refund_id, \
+     'number', coalesce(i.number, r.number), 'date', a.date, 'amount', money_text(a.amount, t.currency))) \
+     FROM (SELECT * FROM allocations WHERE payment_id = t.id AND business_id = t.business_id ORDER BY id) AS a \
+     LEFT JOIN invoices AS i ON i.id = a.invoice_id LEFT JOIN payments AS r ON r.id = a.refund_id)";
+
+const INVOICE: &str = "(SELECT CASE WHEN count(*) = 1 THEN max(a.invoice_id) END FROM allocations AS a \
+     WHERE a.payment_id = t.id AND a.business_id = t.business_id AND a.invoice_id IS NOT NULL)";
+
+impl Resource for Payment {
+    const ABOUT: About = About {
+        path: "finance/payments",
+        table: "payments",
+        label: "t.number",
+        list: &["number", "date", "party", "direction", "method", "amount", "state"],
+        search: &["number", "reference", "notes", "party.name"],
+        filter: &["direction", "party", "account", "method", "state", "purpose", "date", "currency"],
+        filter_by: &[
+            ("invoice", "EXISTS (SELECT 1 FROM allocations AS a WHERE a.payment_id = t.id AND a.invoice_id = ?)"),
+            (
+                "unallocated",
+                "CASE WHEN t.state = 'posted' AND t.purpose = 'settlement' AND t.amount > t.amount_allocated THEN 'true' ELSE 'false' END = ?",
+            ),
+        ],
+        order: &["-date", "amount", "number", "created_at"],
+        server_set: &[
+            "number",
+            "currency",
+            "purpose",
+            "state",
+            "voided_at",
+            "voided_by",
+            "void_reason",
+            "journal_entry_id",
+            "void_entry_id",
+        ],
+        hidden: &["amount_allocated"],
+        input: &["invoice", "allocations", "allocate", "on_excess"],
+        aliases: &[
+            ("method", "bank", "bank_transfer"),
+            ("method", "transfer", "bank_transfer"),
+            ("method", "mobile", "mobile_money"),
+            ("method", "check", "cheque"),
+        ],
+        computed: &[
+            Computed::money("allocated", "t.amount_allocated", "How much of it settles something."),
+            Computed::money(
+                "unallocated",
+                "CASE WHEN t.state = 'posted' AND t.purpose = 'settlement' THEN t.amount - t.amount_allocated ELSE 0 END",
+                "What of it is left for what comes next.",
+            ),
+            Computed::text("party_name", "(SELECT p.name FROM parties AS p WHERE p.id = t.party_id)", "What the party is called."),
+            Computed::integer("invoice", INVOICE, "The invoice that it settles, if it is one."),
+            Computed::new(
+                "allocations",
+                Output::Json(|| {
+                    schema::list_of_objects(&[
+                        ("id", "integer"),
+                        ("invoice", "integer"),
+                        ("refund", "integer"),
+                        ("number", "string"),
+                        ("date", "string"),
+                        ("amount", "string"),
+                    ])
+                }),
+                ALLOCATIONS,
+                "What it settles.",
+            ),
+        ],
+        expand: &[("party", Expand::Label)],
+        soft_delete: false,
+        access: Access::deny()
+            .admin(all(LR.and(CREATE).and(UPDATE)))
+            .manager(all(LR.and(CREATE).and(UPDATE)))
+            .staff_with(Finance, all(LR.and(CREATE).and(UPDATE)))
+            .agent(own(CREATE))
+            .customer(own(LR))
+            .student(own(LR)),
+        own: "t.state = 'posted' AND EXISTS (SELECT 1 FROM parties AS p WHERE p.id = t.party_id AND p.user_id = :me AND p.deleted_at IS NULL)",
+        comments: true,
+        files: true,
+        ..About::DEFAULT
+    };
+
+    fn prepare(input: &mut Map<String, Json>, before: Option<&Map<String, Json>>, tx: &Writer<'_>) -> Result<()> {
+        if before.is_some() {
+            return Ok(());
+        }
+        // Amounts are read in the currency of the account.
+        let business = tx.actor().business_id();
+        let key = |name: &str| {
+            let value = input.get(name).filter(|value| !value.is_null())?;
+            Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        };
+        let of = "business_id = ?1 AND (id = CAST(?2 AS INTEGER) OR uuid = lower(?2)) AND deleted_at IS NULL";
+        let currency: Option<String> = match (key("account"), key("invoice")) {
+            (Some(account), _) => tx.one(&format!("SELECT currency FROM accounts WHERE {of}"), &[business.into(), account.into()])?,
+            (None, Some(invoice)) => tx.one(&format!("SELECT currency FROM invoices WHERE {of}"), &[business.into(), invoice.into()])?,
+            _ => None,
+        };
+        let default = || tx.actor().business.as_ref().map_or_else(|| "USD".to_owned(), |business| business.currency.clone());
+        input.insert("currency".to_owned(), currency.unwrap_or_else(default).into());
+        Ok(())
+    }
+
+    fn check(&mut self, change: &Change<'_, '_, Self>) -> Result<()> {
+        let (tx, actor) = (change.tx, change.tx.actor());
+        let business = actor.business_id().ok_or_else(Error::forbidden)?;
+        if let Some(before) = change.before {
+            return before.only_differs_where_open(self);
+        }
+        self.number = None;
+        let invoice = self.invoice.map(|invoice| allocation::invoice(tx, business, invoice.0)).transpose()?.flatten();
+        if let Some(invoice) = &invoice {
+            self.party.get_or_insert(Ref::new(invoice.party));
+            self.direction.get_or_insert(invoice.direction.opposite());
+        }
+        let direction = *self.direction.get_or_insert(Direction::Incoming);
+        if self.party.is_some() == self.category.is_some() {
+            return Err(Error::field("party", "A payment is for a party or of a category."));
+        }
+        self.check_account(tx, business, invoice.map(|invoice| invoice.currency))?;
+        let exponent = self.amount.exponent;
+        let charge = self.charge.get_or_insert(Money { minor: 0, exponent }).minor;
+        if self.amount.minor <= 0 {
+            return Err(Error::field("amount", "Ensure this value is greater than 0."));
+        }
+        if charge < 0 {
+            return Err(Error::field("charge", "Ensure this value is greater than or equal to 0."));
+        }
+        if direction == Direction::Incoming && charge >= self.amount.minor {
+            return Err(Error::field("charge", "Ensure the charge is less than the amount."));
+        }
+        let today = Date(actor.today());
+        if *self.date.get_or_insert(today) > today {
+            return Err(Error::field("date", "Ensure this date is not in the future."));
+        }
+        self.amount_allocated = Some(Money { minor: 0, exponent });
+        let asked = [self.invoice.is_some(), self.allocations.is_some(), self.allocate.is_some()];
+        if asked.into_iter().filter(|asked| *asked).count() > 1 {
+            return Err(Error::whole("Send one of invoice, allocations and allocate."));
+        }
+        if self.party.is_none() && asked.contains(&true) {
+            return Err(Error::field("party", "Only a payment of a party settles something."));
+        }
+        if actor.role == Role::Agent && direction != Direction::Incoming {
+            return Err(Error::forbidden());
+        }
+        Ok(())
+    }
+
+    fn after(&self, id: i64, before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
+        if before.is_some() {
+            return Ok(());
+        }
+        if let Some(invoice) = self.invoice {
+            let draft = "SELECT 1 FROM invoices WHERE id = ?1 AND state = 'draft'";
+            if tx.exists(draft, &[invoice.0.into()])? {
+                crate::engine::verbs::find::<Invoice>(tx, tx.actor(), &invoice.0.to_string(), UPDATE)?;
+                invoice::issue(tx, invoice.0)?;
+            }
+        }
+        posting::post(tx, id, self)?;
+        if self.purpose == Purpose::Settlement { self.settle(id, tx) } else { Ok(()) }
+    }
+}
+
+impl Payment {
+    /// Finds the account, and takes its currency.
+    fn check_account(&mut self, reader: &Reader<'_>, business: i64, invoice: Option<String>) -> Result<()> {
+        let currency = invoice.unwrap_or_else(|| reader_currency(reader, business));
+        if self.account.is_none() {
+            // A cash box that somebody keeps is theirs; the business's own comes first.
+            let sql = "SELECT id FROM accounts WHERE business_id = ?1 AND currency = ?2 AND is_money = 1 AND is_active = 1 AND deleted_at IS NULL \
+                       ORDER BY type <> 'cash', owner_id IS NOT NULL, id LIMIT 1";
+            let account: Option<i64> = reader.one(sql, &[business.into(), currency.as_str().into()])?;
+            let account = account.ok_or_else(|| Error::field("account", format!("There is no account for money in {currency} yet.")))?;
+            self.account = Some(Ref::new(account));
+        }
+        let account = self.account.map_or(0, |account| account.0);
+        let sql = "SELECT currency, is_money AND is_active, owner_id FROM accounts WHERE id = ?1 AND business_id = ?2";
+        let read = |row: &Row<'_>| Ok((row.get::<String>(0)?, row.get::<bool>(1)?, row.get::<Option<i64>>(2)?));
+        let found = reader.row(sql, &[account.into(), business.into()], read)?;
+        let Some((own, true, _)) = found else {
+            return Err(Error::field("account", "Choose an active account that keeps money."));
+        };
+        if self.invoice.is_some() && own != currency {
+            return Err(Error::field("account", format!("The invoice is in {currency}, the account in {own}.")));
+        }
+        self.currency = Some(Currency(own));
+        Ok(())
+    }
+
+    /// Settles what the request asks for.
+    fn settle(&self, id: i64, tx: &mut Writer<'_>) -> Result<()> {
+        let (business, party) = (tx.actor().business_id().ok_or_else(Error::forbidden)?, self.party.map_or(0, |party| party.0));
+        let currency = self.currency.as_ref().map_or("USD", |currency| &currency.0);
+        let wanted = match (self.invoice, &self.allocations, self.allocate) {
+            (Some(invoice), ..) => Wanted::Invoice(invoice.0),
+            (_, Some(shares), _) => Wanted::Shares(allocation::shares(tx, business, &shares.0, currency)?),
+            (_, _, Some(Allocate::Auto)) => Wanted::Auto,
+            _ => Wanted::Nothing,
+        };
+        let from = allocation::Plan {
+            party,
+            currency,
+            direction: self.direction.unwrap_or(Direction::Incoming),
+            keeps_excess: self.on_excess == Some(OnExcess::Credit),
+        };
+        let date = self.date.unwrap_or(Date(tx.actor().today()));
+        for share in allocation::plan(tx, business, &wanted, &self.amount, &from)? {
+            allocation::add(tx, allocation::Source::Payment(id), allocation::Target::Invoice(share.invoice), share.amount, date)?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// 409 when another says something else of what is fixed.
+    fn only_differs_where_open(&self, other: &Self) -> Result<()> {
+        let fixed = |payment: &Self| {
+            let mut record = match payment.to_json() {
+                Some(Json::Object(record)) => record,
+                _ => Map::new(),
+            };
+            record.retain(|name, _| !ALWAYS_OPEN.contains(&name.as_str()) && !Self::ABOUT.input.contains(&name.as_str()));
+            record
+        };
+        if fixed(self) == fixed(other) {
+            return Ok(());
+        }
+        Err(Error::conflict("immutable", format!("A posted payment is not changed, but for {}; void it instead.", ALWAYS_OPEN.join(", "))))
+    }
+}
+
+fn reader_currency(reader: &Reader<'_>, business: i64) -> String {
+    let sql = "SELECT currency FROM businesses WHERE id = ?1";
+    reader.one(sql, &[business.into()]).ok().flatten().unwrap_or_else(|| "USD".to_owned())
+}
