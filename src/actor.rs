@@ -241,6 +241,8 @@ pub struct Actor {
     pub by_code: bool,
     /// Must set up a second factor before anything else.
     pub needs_second_factor: bool,
+    /// Seconds for which a proof of who they are is new enough for what is sensitive.
+    pub fresh_seconds: i64,
     pub now: Timestamp,
     pub request_id: String,
     pub ip: Option<String>,
@@ -271,6 +273,7 @@ impl Actor {
             api_key: None,
             by_code: false,
             needs_second_factor: false,
+            fresh_seconds: 0,
             now,
             request_id: String::new(),
             ip: None,

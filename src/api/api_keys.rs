@@ -1,4 +1,4 @@
-//! The keys of machines: making, listing and revoking them; and taking a second factor from somebody who has lost it.
+//! The keys of machines: making, listing and revoking them.
 
 use poem::Result;
 use poem_openapi::{Object, OpenApi, param::Path};
@@ -6,11 +6,10 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     actor::{Actor, Role, Scopes},
-    app::{App, doors},
+    app::doors,
     auth::{
         api_key::{self, NewKey},
         proof::Person,
-        totp,
     },
     db::{Reader, Row, Writer},
     engine::{
@@ -89,14 +88,7 @@ struct NewApiKey {
     revoked_at: Option<DateTime>,
 }
 
-/// Whether there was something to take.
-#[derive(Object)]
-struct TwoFactorReset {
-    /// In words.
-    detail: String,
-}
-
-pub struct ApiKeys(pub App);
+pub struct ApiKeys;
 
 #[OpenApi]
 impl ApiKeys {
@@ -140,27 +132,6 @@ impl ApiKeys {
         };
         caller.write(work).await?;
         Ok(NoContent)
-    }
-
-    /// Take the second factor from somebody
-    ///
-    /// For an administrator of the business whose member has lost it, and who has signed in, or confirmed their password, minutes ago. All
-    /// their sessions end. A superuser's, and that of somebody who runs another business as well, only a superuser can take; and nobody
-    /// takes their own.
-    #[oai(path = "/accounts/users/:id/reset-2fa", method = "post")]
-    async fn reset(&self, caller: Person, id: Path<String>) -> Result<Reply<TwoFactorReset>> {
-        if caller.actor.needs_second_factor || caller.actor.role != Role::Admin || caller.actor.business.is_none() {
-            return Err(Error::forbidden().into());
-        }
-        caller.expect_fresh()?;
-        let key = id.0;
-        let had = caller.write(move |tx| {
-            let user = resettable(tx, &key)?;
-            totp::reset(tx, user)
-        });
-        let detail =
-            if had.await? { "Two-factor authentication was reset." } else { "There was no second factor; all sessions were ended." };
-        Ok(Reply::json(&json!({"detail": detail})))
     }
 }
 
@@ -219,23 +190,4 @@ pub fn wrong_scopes(texts: &[String]) -> Option<String> {
         Err(text) => Some(format!("\"{text}\" is not a scope: write a resource's path and what to do there, such as field/leads:read.")),
         Ok(scopes) => doors().unknown(&scopes).map(|path| format!("There is no resource \"{path}\".")),
     }
-}
-
-/// The member whose second factor the caller may take.
-fn resettable(tx: &Writer<'_>, key: &str) -> error::Result<i64> {
-    let actor = tx.actor();
-    let missing = || Error::NotFound("No User matches the given query.".into());
-    let sql = "SELECT u.id, u.is_superuser, EXISTS (SELECT 1 FROM memberships AS o WHERE o.user_id = u.id AND o.business_id <> ?1
-                                                    AND o.status = 'active' AND (o.role = 'admin' OR o.role = 'manager'))
-               FROM users AS u JOIN memberships AS m ON m.user_id = u.id AND m.business_id = ?1
-               WHERE u.deleted_at IS NULL AND (u.id = ?2 OR u.uuid = ?3)";
-    let id: Option<i64> = key.parse().ok();
-    let found = tx.row(sql, &[actor.business_id().into(), id.into(), key.to_ascii_lowercase().into()], |row| {
-        Ok((row.get::<i64>(0)?, row.get::<bool>(1)?, row.get::<bool>(2)?))
-    })?;
-    let (user, is_superuser, runs_others) = found.ok_or_else(missing)?;
-    if (is_superuser || runs_others) && !actor.is_superuser || Some(user) == actor.user_id {
-        return Err(Error::forbidden());
-    }
-    Ok(user)
 }

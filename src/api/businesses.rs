@@ -151,13 +151,15 @@ impl Businesses {
 
     /// Close a business
     ///
-    /// Nobody gets in any more, from the next request on. For its administrators, who type its name.
+    /// Nobody gets in any more, from the next request on. For its administrators, who type its name and have signed in, or
+    /// confirmed their password, minutes ago.
     #[oai(path = "/businesses/:id/deactivate", method = "post")]
     async fn deactivate(&self, caller: Caller, request: &Request, id: Path<String>, body: Input<Close>) -> Result<Reply<AnyJson>> {
         let caller = self.there(caller, request, &id.0)?;
         if caller.actor.role != Role::Admin {
             return Err(Error::forbidden().into());
         }
+        caller.expect_fresh()?;
         let business = caller.actor.business_id().ok_or_else(Error::not_found)?;
         let close = move |tx: &mut Writer<'_>| {
             let typed = &body.get()?.name;

@@ -65,36 +65,9 @@ pub struct ImportSummary {
 /// An import, how far it has come, and what is wrong with its lines.
 #[derive(Object)]
 pub struct ImportReport {
-    /// Its number.
-    pub id: i64,
-    /// What was imported: `field/leads`.
-    pub resource: String,
-    /// How it stands.
-    pub status: ImportStatus,
-    /// Whether nothing was to be stored.
-    pub dry_run: bool,
-    /// Whether all lines were to be stored or none.
-    pub atomic: bool,
-    /// Lines of the file, without its headings and empty lines.
-    pub total: u32,
-    /// Lines that were looked at.
-    pub done: u32,
-    /// New records; on a dry run, those that would be.
-    pub created: u32,
-    /// Records that a line was about; on a dry run, those that would be changed.
-    pub updated: u32,
-    /// Lines that were refused.
-    pub failed: u32,
-    /// When it began.
-    pub created_at: DateTime,
-    /// When it last went on.
-    pub updated_at: DateTime,
-    /// The id of the person whose import it is.
-    pub created_by: Option<i64>,
-    /// Columns that were not looked at: those that nobody sets, and those that are not known.
-    pub ignored_columns: Vec<String>,
-    /// Whether there are more errors than the report holds.
-    pub errors_cut: bool,
+    /// How far it has come.
+    #[oai(flatten)]
+    pub import: ImportSummary,
     /// What is wrong, by line and column: the first 1,000.
     pub errors: Vec<ImportError>,
 }

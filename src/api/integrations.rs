@@ -8,6 +8,7 @@ use crate::{
     app::App,
     auth::{
         gate::Caller,
+        proof,
         vault::{self, Vault},
     },
     db::Writer,
@@ -50,7 +51,8 @@ pub struct Integrations(pub App);
 impl Integrations {
     /// Set the secret of an integration
     ///
-    /// It is sealed before it is stored, and never answered: only whether there is one, and its last four characters.
+    /// It is sealed before it is stored, and never answered: only whether there is one, and its last four characters. Needs
+    /// a sign-in, or a confirmed password, that is minutes old.
     #[oai(path = "/integrations/:id/secret", method = "put")]
     async fn set_secret(&self, caller: Caller, id: Path<String>, body: Input<SetSecret>) -> Result<Reply<Integration>> {
         let vault = self.0.vault.clone();
@@ -70,6 +72,7 @@ impl Integrations {
 
 fn keep(tx: &mut Writer<'_>, vault: &Vault, key: &str, body: &Input<SetSecret>) -> error::Result<i64> {
     let id = verbs::find::<Integration>(tx, tx.actor(), key, UPDATE)?;
+    proof::expect_fresh(tx, tx.actor())?;
     let secret = body.get()?.secret.as_ref().map(|secret| secret.0.as_str()).filter(|secret| !secret.is_empty());
     if secret.is_some_and(|secret| secret.len() > LONGEST) {
         return Err(Error::field("secret", format!("Ensure this field has no more than {LONGEST} characters.")));

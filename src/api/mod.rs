@@ -15,6 +15,7 @@ mod imports;
 mod integrations;
 mod people;
 mod search;
+mod shared_page;
 mod stamp;
 mod system;
 mod tags;
@@ -68,6 +69,7 @@ impl OpenApi for Served {
         self.operations.add_routes(table);
         let mut others = HashMap::new();
         system::add_routes(&mut others, &self.app);
+        shared_page::add_routes(&mut others, &self.app);
         if self.app.config.api.docs {
             docs::add_routes(&mut others, &self.app.config.api.title);
         }
@@ -195,9 +197,9 @@ pub fn routes() -> Vec<(String, String, String)> {
 /// The endpoint of the whole program.
 pub fn endpoint(app: &App) -> impl Endpoint<Output = Response> + 'static {
     let (pages, storage) = (app.pages(), app.storage.clone());
-    let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage), ApiKeys(app.clone()));
+    let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage), ApiKeys);
     let belonging = (Invitations(app.clone()), Members(app.clone()), People, Businesses(app.clone()), Integrations(app.clone()));
-    let api = (Everywhere(app.clone()), Resources(app.clone()), shared, belonging, resources::verbs());
+    let api = (Everywhere(app.clone()), Resources(app.clone()), shared, belonging, resources::verbs(&app.config.server.public_url()));
     let operations = House { api, gate: app.gate.clone() };
     let service = OpenApiService::new(Served { operations, app: app.clone() }, "", "");
     Front::new(app, service)

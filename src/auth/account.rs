@@ -151,12 +151,23 @@ pub fn describe_customer(tx: &mut Writer<'_>, user: i64, business: i64, role: Ro
 
 /// Gives an account another password. Every token of the account is dead from the next request on.
 pub fn set_password(tx: &mut Writer<'_>, user: i64, hash: &str) -> Result<()> {
+    sign_out(tx, user, ("set_password", "password_changed"), vec![("password_hash", hash.into())])
+}
+
+/// Changes an account so that every token of it, and every link that was sent for it, is dead from the next request on. Named are what
+/// is done and why the sessions ended.
+pub fn sign_out(
+    tx: &mut Writer<'_>,
+    user: i64,
+    (action, reason): (&'static str, &str),
+    mut values: Vec<(&'static str, Value)>,
+) -> Result<()> {
     let epoch: i64 = tx.one("SELECT token_epoch FROM users WHERE id = ?1", &[user.into()])?.ok_or_else(Error::not_found)?;
-    tx.act("set_password");
-    tx.update("users", user, vec![("password_hash", hash.into()), ("token_epoch", (epoch + 1).into())])?;
+    values.push(("token_epoch", (epoch + 1).into()));
+    tx.step(|tx| {
+        tx.act(action);
+        tx.update("users", user, values)
+    })?;
     // The epoch ends them; the rows say so, too.
-    for family in families::of(tx, user)? {
-        families::mark(tx, &family, "password_changed")?;
-    }
-    Ok(())
+    families::of(tx, user)?.iter().try_for_each(|family| families::mark(tx, family, reason))
 }

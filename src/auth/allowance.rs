@@ -98,6 +98,12 @@ pub fn burn(tx: &mut Writer<'_>, channel: Channel, recipient: &str) -> Result<()
     tx.update("proof_sends", id, vec![("burned_at", tx.now().to_string().into())]).map(drop)
 }
 
+/// Forgets what was sent to a recipient, and what was guessed at: another may be sent at once. Answers whether there was anything.
+pub fn lift(tx: &mut Writer<'_>, channel: Channel, recipient: &str) -> Result<bool> {
+    let args = [channel.name().into(), hash(recipient).into()];
+    Ok(tx.clear("proof_sends", "channel = ?1 AND recipient_hash = ?2", &args)? > 0)
+}
+
 fn hash(recipient: &str) -> String {
     hex(&Sha256::digest(recipient.to_lowercase()))
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use poem::http::Method;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::keys::hex;
@@ -88,24 +89,35 @@ pub fn make(tx: &mut Writer<'_>, new: NewKey) -> Result<(i64, String)> {
     let values = vec![
         ("business_id", new.business.into()),
         ("user_id", new.user.into()),
-        ("name", new.name.into()),
+        ("name", new.name.as_str().into()),
         ("prefix", key[..SHOWN].into()),
         ("key_hash", hash(&key).into()),
         ("scopes", serde_json::to_string(&new.scopes).map_err(Error::internal)?.into()),
         ("expires_at", new.expires_at.map(|at| at.to_string()).into()),
     ];
-    Ok((tx.insert("api_keys", values)?, key))
+    let id = tx.insert("api_keys", values)?;
+    tx.note("users", new.user, "make_api_key", None, Some(json!({"api_key": id, "name": new.name})))?;
+    Ok((id, key))
 }
 
 /// Ends a key, from the next request on. Answers whether it was still good.
 pub fn revoke(tx: &mut Writer<'_>, id: i64) -> Result<bool> {
-    let live = tx.exists("SELECT 1 FROM api_keys WHERE id = ?1 AND revoked_at IS NULL", &[id.into()])?;
-    if live {
+    let owner: Option<i64> = tx.one("SELECT user_id FROM api_keys WHERE id = ?1 AND revoked_at IS NULL", &[id.into()])?;
+    let Some(owner) = owner else { return Ok(false) };
+    let now = tx.now().to_string();
+    tx.step(|tx| {
         tx.act("revoke");
-        let now = tx.now().to_string();
-        tx.update("api_keys", id, vec![("revoked_at", now.into())])?;
-    }
-    Ok(live)
+        tx.update("api_keys", id, vec![("revoked_at", now.into())])
+    })?;
+    tx.note("users", owner, "revoke_api_key", None, Some(json!({"api_key": id})))?;
+    Ok(true)
+}
+
+/// Ends all keys that act in somebody's name.
+pub fn revoke_all(tx: &mut Writer<'_>, user: i64) -> Result<()> {
+    let sql = "SELECT id FROM api_keys WHERE user_id = ?1 AND revoked_at IS NULL";
+    let live: Vec<i64> = tx.rows(sql, &[user.into()], |row| row.get(0))?;
+    live.into_iter().try_for_each(|id| revoke(tx, id).map(drop))
 }
 
 /// A key that is good.

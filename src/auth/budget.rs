@@ -166,6 +166,13 @@ impl Counted {
         Ok(true)
     }
 
+    /// Was the attempt that was counted last one with which waiting began, or none is looked at any more today?
+    pub fn locks(&self, reader: &Reader<'_>, now: Timestamp) -> Result<bool> {
+        let Rule::Steps(steps) = &self.rule else { return Ok(false) };
+        let count = self.current(reader, now)?.count;
+        Ok([steps.first(), steps.last()].into_iter().flatten().any(|step| step.failures == count))
+    }
+
     /// An attempt was right, or was not looked at.
     pub fn give_back(&self, tx: &mut Writer<'_>, fresh: bool, right: bool) -> Result<()> {
         match self.after {

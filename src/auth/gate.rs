@@ -95,8 +95,6 @@ pub struct Caller {
     pub origin: String,
     /// What says that the request may have been carried out before.
     pub idempotency: Option<Underway>,
-    /// Seconds for which a proof is new enough for what is sensitive.
-    pub(super) fresh: i64,
 }
 
 impl Caller {
@@ -369,7 +367,7 @@ pub(super) fn recognized(request: &Request) -> Result<(&Gate, Caller)> {
     if let (Some(user), Some(RequestInfo { ip, now, .. })) = (actor.user_id, request.extensions().get()) {
         gate.limits.admit_user(user, request.method(), request.original_uri().path(), *ip, *now)?;
     }
-    Ok((gate, Caller { actor, db: gate.db.clone(), origin: info(request).origin, idempotency: None, fresh: gate.rules.fresh }))
+    Ok((gate, Caller { actor, db: gate.db.clone(), origin: info(request).origin, idempotency: None }))
 }
 
 /// Whoever sends a file: a caller whose request has a body that is read as it arrives.

@@ -5,13 +5,14 @@
 //! looks them up; `idempotency` knows those that were let in before. `otp` has the codes that go to telephones, `link` the links that
 //! go by e-mail, and `allowance` counts both; `totp` is the second factor, `challenge` what waits for it, `proof` says how long ago it
 //! was given. `throttle` (with `budget`) bounds guessing, `limits` how much is asked at all; `device` tells browsers apart, and `notice`
-//! tells people what happened to their account.
+//! tells people what happened to their account. `claim` says whose an address is that nobody has proven.
 
 pub mod account;
 pub mod allowance;
 pub mod api_key;
 pub mod budget;
 pub mod challenge;
+pub mod claim;
 pub mod device;
 pub mod families;
 pub mod gate;

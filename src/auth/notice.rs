@@ -17,6 +17,8 @@ pub enum Notice {
     /// Somebody signed in on a device that was never seen before.
     NewDevice,
     PasswordChanged,
+    /// Somebody else has shown that a telephone number of the account is theirs.
+    NumberTaken,
 }
 
 impl Notice {
@@ -27,6 +29,11 @@ impl Notice {
                 "A sign-in of your account was used from two places at once, so somebody may have copied it. It was ended.",
             ),
             Self::NewDevice => ("A new device signed in to your account", "Somebody signed in to your account on a new device."),
+            Self::NumberTaken => (
+                "A telephone number was taken off your account",
+                "Somebody has signed in with a code sent to the telephone number of your account, which was never confirmed to be yours. \
+                 The number now belongs to an account of its own.",
+            ),
             Self::PasswordChanged => ("Your password was changed", "The password of your account was changed."),
         }
     }

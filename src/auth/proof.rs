@@ -5,6 +5,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::gate::{Caller, SCHEME, recognized};
 use crate::{
+    actor::Actor,
     db::{Reader, Writer},
     error::{Error, Result},
 };
@@ -29,20 +30,22 @@ pub fn proven_at(reader: &Reader<'_>, family: &str) -> Result<Option<String>> {
     Ok(reader.one::<Option<String>>(sql, &[family.into()])?.flatten())
 }
 
-impl Caller {
-    /// Has the caller proven themselves lately? The keys of machines never have.
-    ///
-    /// # Errors
-    /// 403 `reauthentication_required`.
-    pub fn expect_fresh(&self) -> Result<()> {
-        if self.is_fresh()? { Ok(()) } else { Err(Error::stale_proof()) }
-    }
+/// Has whoever acts proven themselves lately? The keys of machines never have, and a one-time code proves a phone alone.
+///
+/// # Errors
+/// 403 `reauthentication_required`.
+pub fn expect_fresh(reader: &Reader<'_>, actor: &Actor) -> Result<()> {
+    let session = actor.session.as_deref().filter(|_| !actor.by_code);
+    let proven = session.map(|session| proven_at(reader, session)).transpose()?.flatten();
+    let proven = proven.and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    let is_fresh = proven.is_some_and(|at| actor.now.as_second() - at.as_second() <= actor.fresh_seconds);
+    if is_fresh { Ok(()) } else { Err(Error::stale_proof()) }
+}
 
-    /// The same as an answer.
-    pub fn is_fresh(&self) -> Result<bool> {
-        let Some(session) = self.actor.session.as_deref() else { return Ok(false) };
-        let proven = self.read(|reader| proven_at(reader, session))?.and_then(|at| at.parse::<jiff::Timestamp>().ok());
-        Ok(proven.is_some_and(|at| self.actor.now.as_second() - at.as_second() <= self.fresh))
+impl Caller {
+    /// See [`expect_fresh`].
+    pub fn expect_fresh(&self) -> Result<()> {
+        self.read(|reader| expect_fresh(reader, &self.actor))
     }
 }
 

@@ -162,6 +162,7 @@ impl Sessions {
         // Nobody needs to be told of the first time.
         let before = tx.exists("SELECT 1 FROM refresh_tokens WHERE user_id = ?1", &[user.into()])?;
         if before && !tx.exists(seen, &args)? {
+            tx.note("users", user, "new_device", None, None)?;
             notice::send(tx, user, Notice::NewDevice)?;
         }
         Ok(Some(device::mark(&self.gate.tokens, user, now)))

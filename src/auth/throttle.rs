@@ -80,6 +80,8 @@ pub struct Taken {
     counted: Arc<Vec<Counted>>,
     /// Of which of them it was the first of its kind.
     fresh: Vec<bool>,
+    /// If it is wrong, the account is locked for a while.
+    locks: bool,
     place: Arc<Place>,
 }
 
@@ -105,6 +107,21 @@ impl Taken {
         let (success, throttle) = (self.success(), self.place.throttle.clone());
         let db = &throttle.gate.db;
         db.write(Arc::new(Actor::system(db.clock().now())), move |tx| success.record(tx)).await
+    }
+
+    /// It was wrong, and the account is that of somebody: their history says when it is locked. Nobody waits for that, as it must not
+    /// take longer than for a name that is nobody's.
+    pub fn failed(self, user: i64, actor: Actor) {
+        if !self.locks {
+            return;
+        }
+        tracing::warn!(target: "security", event = "locked", user, ip = actor.ip);
+        let db = self.place.throttle.gate.db.clone();
+        tokio::spawn(async move {
+            if let Err(error) = db.write(Arc::new(actor), move |tx| tx.note("users", user, "lock", None, None)).await {
+                tracing::error!(%error, user, "that an account was locked is not in its history");
+            }
+        });
     }
 
     /// It could not be looked at, so it says nothing.
@@ -224,12 +241,14 @@ impl Throttle {
                 None => {
                     // Whoever sees what is now counted sees also that it is being looked at.
                     held.hold();
-                    rules.iter().map(|one| one.count(tx, now)).collect::<Result<Vec<bool>>>().map(Ok)
+                    let fresh = rules.iter().map(|one| one.count(tx, now)).collect::<Result<Vec<bool>>>()?;
+                    let locks = rules.iter().map(|one| one.locks(tx, now)).collect::<Result<Vec<bool>>>()?;
+                    Ok(Ok((fresh, locks.contains(&true))))
                 }
             }
         };
         let outcome = db.write(Arc::new(Actor::system(now)), count).await?;
-        Ok(outcome.map(|fresh| Taken { counted: counted.clone(), fresh, place }))
+        Ok(outcome.map(|(fresh, locks)| Taken { counted: counted.clone(), fresh, locks, place }))
     }
 
     /// What an attempt counts against.
@@ -319,6 +338,25 @@ fn refusal(reader: &Reader<'_>, counted: &[Counted], now: Timestamp) -> Result<O
 
 fn key(budget: &str, who: &str) -> String {
     hex(&Sha256::new().chain_update(budget).chain_update([0]).chain_update(who).finalize())
+}
+
+/// Counts an invitation in the transaction that stores it: against what a business sends, and what somebody is sent.
+///
+/// # Errors
+/// 429 when it would be one too many; then nothing is counted.
+pub fn count_invitation(tx: &mut Writer<'_>, config: &config::Throttle, business: i64, recipient: &str) -> Result<()> {
+    let now = tx.now().0;
+    for (budget, who, rate) in
+        [("invite", business.to_string(), config.invite), ("invite-recipient", recipient.to_lowercase(), config.invite_recipient)]
+    {
+        let Some(rate) = rate.0 else { continue };
+        let one = Counted { key: key(budget, &who), budget, rule: Rule::Rate(rate), after: After::Keep };
+        if let Verdict::Refused(budget) = one.look(tx, now)? {
+            return Err(Error::Throttled(budget));
+        }
+        one.count(tx, now)?;
+    }
+    Ok(())
 }
 
 /// Lets a person try again, as if nothing had been wrong.

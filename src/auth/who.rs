@@ -108,6 +108,7 @@ fn read(row: &Row<'_>, shown: &Shown<'_>, rules: &Rules, now: Timestamp) -> Resu
     actor.user_id = Some(shown.user);
     actor.session = shown.claims.map(|claims| claims.sid.clone());
     actor.by_code = shown.by_code();
+    actor.fresh_seconds = rules.fresh;
     let is_superuser: bool = row.get(1)?;
     let role: Option<String> = row.get(3)?;
     let role = role.as_deref().and_then(Role::parse);

@@ -5,7 +5,7 @@ use std::{os::unix::net::UnixStream, sync::Arc, thread, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Outcome, apikeys, changepassword, check, createsuperuser, keys, log, seed, socket, users};
+use super::{Failure, Outcome, apikeys, changepassword, check, createsuperuser, keys, log, otp, seed, socket, users};
 use crate::{
     actor::{Actor, Business},
     app::App,
@@ -62,6 +62,9 @@ pub enum Task {
     RevokeApiKey {
         id: i64,
     },
+    ResetOtp {
+        phone: String,
+    },
 }
 
 impl Task {
@@ -85,6 +88,7 @@ impl Task {
             }
             Self::ListApiKeys => apikeys::list(app),
             Self::RevokeApiKey { id } => apikeys::revoke(app, *id),
+            Self::ResetOtp { phone } => otp::reset(app, phone),
         }
     }
 }

@@ -11,6 +11,7 @@ mod jobs;
 mod keys;
 mod log;
 mod migrate;
+mod otp;
 mod outcome;
 mod seed;
 mod serve;
@@ -79,6 +80,8 @@ enum Command {
     ChangePassword(changepassword::ChangePassword),
     /// Look at people and their sign-ins, let them in again, or close their accounts.
     Users(users::Users),
+    /// Let a one-time code be sent to a number again.
+    Otp(otp::Otp),
     /// Put new keys in the place of old ones.
     Keys(keys::Keys),
     /// Make, list and revoke the keys that programs act with.
@@ -139,6 +142,7 @@ fn dispatch(place: &Place, command: Command) -> Outcome {
         Command::CreateSuperuser(create) => create.run(place),
         Command::ChangePassword(change) => change.run(place),
         Command::Users(users) => users.run(place),
+        Command::Otp(otp) => otp.run(place),
         Command::Keys(keys) => keys.run(place),
         Command::ApiKeys(keys) => keys.run(place),
         Command::Openapi(openapi) => openapi.run(place),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{device, families, throttle},
+    auth::{device, families, throttle, totp},
     db::{Reader, Row, Writer},
     error::{Error, Result},
     kit::DateTime,
@@ -21,7 +21,7 @@ const LISTED: i64 = 1000;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  studio users list\n  studio users show rana\n  studio users unlock rana\n  studio users revoke-sessions rana@example.com"
+    after_help = "Examples:\n  studio users list\n  studio users show rana\n  studio users unlock rana\n  studio users reset-2fa rana\n  studio users revoke-sessions rana@example.com"
 )]
 pub struct Users {
     #[command(subcommand)]
@@ -42,6 +42,9 @@ enum What {
     Activate(Who),
     /// End all of somebody's sign-ins.
     RevokeSessions(Who),
+    /// Take the second factor from somebody who has lost it, and end all of their sign-ins.
+    #[command(name = "reset-2fa")]
+    ResetTwoFactor(Who),
 }
 
 #[derive(Args)]
@@ -60,6 +63,7 @@ pub enum Action {
     Deactivate(String),
     Activate(String),
     RevokeSessions(String),
+    ResetTwoFactor(String),
 }
 
 impl Users {
@@ -71,6 +75,7 @@ impl Users {
             What::Deactivate(who) => Action::Deactivate(who.username),
             What::Activate(who) => Action::Activate(who.username),
             What::RevokeSessions(who) => Action::RevokeSessions(who.username),
+            What::ResetTwoFactor(who) => Action::ResetTwoFactor(who.username),
         };
         say_lines(&control::perform(&Task::Users(action), &place.load(&[])?.config)?)
     }
@@ -86,6 +91,7 @@ impl Action {
             Self::Deactivate(name) => deactivate(app, name),
             Self::Activate(name) => activate(app, name),
             Self::RevokeSessions(name) => revoke(app, name),
+            Self::ResetTwoFactor(name) => reset_two_factor(app, name),
         }
     }
 }
@@ -176,6 +182,13 @@ fn revoke(app: &App, name: &str) -> Result<Vec<String>> {
         sessions.end_all(tx, id, None, "revoked")
     })?;
     Ok(vec![format!("User '{name}': {}.", counted(ended))])
+}
+
+fn reset_two_factor(app: &App, name: &str) -> Result<Vec<String>> {
+    let id = changepassword::find(app, name)?;
+    let had = app.db.write_blocking(control::program(app)?, move |tx| totp::reset(tx, id))?;
+    let what = if had { "signs in with the password alone from now on" } else { "had no second factor" };
+    Ok(vec![format!("User '{name}' {what}; all sign-ins were ended.")])
 }
 
 fn counted(ended: usize) -> String {

@@ -368,8 +368,7 @@ fn check_together(config: &Config, settings: &[Setting]) -> Result<(), String> {
     if config.auth.cookie_same_site == SameSite::None && config.auth.cookie_secure == CookieSecure::Never {
         return Err(format!("{} needs Secure cookies, and {}", said("auth.cookie_same_site"), said("auth.cookie_secure")));
     }
-    let host = config.email.host.as_str();
-    let is_near = ["localhost", "127.0.0.1"].contains(&host);
+    let is_near = ["localhost", "127.0.0.1"].contains(&config.email.host.as_str());
     if config.email.tls == Tls::None && !config.email.password.expose().is_empty() && !is_near {
         return Err(format!("{} would send the password in the clear to {}", said("email.tls"), said("email.host")));
     }

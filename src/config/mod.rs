@@ -217,6 +217,10 @@ pub struct Throttle {
     pub device: MaybeRate,
     /// The most accounts made from one address.
     pub register: MaybeRate,
+    /// The most invitations that a business sends.
+    pub invite: MaybeRate,
+    /// The most invitations sent to one address or number.
+    pub invite_recipient: MaybeRate,
     /// Whether attempts from this machine itself count by address.
     pub loopback: bool,
 }

@@ -235,7 +235,10 @@ impl Drop for WriterThread {
     /// Waits until the last request is on disk and the WAL is folded into the database.
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
+        if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take())
+            // What a request leaves behind may hold the last handle: then this is that thread, which ends by itself.
+            && thread.thread().id() != std::thread::current().id()
+        {
             let _ = thread.join();
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use poem_openapi::{
-    registry::{MetaSchema, MetaSchemaRef, Registry},
+    registry::{MetaSchema, Registry},
     types::{ParseFromJSON, ToJSON},
 };
 use serde_json::{Map, Value as Json};
@@ -23,6 +23,8 @@ use crate::{
 pub use super::known::{all, attached, by_table, install, install_attached, of, targets};
 pub(super) use super::lines::lines_sql;
 pub use super::lines::owner_column;
+pub use super::shape::fields;
+use super::shape::fields_of;
 
 /// A record as validated JSON, by field.
 pub type Record = Map<String, Json>;
@@ -386,71 +388,4 @@ fn record_of<R: ToJSON>(record: &R) -> Record {
 /// A record as its type.
 pub fn typed<R: Resource>(record: Record) -> Result<R> {
     parse(record)
-}
-
-/// The fields of any object type: what a request body may hold.
-pub fn fields<T: poem_openapi::types::Type>() -> Vec<Field> {
-    let mut registry = Registry::new();
-    let schema = registry.create_fake_schema::<T>();
-    fields_of(&schema, &registry, &About::DEFAULT)
-}
-
-fn fields_of(schema: &MetaSchema, registry: &Registry, about: &About) -> Vec<Field> {
-    let field = |(name, reference): &(&'static str, MetaSchemaRef)| {
-        let (name, resolved) = (*name, resolve(reference, registry));
-        let kind = kind(&resolved, registry);
-        let column = if matches!(kind, Kind::Reference(_)) { format!("{name}_id").leak() } else { name };
-        let has_default = resolved.default.is_some();
-        let required = schema.required.contains(&name) && !has_default;
-        Field {
-            name,
-            column,
-            required: required && !matches!(kind, Kind::Lines(..)),
-            nullable: !required && !has_default,
-            server_set: about.server_set.contains(&name) || about.hidden.contains(&name),
-            hidden: about.hidden.contains(&name),
-            input: about.input.contains(&name),
-            kind,
-            schema: resolved,
-        }
-    };
-    schema.properties.iter().map(field).collect()
-}
-
-fn resolve(reference: &MetaSchemaRef, registry: &Registry) -> MetaSchema {
-    match reference {
-        MetaSchemaRef::Reference(name) => registry.schemas.get(name).cloned().unwrap_or(MetaSchema::ANY),
-        MetaSchemaRef::Inline(schema) => match schema.all_of.first() {
-            Some(MetaSchemaRef::Reference(name)) => {
-                registry.schemas.get(name).cloned().unwrap_or(MetaSchema::ANY).merge((**schema).clone())
-            }
-            _ => (**schema).clone(),
-        },
-    }
-}
-
-fn kind(schema: &MetaSchema, registry: &Registry) -> Kind {
-    if !schema.enum_items.is_empty() {
-        let name = |item: &Json| -> Option<&'static str> { item.as_str().map(|name| &*name.to_owned().leak()) };
-        return Kind::Choice(schema.enum_items.iter().filter_map(name).collect());
-    }
-    match (schema.ty, schema.format, schema.rust_typename) {
-        ("integer", _, Some(table)) => Kind::Reference(table),
-        ("integer", ..) => Kind::Integer,
-        ("number", ..) => Kind::Number,
-        ("boolean", ..) => Kind::Bool,
-        ("string", Some("date"), _) => Kind::Date,
-        ("string", Some("date-time"), _) => Kind::DateTime,
-        ("string", Some("decimal"), Some(places)) => Kind::Decimal(places.parse().unwrap_or_default()),
-        ("string", Some("decimal"), None) => Kind::Money,
-        ("string", Some("currency"), _) => Kind::Currency,
-        ("string", Some("email"), _) => Kind::Email,
-        ("string", ..) => Kind::Text,
-        ("array", _, Some(table)) => {
-            let row = schema.items.as_deref().map(|items| resolve(items, registry)).unwrap_or(MetaSchema::ANY);
-            Kind::Lines(table, fields_of(&row, registry, &About::DEFAULT))
-        }
-        ("array", ..) => Kind::Texts,
-        _ => Kind::Json,
-    }
 }

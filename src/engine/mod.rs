@@ -1,6 +1,6 @@
 //! How every resource works, read off its struct and its `About`.
 //!
-//! `descriptor` reads the struct; `known` has them all; `access` says who may; `query` reads a list's parameters; `search` finds rows
+//! `shape` reads the struct, `descriptor` makes a resource of it; `known` has them all; `access` says who may; `query` reads a list's parameters; `search` finds rows
 //! by their texts; `validate` reads a record's fields; `store` turns rows into JSON and back, `table` into files and back; `verbs` are
 //! the operations; `events` tells of what they did; `body` and `upload` are what endpoints take,
 //! `reply` what they answer.
@@ -17,6 +17,7 @@ mod lines;
 pub mod query;
 pub mod reply;
 pub mod search;
+mod shape;
 pub mod store;
 pub mod table;
 pub mod upload;

@@ -24,6 +24,7 @@ pub fn attached() -> &'static [Descriptor] {
 /// The operations of rooms beside those that every resource has.
 pub type Verbs = (accounts::Verbs, field::Verbs, finance::Verbs, shared::Verbs);
 
-pub fn verbs() -> Verbs {
-    (accounts::verbs(), field::verbs(), finance::verbs(), shared::verbs())
+/// `public_url`: what links in messages start with.
+pub fn verbs(public_url: &str) -> Verbs {
+    (accounts::verbs(), field::verbs(), finance::verbs(public_url), shared::verbs())
 }

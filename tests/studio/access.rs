@@ -57,8 +57,12 @@ const RESOURCES: [(&str, &str); 24] = [
          student LRCUD.own; customer LRCUD.own",
     ),
     // On leads, and on the profiles of customers: an `.own` one is by the caller on a record that they may read.
-    ("comments", "admin LRCD U.own; manager LRCD U.own; staff LRCUD.own; staff+ LRC UD.own; agent LRCUD.own; customer LRCUD.own"),
-    // On leads, and on the profiles of staff.
+    // Students and customers see their own payments.
+    (
+        "comments",
+        "admin LRCD U.own; manager LRCD U.own; staff LRCUD.own; staff+ LRC UD.own; agent LRCUD.own; student LRCUD.own; customer LRCUD.own",
+    ),
+    // On leads, and on the profiles of staff: for those who work here alone.
     ("files", "admin LRUD; manager LRUD; staff LRUD.own; staff+ LR UD.own; agent LRUD.own; teacher LRUD.own"),
 ];
 
@@ -69,12 +73,17 @@ const ATTACHED: [&str; 2] = ["comments", "files"];
 const FOR_ROWS_ALONE: [&str; 4] = ["minimal/", "import/", "import/template/", "export/"];
 
 /// The same for what can be done besides: `x` is the action itself.
-const ACTIONS: [(&str, &str); 45] = [
+const ACTIONS: [(&str, &str); 52] = [
     // Who imported what: `transfer` looks at this one.
     ("GET imports/", IMPORTS),
     ("GET imports/{id}/", IMPORTS),
     ("GET accounts/org-chart/", "admin x; manager x; staff x; staff+ x; agent x; teacher x"),
     ("POST accounts/users-list/{id}/unlock/", "admin x"),
+    // What passed with somebody is for those who keep the books.
+    ("GET finance/parties/{id}/statement/", "admin x; manager x; staff+ x"),
+    ("GET finance/parties/{id}/open-items/", "admin x; manager x; staff+ x"),
+    ("GET finance/debts/party/{party_id}/", "admin x; manager x; staff+ x"),
+    ("GET finance/party-finance/{id}/", "admin x; manager x; staff+ x"),
     ("POST finance/parties/merge/", "admin x; manager x"),
     ("POST finance/transactions/{id}/reverse/", "admin x; manager x; staff+ x.own; agent x.own"),
     ("DELETE finance/transactions/{id}/", "admin x; manager x; staff+ x.own; agent x.own"),
@@ -93,6 +102,8 @@ const ACTIONS: [(&str, &str); 45] = [
     ("POST integrations/{id}/test/", "admin x"),
     ("POST finance/invoices/{id}/issue/", "admin x; manager x; staff+ x"),
     ("POST finance/invoices/{id}/send/", "admin x; manager x; staff+ x"),
+    ("POST finance/invoices/{id}/allocate/", "admin x; manager x; staff+ x"),
+    ("POST finance/invoices/{id}/unallocate/", "admin x; manager x; staff+ x"),
     ("POST finance/invoices/{id}/credit-note/", "admin x; manager x; staff+ x"),
     ("POST finance/invoices/{id}/pay/", "admin x; manager x; staff+ x"),
     ("POST finance/invoices/{id}/duplicate/", "admin x; manager x; staff+ x"),
@@ -103,6 +114,7 @@ const ACTIONS: [(&str, &str); 45] = [
     ("POST finance/payments/{id}/unallocate/", "admin x; manager x; staff+ x"),
     ("POST finance/payments/{id}/refund/", "admin x; manager x; staff+ x"),
     ("POST finance/payments/{id}/void/", "admin x; manager x"),
+    ("DELETE finance/payments/{id}/", "admin x; manager x"),
     ("GET finance/payments/{id}/receipt/", "admin x; manager x; staff+ x; customer x.own; student x.own"),
     ("GET finance/debts/debtors/", "admin x; manager x; staff+ x"),
     ("GET finance/debts/creditors/", "admin x; manager x; staff+ x"),
@@ -168,8 +180,9 @@ const SIGN_IN_OPERATIONS: [(&str, &str); 36] = [
 
 /// Businesses and invitations are not of the business that one acts in: `people` and `businesses` test these. A `R` is for whoever is
 /// signed in, an `M` for members of the business, an `A` for its administrators, an `S` for superusers; for others it is 403 or 404.
-const BELONGING: [(&str, char); 11] = [
+const BELONGING: [(&str, char); 12] = [
     ("GET auth/invitations/", 'R'),
+    ("GET auth/invitations/accept/", '-'),
     ("POST auth/invitations/accept/", '-'),
     ("POST accounts/memberships/{id}/accept/", 'N'),
     ("GET businesses/", 'R'),
@@ -191,7 +204,7 @@ const FEED: [&str; 2] = ["GET events/", "POST events/ticket/"];
 
 /// The keys of machines, and taking a lost second factor: for those who run the business.
 const RUNNING: [&str; 4] =
-    ["GET auth/api-keys/", "POST auth/api-keys/", "DELETE auth/api-keys/{id}/", "POST accounts/users/{id}/reset-2fa/"];
+    ["GET auth/api-keys/", "POST auth/api-keys/", "DELETE auth/api-keys/{id}/", "POST accounts/users-list/{id}/reset-2fa/"];
 
 const MISSING: i64 = 987_654_321;
 
@@ -443,6 +456,9 @@ fn table(resource: &str) -> (&'static str, &'static str) {
         "field/visits" => ("visits", "rep_id = ?2"),
         "finance/parties" => ("parties", "(user_id = ?2 OR created_by = ?2)"),
         "finance/accounts" => ("accounts", "owner_id = ?2"),
+        "finance/transactions" => ("transactions", "account_id IN (SELECT id FROM accounts WHERE owner_id = ?2)"),
+        "finance/invoices" => ("invoices", "state = 'issued' AND party_id IN (SELECT id FROM parties WHERE user_id = ?2)"),
+        "finance/payments" => ("payments", "state = 'posted' AND party_id IN (SELECT id FROM parties WHERE user_id = ?2)"),
         "saved-views" => ("saved_views", "(created_by = ?2 OR is_shared = 1)"),
         "comments" => ("comments", OWN_TARGET),
         "files" => ("files", OWN_TARGET),
@@ -465,6 +481,7 @@ const OWN_ACTION: &str = "lead_id IN (SELECT id FROM leads WHERE assigned_rep_id
 
 /// What is attached to a record that somebody sees who only sees their own.
 const OWN_TARGET: &str = "(target_type = 'lead' AND target_id IN (SELECT id FROM leads WHERE assigned_rep_id = ?2) \
+                          OR target_type = 'payment' AND target_id IN (SELECT id FROM payments WHERE party_id IN (SELECT id FROM parties WHERE user_id = ?2)) \
                           OR target_type = 'customer_profile' AND target_id IN (SELECT id FROM customer_profiles WHERE user_id = ?2) \
                           OR target_type = 'staff_profile' AND 'teacher' = (SELECT role FROM memberships WHERE user_id = ?2))";
 
@@ -594,7 +611,7 @@ impl World {
             _ => "business_id = ?1",
         };
         let mark = match (table, deleted) {
-            ("referrals" | "memberships", _) => "",
+            ("referrals" | "memberships" | "payments" | "transactions" | "journal_entries", _) => "",
             (_, true) => " AND deleted_at IS NOT NULL",
             (_, false) => " AND deleted_at IS NULL",
         };
@@ -606,7 +623,8 @@ impl World {
     fn trace(&self, resource: &str, id: i64) -> Option<(i64, Option<String>)> {
         let sql = format!("SELECT version, deleted_at FROM {}", table(resource).0)
             .replace(", deleted_at FROM referrals", ", NULL FROM referrals")
-            .replace(", deleted_at FROM memberships", ", NULL FROM memberships");
+            .replace(", deleted_at FROM memberships", ", NULL FROM memberships")
+            .replace(", deleted_at FROM payments", ", NULL FROM payments");
         let found = self
             .server
             .app
@@ -661,6 +679,26 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
             let owner = kind.is_own().then_some(owner);
             tx.insert(table, [values, vec![("owner_id", owner.into())]].concat())?
         }
+        "payments" => payment_of(tx, business, None, &making.name)?,
+        "transactions" => {
+            let account = till(tx, business)?;
+            let values = vec![within, ("type", "income".into()), ("amount", 100.into()), ("account_id", account.into())];
+            let more = vec![("currency", "USD".into()), ("category", "miscellaneous".into()), ("date", "2026-02-01".into())];
+            tx.insert(table, [values, more, vec![("description", name()), ("state", "draft".into())]].concat())?
+        }
+        "invoices" => {
+            let party = tx.insert("parties", vec![within.clone(), ("name", name()), ("currency", "USD".into())])?;
+            let day = || Value::from("2026-02-01");
+            let values = vec![within, ("party_id", party.into()), ("issue_date", day()), ("due_date", day()), ("currency", "USD".into())];
+            let sums = ["prices_include_tax", "subtotal", "discount_total", "tax_total", "total"].map(|column| (column, 0.into()));
+            tx.insert(table, [values, sums.to_vec()].concat())?
+        }
+        "journal_entries" => {
+            let sql = "SELECT 1 + coalesce(max(number), 0) FROM journal_entries WHERE business_id = ?1";
+            let number: Option<i64> = tx.one(sql, &[business.into()])?;
+            let values = vec![within, ("number", number.into()), ("date", "2026-02-01".into()), ("memo", name())];
+            tx.insert(table, [values, vec![("source_type", "manual".into()), ("source_id", 0.into())]].concat())?
+        }
         "tax_rates" => tx.insert(table, vec![within, ("name", name()), ("percent", 180_000.into())])?,
         "memberships" => {
             let user = newcomer(tx, business, &making.name)?;
@@ -692,6 +730,7 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
             let (target_type, target) = match role.as_deref() {
                 // Who sees no leads sees this.
                 Some("customer") if table == "comments" => ("customer_profile", profile_of(tx, business, owner)?),
+                Some("customer" | "student") => ("payment", payment_of(tx, business, Some(owner), &making.name)?),
                 Some("teacher") if table == "files" => {
                     ("staff_profile", tx.insert("staff_profiles", vec![within.clone(), ("name", name())])?)
                 }
@@ -702,7 +741,7 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
                 values.extend([
                     ("content", name()),
                     ("author_id", by.into()),
-                    ("is_internal", (role.as_deref() != Some("customer")).into()),
+                    ("is_internal", (!["customer", "student"].contains(&role.as_deref().unwrap_or_default())).into()),
                 ]);
             } else {
                 let png = crate::files::png(2, 2);
@@ -747,6 +786,31 @@ fn profile_of(tx: &mut Writer<'_>, business: i64, user: i64) -> Result<i64> {
         Some(id) => Ok(id),
         None => tx.insert("customer_profiles", vec![("business_id", business.into()), ("user_id", user.into())]),
     }
+}
+
+/// A place for money.
+fn till(tx: &mut Writer<'_>, business: i64) -> Result<i64> {
+    match tx.one("SELECT id FROM accounts WHERE business_id = ?1 AND name = 'Till'", &[business.into()])? {
+        Some(id) => Ok(id),
+        None => {
+            let values = vec![("business_id", business.into()), ("name", "Till".into()), ("currency", "USD".into())];
+            tx.insert("accounts", [values, vec![("allow_negative", true.into())]].concat())
+        }
+    }
+}
+
+/// A payment of somebody's party, which is made when there is none; or of nobody's.
+fn payment_of(tx: &mut Writer<'_>, business: i64, user: Option<i64>, name: &str) -> Result<i64> {
+    let sql = "SELECT id FROM parties WHERE business_id = ?1 AND user_id = ?2 AND deleted_at IS NULL";
+    let party = match tx.one(sql, &[business.into(), user.into()])? {
+        Some(id) => id,
+        None => {
+            let values = vec![("business_id", business.into()), ("name", name.into()), ("currency", "USD".into())];
+            tx.insert("parties", [values, vec![("user_id", user.into())]].concat())?
+        }
+    };
+    let values = vec![("business_id", business.into()), ("party_id", i64::into(party)), ("account_id", till(tx, business)?.into())];
+    tx.insert("payments", [values, vec![("amount", 100.into()), ("currency", "USD".into()), ("date", "2026-02-01".into())]].concat())
 }
 
 /// A customer who has not been seen before.
@@ -800,6 +864,8 @@ fn wanted(operation: &Operation, person: &Person, kind: Kind) -> u16 {
     let sees = |kind: Kind| !kind.is_away() && reads.is_some_and(|grant| !grant.own || kind != Kind::Other);
     match operation.grant(person.plays) {
         // Whoever may change rows of this kind, but not do this to any, is told so of those they see.
+        // Merging deletes, and statements are for those who keep the books: others are told so at once.
+        None if operation.verb == 'x' && operation.resource == "finance/parties" => 403,
         None if operation.verb == 'x' && granted(line, person.plays, 'U').is_some() => {
             if sees(kind) {
                 403
@@ -854,14 +920,29 @@ fn body(world: &World, operation: &Operation, person: &Person, id: i64) -> Json 
             let profile = world.server.write(move |tx| profile_of(tx, business, id));
             json!({"target_type": "customer_profile", "target_id": profile, "content": name})
         }
+        "comments" if creates && person.plays == "student" => {
+            let (business, id) = (person.business, person.client.id);
+            let named = name.clone();
+            let payment = world.server.write(move |tx| payment_of(tx, business, Some(id), &named));
+            json!({"target_type": "payment", "target_id": payment, "content": name})
+        }
         "comments" if creates => {
             let lead = if person.signed_in() { world.row(person, "field/leads", mine, State::Fresh, true) } else { MISSING };
             json!({"target_type": "lead", "target_id": lead, "content": name})
         }
         "comments" => json!({"content": name, "emoji": "👍"}),
         "files" => json!({"purpose": name}),
+        "finance/tax-rates" => json!({"name": name, "percent": "18"}),
+        // What is theirs to change, beside what must be there.
+        "finance/parties" if person.plays == "customer" => json!({"name": text(world, operation.resource, "name", id), "phone": "0701"}),
         resource => json!({first_text(resource): name}),
     }
+}
+
+/// A text of a row as it stands.
+fn text(world: &World, resource: &str, column: &str, id: i64) -> Option<String> {
+    let sql = format!("SELECT {column} FROM {} WHERE id = ?1", table(resource).0);
+    world.server.app.db.read(|reader| reader.one(&sql, &[id.into()])).expect("a query of the test")
 }
 
 /// Sends an operation for many records with one, and answers what became of that one.
@@ -922,9 +1003,12 @@ fn send(world: &World, operation: &Operation, person: &Person, key: &str, id: i6
         (_, Some("check-in")) => client.post(&path, json!({"lat": 0, "lon": 0, "accuracy_m": 5})),
         (_, Some("check-out")) => client.post(&path, json!({"visit_outcome": "interested"})),
         (_, Some("merge")) => {
-            // The other lead is the caller's own; which of the two stays is changed about.
-            let mine =
-                if person.signed_in() { world.row(person, "field/leads", Kind::Own, State::Fresh, true).to_string() } else { "1".into() };
+            // The other one is the caller's own; which of the two stays is changed about.
+            let mine = if person.signed_in() {
+                world.row(person, operation.resource, Kind::Own, State::Fresh, true).to_string()
+            } else {
+                "1".into()
+            };
             let swaps = world.count.get().is_multiple_of(2);
             client.post(&path, if swaps { json!({"into": key, "from": [mine]}) } else { json!({"into": mine, "from": [key]}) })
         }
@@ -1010,7 +1094,11 @@ fn check_row(world: &World, verdict: &mut Verdict, operation: &Operation, person
         {
             // Only one's own, and of that only the field.
             let stranger = world.bystander(person.business);
-            let other = if only == "work_phone" { json!({"employee_no": world.unique()}) } else { json!({"user": stranger}) };
+            let other = match only {
+                "work_phone" => json!({"employee_no": world.unique()}),
+                "phone" => json!({"name": text(world, operation.resource, "name", id), "user": stranger}),
+                _ => json!({"user": stranger}),
+            };
             let path = &answer.call[operation.method.len() + 1..];
             let answer = match operation.is_bulk() {
                 true => send_bulk(operation, &person.client, id, other),
@@ -1293,7 +1381,7 @@ fn keys_and_lost_factors_are_for_those_who_run_the_business() {
         let id = made.json()["id"].as_i64().unwrap_or(MISSING);
         verdict.status(person.name, "revoking a key", &client.delete(&format!("/api/auth/api-keys/{id}/")), allowed(204, runs));
         verdict.status(person.name, "revoking none", &client.delete(&format!("/api/auth/api-keys/{MISSING}/")), allowed(404, runs));
-        let reset = |id: i64| client.post(&format!("/api/accounts/users/{id}/reset-2fa/"), json!({}));
+        let reset = |id: i64| client.post(&format!("/api/accounts/users-list/{id}/reset-2fa/"), json!({}));
         let administers = person.plays == "admin";
         verdict.status(person.name, "a member", &reset(world.bystander(person.business)), allowed(200, administers));
         let (home, abroad) = (world.home, world.abroad);
@@ -1524,8 +1612,9 @@ fn permission_comes_before_the_body() {
     for operation in all.iter().filter(|one| ["POST", "PUT", "PATCH"].contains(&one.method.as_str())) {
         let path = format!("/api/{}", operation.path.replace("{id}", "1"));
         for (name, wanted) in [("anonymous", 401), ("student", 403), ("suspended", 403)] {
-            // Students have views of their own.
-            let name = if operation.resource == "saved-views" && name == "student" { "citizen" } else { name };
+            // Students have views of their own, and see what is said about their own invoices and payments.
+            let is_theirs = ["saved-views", "comments"].contains(&operation.resource) || operation.path.ends_with("/comments/");
+            let name = if is_theirs && name == "student" { "citizen" } else { name };
             for (what, media, body) in [
                 ("an empty body", "application/json", "{}"),
                 ("a broken body", "application/json", "{"),

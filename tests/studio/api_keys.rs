@@ -313,7 +313,7 @@ fn a_superusers_key_is_an_administrators() {
     let key = key_of(&server, &root, &["*:read", "*:write"]);
     key.get("/api/field/leads/").expect(200);
     refused(&key.with("x-business-id", &abroad.to_string()).get("/api/field/leads/"));
-    refused(&key.post(&format!("/api/accounts/users/{}/reset-2fa/", root.id), json!({})));
+    refused(&key.post(&format!("/api/accounts/users-list/{}/reset-2fa/", root.id), json!({})));
 }
 
 #[test]

@@ -465,6 +465,47 @@ fn people_and_keys() {
     desk.with("keys rotate jwt", &given).fails(1, "The configuration gives the key");
 }
 
+/// Lost authenticator apps and used-up codes, while a server runs.
+#[test]
+fn second_factors_and_one_time_codes() {
+    let desk = Desk::new();
+    desk.run(NOINPUT).fine();
+    desk.sql(
+        "INSERT INTO second_factors (id, created_at, secret_enc, confirmed_at)
+         SELECT id, '2026-03-02T09:00:00.000Z', 'v1.none', '2026-03-02T09:00:00.000Z' FROM users",
+    );
+    let server = Server::start(&desk);
+    let refused = server.sign_in(PASSWORD);
+    assert_eq!((refused.0, &refused.1["code"]), (401, &json!("totp_required")));
+    assert_eq!(
+        desk.run("users reset-2fa boss").fine(),
+        "User 'boss' signs in with the password alone from now on; all sign-ins were ended.\n"
+    );
+    let (status, tokens) = server.sign_in(PASSWORD);
+    assert_eq!(status, 200);
+    assert_eq!(desk.run("users reset-2fa boss").fine(), "User 'boss' had no second factor; all sign-ins were ended.\n");
+    assert_eq!(server.ask("/api/auth/me/", &tokens, None).0, 401);
+    desk.run("users reset-2fa nobody").fails(1, "user 'nobody' does not exist");
+
+    let send = |number: &str| server.ask("/api/auth/send-otp/", &Json::Null, Some(json!({"phone_number": number}))).0;
+    assert_eq!((send("+256700123456"), send("+256700123456"), send("+256700123457")), (200, 429, 200));
+    assert_eq!(desk.run("otp reset +256700123456").fine(), "A code can be sent to +256700123456 again.\n");
+    assert_eq!((send("+256700123456"), send("+256700123457")), (200, 429), "others stay as they were");
+    assert_eq!(desk.run("otp reset +256700999999").fine(), "Nothing was held against +256700999999.\n");
+    desk.run("otp reset 12").fails(1, "\"12\" is no telephone number");
+    // Codes that were guessed at in vain lock a number for a day.
+    desk.sql("UPDATE proof_sends SET burned_at = created_at");
+    drop(server);
+    desk.sql(
+        "WITH burned AS (SELECT recipient_hash AS hash, created_at AS at FROM proof_sends ORDER BY id DESC LIMIT 1)
+         INSERT INTO proof_sends (created_at, channel, recipient_hash, burned_at)
+         SELECT at, 'sms', hash, at FROM burned UNION ALL SELECT at, 'sms', hash, at FROM burned",
+    );
+    assert_eq!(desk.run("otp reset +256700123456").fine(), "A code can be sent to +256700123456 again.\n", "without a server as well");
+    let server = Server::start(&desk);
+    assert_eq!(server.ask("/api/auth/send-otp/", &Json::Null, Some(json!({"phone_number": "+256700123456"}))).0, 200);
+}
+
 #[test]
 fn keys_of_machines_are_made_listed_and_revoked_while_a_server_runs() {
     let desk = Desk::new();

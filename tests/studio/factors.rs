@@ -31,7 +31,7 @@ fn seed(server: &Server, user: i64) -> Vec<u8> {
 }
 
 /// What the app of the person shows so many steps from now.
-fn shown(server: &Server, user: i64, steps: i64) -> String {
+pub fn shown(server: &Server, user: i64, steps: i64) -> String {
     code::code(&seed(server, user), now(server) / STEP + steps).unwrap()
 }
 
@@ -42,7 +42,7 @@ fn wrong(server: &Server, user: i64) -> String {
 }
 
 /// Switches the second factor on, and goes on to a step whose code was not used. Answers the recovery codes.
-fn enable(server: &Server, client: &Client) -> Vec<String> {
+pub fn enable(server: &Server, client: &Client) -> Vec<String> {
     client.post("/api/auth/2fa/setup/", json!({"password": PASSWORD})).expect(200);
     let answer = client.post("/api/auth/2fa/confirm/", json!({"code": shown(server, client.id, 0)})).expect(200);
     server.clock.advance(2 * STEP);
@@ -211,7 +211,7 @@ fn a_recovery_code_is_good_once_and_until_there_are_others() {
     with(&codes[1].replace('-', " ").to_uppercase()).expect(200);
     refused(&with(&codes[2][1..]), "totp_invalid");
     assert_eq!(rana.get("/api/auth/2fa/").expect(200)["recovery_codes_left"], 8);
-    let subjects = "SELECT json_extract(payload, '$.subject') FROM outbox ORDER BY id";
+    let subjects = "SELECT json_extract(payload, '$.subject') FROM outbox WHERE template = 'message' ORDER BY id";
     let told: Vec<String> = server.app.db.read(|reader| reader.rows(subjects, &[], |row| row.get(0))).unwrap();
     assert_eq!(told, ["Two-factor authentication is on", "A recovery code was used", "A recovery code was used"]);
 
@@ -307,6 +307,54 @@ fn every_path_answers_as_its_sign_in_would_have() {
     assert_eq!(amr.unwrap(), ["pwd otp mfa"]);
 }
 
+#[test]
+fn staff_are_asked_for_it_as_well() {
+    let server = Server::start();
+    let boss = server.member("boss", Role::Admin);
+    let people = ["plain", "rana"].map(|name| server.member(name, Role::Agent));
+    let numbers = ["+256700123450", "+256700123451"];
+    for (person, number) in people.iter().zip(numbers) {
+        let id = person.id;
+        server.write(move |tx| tx.update("users", id, vec![("phone", number.into())]));
+    }
+    let rana = &people[1];
+    enable(&server, rana);
+    let sign_in = |form: &str, number: &str, password: &str| {
+        server.client().post(&format!("/api/{form}/staff-login/"), json!({"phone_number": number, "password": password}))
+    };
+    for form in ["auth", "users", "v1/accounts"] {
+        refused(&sign_in(form, numbers[1], "wrong"), "no_active_account");
+        let answer = sign_in(form, numbers[1], PASSWORD);
+        forbidden(&answer, "no_staff_profile");
+        assert!(answer.json().get("challenge").is_none(), "{}", answer.text);
+    }
+    for person in &people {
+        boss.create("/api/accounts/staff-profiles/", json!({"user": person.id}));
+    }
+    let shape = |answer: &Answer| {
+        let keys: Vec<String> = answer.expect(200).as_object().unwrap().keys().cloned().collect();
+        (keys, answer.header("set-cookie").map(|line| line.split_once(';').expect("attributes").1.to_owned()))
+    };
+    for form in ["auth", "users", "v1/accounts"] {
+        let expected = shape(&sign_in(form, numbers[0], PASSWORD));
+        assert_eq!(expected.0, ["access", "role", "department_id", "membership_role"]);
+        assert!(expected.1.is_some());
+        refused(&sign_in(form, numbers[1], "wrong"), "no_active_account");
+        for second in ["auth", "users", "v1/accounts"] {
+            let begun = sign_in(form, numbers[1], PASSWORD);
+            assert_eq!(begun.header("set-cookie"), None);
+            let begun = begun.expect(401);
+            assert_eq!(begun["code"], "totp_required");
+            server.clock.advance(STEP);
+            let body = json!({"challenge": begun["challenge"], "code": shown(&server, rana.id, 0)});
+            let answer = server.client().post(&format!("/api/{second}/2fa/verify/"), body);
+            assert_eq!(shape(&answer), expected, "{form} answered by {second}");
+            let me = rana.with_token(answer.json()["access"].as_str().unwrap()).get("/api/auth/me/").expect(200);
+            assert_eq!((&me["id"], &me["role"]), (&json!(rana.id), &json!("agent")));
+        }
+    }
+}
+
 /// Whoever must have a second factor can do nothing but set it up.
 fn held_until_set_up(server: &Server, held: &Client, free: &Client) {
     free.get("/api/field/leads/").expect(200);
@@ -355,7 +403,7 @@ fn an_administrator_takes_a_lost_one() {
     let (manager, root) = (server.member("manager", Role::Manager), server.superuser("root"));
     let abroad = server.business("Abroad");
     let stranger = server.member_with("stranger", Role::Admin, abroad, &[]);
-    let reset = |by: &Client, id: i64| by.post(&format!("/api/accounts/users/{id}/reset-2fa/"), json!({}));
+    let reset = |by: &Client, id: i64| by.post(&format!("/api/accounts/users-list/{id}/reset-2fa/"), json!({}));
     enable(&server, &rana);
     forbidden(&reset(&manager, rana.id), "permission_denied");
     forbidden(&reset(&rana, rana.id), "permission_denied");

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Only these may know how poem-openapi keeps its document: its registry is no public interface and may change.
-const REGISTRY: [&str; 8] = [
+const REGISTRY: [&str; 9] = [
     "api/identity/mod.rs",
     "api/mod.rs",
     "api/stamp/mod.rs",
@@ -16,6 +16,7 @@ const REGISTRY: [&str; 8] = [
     "auth/gate.rs",
     "engine/body.rs",
     "engine/descriptor.rs",
+    "engine/shape.rs",
     "engine/upload.rs",
 ];
 

@@ -29,6 +29,7 @@ fn every_post_for_whoever_is_signed_in_takes_a_key() {
             "/password-change/",
             "/email-change/",
             "/resend-verification/",
+            "/businesses/switch/",
         ];
         if path.contains("/2fa/") || ends.iter().any(|end| path.ends_with(end)) {
             assert!(!named, "{path}");

@@ -191,7 +191,8 @@ fn operations_are_named_and_complete() {
         // Who may call it.
         let is_for_people = ["/api/auth/", "/api/users/", "/api/v1/"].iter().any(|section| operation.path.starts_with(section))
             || operation.path.ends_with("/reset-2fa/")
-            || operation.path == "/api/events/ticket/";
+            || operation.path.starts_with("/api/business") && operation.method != "get"
+            || ["/api/events/ticket/", "/api/finance/lock/"].contains(&operation.path.as_str());
         let security = match (operation.is_public(), is_for_people) {
             (true, _) => json!([{}]),
             (_, true) => json!([{"jwtAuth": []}]),
@@ -377,6 +378,11 @@ fn is(parts: &[&Value], key: &str) -> bool {
 }
 
 /// What is wrong with a component of a resource.
+/// May a client say what the program works out, as long as it is right?
+fn is_confirmed(d: &Descriptor, name: &str) -> bool {
+    d.about.confirmed.iter().any(|(confirmed, _)| *confirmed == name)
+}
+
 fn check(document: &Value, d: &Descriptor, name: &str) -> Vec<String> {
     let component = &document["components"]["schemas"][name];
     let Some(properties) = component["properties"].as_object() else { return vec![format!("{name} has no properties")] };
@@ -403,10 +409,11 @@ fn check(document: &Value, d: &Descriptor, name: &str) -> Vec<String> {
     }
     for computed in d.about.computed {
         must(properties.contains_key(computed.name), computed.name, "is missing");
+        let is_asked = !read && (is_confirmed(d, computed.name) || d.field(computed.name).is_some_and(|field| field.input));
         must(
-            properties.contains_key(computed.name) && is(&property(document, properties, computed.name), "readOnly"),
+            properties.contains_key(computed.name) && is(&property(document, properties, computed.name), "readOnly") != is_asked,
             computed.name,
-            "is not read-only",
+            if is_asked { "is read-only" } else { "is not read-only" },
         );
     }
     for field in &d.fields {
@@ -433,11 +440,9 @@ fn check(document: &Value, d: &Descriptor, name: &str) -> Vec<String> {
             if field.nullable { "is not nullable" } else { "is nullable" },
         );
         if !read {
-            must(
-                is(&parts, "readOnly") == field.server_set,
-                field.name,
-                if field.server_set { "is not read-only" } else { "is read-only" },
-            );
+            // What may be sent as long as it is right is no more read-only than what is asked for.
+            let fixed = field.server_set && !is_confirmed(d, field.name);
+            must(is(&parts, "readOnly") == fixed, field.name, if fixed { "is not read-only" } else { "is read-only" });
         }
         // A shape that is only received says all that is there.
         let needed = read || !patched && (field.required || field.server_set);

@@ -205,18 +205,31 @@ fn what_was_posted_stays() {
     let body = json!({"party": books.party, "amount": 9});
     assert_eq!(once.create(PAYMENTS, body.clone())["id"], once.create(PAYMENTS, body)["id"]);
     let reference = json!({"party": books.party, "amount": 9, "client_ref": "c-1"});
-    paid(&books, reference.clone());
-    assert_eq!(books.admin.post(PAYMENTS, reference).status, 400);
+    assert_eq!(paid(&books, reference.clone())["id"], paid(&books, reference.clone())["id"], "sent again, stored once");
+    let other = books.server.member("other", Role::Admin).post(PAYMENTS, reference);
+    assert_eq!(other.status, 400, "what somebody else sent is not told");
+    let before = books.server.app.db.read(|reader| reader.one::<i64>("SELECT count(*) FROM payments", &[])).expect("a count");
+    assert_eq!(clerk.delete(&path).status, 403);
+    let gone = books.admin.delete(&path);
+    assert_eq!((gone.status, gone.text.as_str()), (204, ""), "deleting is voiding");
+    assert_eq!(books.admin.get(&path).expect(200)["state"], "void");
+    assert_eq!(books.admin.delete(&path).status, 409);
+    let after = books.server.app.db.read(|reader| reader.one::<i64>("SELECT count(*) FROM payments", &[])).expect("a count");
+    assert_eq!(before, after);
+    assert_sums(&books);
 }
 
 #[test]
 fn agents_take_money_into_their_own_box() {
     let books = Books::open();
-    books.account("Cash", "cash");
+    let cash = books.account("Cash", "cash");
     let agent = books.server.member("agent", Role::Agent);
     let own = books.admin.create("/api/finance/accounts/", json!({"name": "Bag", "type": "cash", "owner": agent.id}))["id"].clone();
     agent.post(PAYMENTS, json!({"party": books.party, "amount": 5, "account": own})).expect(201);
-    assert_eq!(agent.post(PAYMENTS, json!({"party": books.party, "amount": 5})).status, 403, "the business's box");
+    let taken = agent.post(PAYMENTS, json!({"party": books.party, "amount": 5})).expect(201);
+    assert_eq!(taken["account"], own, "their own is meant");
+    let shared = json!({"party": books.party, "amount": 5, "account": cash});
+    assert_eq!(agent.post(PAYMENTS, shared).status, 403, "the business's box");
     assert_eq!(agent.post(PAYMENTS, json!({"party": books.party, "amount": 5, "account": own, "direction": "outgoing"})).status, 403);
     assert_eq!(agent.get(PAYMENTS).status, 403);
 }
@@ -336,4 +349,31 @@ fn debts_are_told_by_party_and_by_age() {
     assert_eq!(books.admin.get("/api/finance/reports/aging/?as_of=x").status, 400);
     assert_eq!(books.server.member("customer", Role::Customer).get("/api/finance/debts/debtors/").status, 403);
     assert!(old["id"].is_i64());
+}
+
+/// Universal ids begin with digits, `019...`: read as numbers they would be somebody else's invoice.
+#[test]
+fn a_universal_id_is_no_number() {
+    let books = Books::open();
+    books.account("Cash", "cash");
+    let invoices: Vec<Value> = (0..21).map(|_| books.issued("10")).collect();
+    for invoice in &invoices {
+        let digits: String = invoice["uuid"].as_str().expect("a uuid").chars().take_while(char::is_ascii_digit).collect();
+        assert!(
+            invoices.iter().any(|one| one["id"] == json!(digits.parse::<i64>().expect("digits"))),
+            "{digits} is another's id: the test tests"
+        );
+    }
+    let chosen = &invoices[0];
+    paid(&books, json!({"allocations": [{"invoice": chosen["uuid"], "amount": "10"}], "party": books.party, "amount": "10"}));
+    assert_eq!(books.invoice(&chosen["id"])["status"], json!("paid"));
+    paid(&books, json!({"invoice": invoices[1]["uuid"], "amount": "10"}));
+    assert_eq!(books.invoice(&invoices[1]["id"])["status"], json!("paid"));
+    let settled: Vec<i64> = books
+        .server
+        .app
+        .db
+        .read(|reader| reader.rows("SELECT invoice_id FROM allocations ORDER BY id", &[], |row| row.get(0)))
+        .expect("ids");
+    assert_eq!(settled.len(), 2, "and nobody else's");
 }

@@ -334,6 +334,8 @@ fn accounts_are_closed_and_opened() {
     let at = |person: &Client, action: &str| format!("/api/accounts/users-list/{}/{action}/", person.id);
     assert_eq!(manager.post(&at(&agent, "deactivate"), json!({})).expect(200)["is_active"], json!(false));
     assert_eq!(agent.get("/api/auth/me/").status, 401);
+    let live = "SELECT count(*) FROM refresh_tokens WHERE user_id = ?1 AND revoked_at IS NULL";
+    assert_eq!(one::<i64>(&server, live, agent.id), Some(0), "the list of sign-ins says so, too");
     let login = || server.client().post("/api/auth/login/", json!({"username": "alan", "password": PASSWORD})).status;
     assert_eq!(login(), 401);
     assert_eq!(admin.get("/api/accounts/users-list/?is_active=false").expect(200)["count"], json!(1));

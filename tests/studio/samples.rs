@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use serde_json::{Value, json};
 use studio::{
     actor::Role,
-    engine::{CREATE, Descriptor},
+    engine::{CREATE, Descriptor, descriptor},
     resources,
 };
 
@@ -461,12 +461,21 @@ impl<'s> World<'s> {
 
     /// The id of some row of a table.
     pub fn row_of(&self, table: &str) -> i64 {
-        if table == "users" {
-            return self.person(Role::Staff);
+        match table {
+            "users" => self.person(Role::Staff),
+            "files" => {
+                let path = format!("/api/field/leads/{}/files/", self.kept("field/leads"));
+                let answer = self.admin.send("POST", &path, Some(("text/plain", self.name("Receipt").into_bytes())));
+                answer.expect(201)["id"].as_i64().expect("an id")
+            }
+            _ => self.another(keeper_of(table).about.path),
         }
-        let target = resources::all().iter().find(|d| d.about.table == table).unwrap_or_else(|| panic!("no resource keeps {table}"));
-        self.another(target.about.path)
     }
+}
+
+/// The resource that keeps a table, or what is attached to resources.
+pub fn keeper_of(table: &str) -> &'static Descriptor {
+    descriptor::by_table(table).unwrap_or_else(|| panic!("no resource keeps {table}"))
 }
 
 pub fn sample(path: &str) -> &'static Sample {

@@ -9,7 +9,10 @@ use studio::{
     config::{self, Config, Rate},
 };
 
-use crate::support::{Answer, Client, Folder, PASSWORD, Server};
+use crate::{
+    factors::{enable, shown},
+    support::{Answer, Client, Folder, PASSWORD, Server},
+};
 
 /// The budgets as they are shipped; the addresses of requests are what a proxy says.
 fn strict(config: &mut Config) {
@@ -170,6 +173,92 @@ fn right_passwords_use_nothing_up() {
     assert_eq!(tally(threads.into_iter().map(|thread| thread.join().expect("an answer"))), [(200, 14)].into());
     let left = server.app.db.read(|reader| reader.one::<i64>("SELECT coalesce(sum(count), 0) FROM auth_throttle", &[]));
     assert_eq!(left.expect("a count"), Some(0), "all is given back");
+}
+
+/// What is right and yet not enough is not a guess.
+#[test]
+fn a_right_password_begins_anew_also_when_more_is_asked() {
+    let server = Server::start_with(strict);
+    let (rana, omar) = (server.member("rana", Role::Staff), server.member("omar", Role::Staff));
+    let id = omar.id;
+    server.write(move |tx| tx.update("users", id, vec![("phone", "+256700123456".into())]));
+    enable(&server, &rana);
+    let staff = |password: &str| {
+        let body = json!({"phone_number": "+256700123456", "password": password});
+        server.client().post("/api/auth/staff-login/", body)
+    };
+    let login = |password: &str| sign_in(&server.client(), "rana", password);
+    let enough = |try_with: &dyn Fn(&str) -> Answer, status: u16, code: &str| {
+        for round in 0..3 {
+            for n in 0..2 {
+                assert_eq!(try_with(&format!("wrong {n}")).status, 401, "round {round}");
+            }
+            let right = try_with(PASSWORD);
+            assert_eq!((right.status, right.json()["code"].as_str()), (status, Some(code)), "{}", right.text);
+        }
+        for n in 0..3 {
+            assert_eq!(try_with(&format!("wrong {n}")).status, 401);
+        }
+        assert_eq!(retry(&try_with(PASSWORD)), 3);
+    };
+    enough(&login, 401, "totp_required");
+    enough(&staff, 403, "no_staff_profile");
+}
+
+/// A session that somebody else has got hold of is no way to find the password.
+#[test]
+fn passwords_confirmed_while_signed_in_are_guessed_at_slowly() {
+    let server = Server::start_with(|config| {
+        strict(config);
+        config.auth.access_seconds = 3 * 86_400;
+    });
+    let new = "violet-anchor-92";
+    type Body = fn(&str) -> serde_json::Value;
+    let confirm: [(&str, Body); 4] = [
+        ("reauthenticate", |password| json!({"password": password})),
+        ("2fa/setup", |password| json!({"password": password})),
+        ("email-change", |password| json!({"email": "new@example.org", "current_password": password})),
+        ("password-change", |password| json!({"current_password": password, "new_password": "violet-anchor-92"})),
+    ];
+    for (place, (path, body)) in confirm.iter().enumerate() {
+        let name = format!("person{place}");
+        let person = server.member(&name, Role::Staff);
+        let ask = |path: &str, body: serde_json::Value| person.post(&format!("/api/auth/{path}/"), body);
+        for n in 0..3 {
+            assert_eq!(ask(path, body(&format!("wrong {n}"))).status, 400, "{path}");
+        }
+        for (other, body) in confirm {
+            assert_eq!(retry(&ask(other, body(PASSWORD))), 3, "{other} after {path}");
+        }
+        person.get("/api/auth/me/").expect(200);
+        assert_eq!(sign_in(&server.client(), &name, PASSWORD).status, 200, "signing in has a budget of its own");
+        server.clock.advance(3);
+        assert_eq!(ask(path, body(PASSWORD)).status, 200, "{path}");
+        let password = if *path == "password-change" { new } else { PASSWORD };
+        assert_eq!(sign_in(&server.client(), &name, password).status, 200);
+    }
+    let rana = server.member("rana", Role::Staff);
+    enable(&server, &rana);
+    let off = |password: &str| rana.post("/api/auth/2fa/disable/", json!({"password": password, "code": shown(&server, rana.id, 0)}));
+    for n in 0..3 {
+        assert_eq!(off(&format!("wrong {n}")).status, 400);
+    }
+    assert_eq!(retry(&off(PASSWORD)), 3);
+    server.clock.advance(3);
+    off(PASSWORD).expect(200);
+    // A day of it.
+    let ann = server.member("ann", Role::Staff);
+    let midnight = "2026-03-03T00:00:00Z".parse().expect("a time");
+    let (mut checks, mut tries) = (0, 0);
+    while server.clock.now() < midnight {
+        tries += 1;
+        let answer = ann.post("/api/auth/reauthenticate/", json!({"password": format!("wrong {tries}")}));
+        match answer.status {
+            400 => checks += 1,
+            _ => server.clock.advance(retry(&answer)),
+        }
+    }
+    assert_eq!(checks, 100);
 }
 
 #[test]

@@ -241,12 +241,21 @@ fn private_fields_are_exported_to_those_who_see_them() {
     for d in resources::all().iter().filter(|d| !d.about.private.is_empty()) {
         let server = Server::start();
         let world = World::new_in(&server);
-        some(&world, d);
-        let staff = server.staff("sam", &[]);
+        let records = some(&world, d);
+        let mut staff = server.staff("sam", &[]);
+        if d.about.table == "accounts" {
+            // Not for staff at all; those who keep a cash box see that.
+            assert_eq!(staff.get("/api/finance/accounts/export/?format=csv").status, 403);
+            staff = server.member("keeper", Role::Agent);
+            for record in &records {
+                world.admin.patch(&format!("/api/finance/accounts/{}/", record["id"]), json!({"owner": staff.id})).expect(200);
+            }
+        }
         for (name, _) in d.about.private {
             let all = |client: &Client| read_csv(&export(client, d, "csv", &format!("&fields=id,{name}"))).lines;
             assert!(all(&world.admin).iter().any(|line| !line.raw(1).is_empty()), "{name}");
-            assert!(all(&staff).iter().all(|line| line.raw(1).is_empty()), "{name}");
+            let shown = all(&staff);
+            assert!(!shown.is_empty() && shown.iter().all(|line| line.raw(1).is_empty()), "{name}");
         }
     }
 }
@@ -308,7 +317,9 @@ fn what_was_exported_changes_nothing_when_it_is_imported() {
 fn what_was_exported_is_the_same_in_another_business() {
     for_each(&writable(), |world, d| {
         let fields: Vec<&Field> = d.visible().filter(|field| !field.server_set && !matches!(field.kind, Kind::Reference(_))).collect();
-        if d.fields.iter().any(|field| field.required && matches!(field.kind, Kind::Reference(_))) {
+        // A payment is nobody's without its party, and a transaction nowhere without its account.
+        let leans = ["payments", "transactions"].contains(&d.about.table);
+        if leans || d.fields.iter().any(|field| field.required && matches!(field.kind, Kind::Reference(_))) {
             return;
         }
         some(world, d);

@@ -6,17 +6,14 @@ use proptest::{
     test_runner::{Config, RngSeed, TestCaseError, TestRunner},
 };
 use serde_json::{Map, Value, json};
-use studio::{
-    engine::{
-        Descriptor,
-        field::{Field, Kind},
-    },
-    resources,
+use studio::engine::{
+    CREATE, Descriptor,
+    field::{Field, Kind},
 };
 
 use crate::{
     contract::same,
-    samples::{World, for_each, sample, writable},
+    samples::{World, for_each, keeper_of, sample, writable},
     support::Server,
 };
 
@@ -166,6 +163,10 @@ fn each_field_refuses_what_it_cannot_hold() {
                 expect(&without, field.name, json!([REQUIRED]), "left out");
             }
             for (value, text) in refused(field) {
+                // The party as it is shown: older clients send that.
+                if (d.about.table, field.name) == ("invoices", "party") && value.is_object() {
+                    continue;
+                }
                 let mut body = body.clone();
                 body[field.name] = value.clone();
                 expect(&body, field.name, json!([text]), &format!("= {value}"));
@@ -184,11 +185,11 @@ fn references_stay_in_the_business() {
         let body = (sample(d.about.path).least)(world);
         for field in settable(d) {
             let Kind::Reference(table) = field.kind else { continue };
-            let target = resources::all().iter().find(|d| d.about.table == table).expect("a resource");
+            let target = keeper_of(table);
             let foreign = elsewhere.row_of(table);
             let uuid = elsewhere.admin.get(&format!("{}{foreign}/", url(target))).expect(200)["uuid"].clone();
             let mut keys = vec![json!(foreign), json!(foreign.to_string()), uuid];
-            if target.about.soft_delete && !target.about.read_only {
+            if target.about.soft_delete && !target.about.read_only && target.about.access.grants(CREATE) {
                 let deleted = world.another(target.about.path);
                 assert_eq!(world.admin.delete(&format!("{}{deleted}/", url(target))).status, 204);
                 keys.push(json!(deleted));
@@ -274,7 +275,7 @@ fn names_are_taken_once() {
         let words = d.words.clone();
         for unique in ["name", "title", "code", "employee_no", "client_ref"] {
             // These are called alike, or are told apart by more than the name.
-            let shared = ["staff_profiles", "parties", "accounts"].contains(&d.about.table);
+            let shared = ["staff_profiles", "parties", "accounts", "integrations"].contains(&d.about.table);
             let optional = |field: &&Field| field.name == unique && !(shared && ["name", "code"].contains(&unique));
             let Some(field) = settable(d).find(optional) else { continue };
             let mut body = (sample(d.about.path).least)(world);

@@ -143,7 +143,13 @@ impl Identity {
             if let Some(name) = full_name.clone() {
                 values.push(("full_name", name.into()));
             }
-            tx.update("users", user, values).map(drop)
+            let number = "SELECT phone FROM users WHERE id = ?1";
+            let before: Option<String> = tx.one::<Option<String>>(number, &[user.into()])?.flatten();
+            tx.update("users", user, values)?;
+            if tx.one::<Option<String>>(number, &[user.into()])?.flatten() != before {
+                tx.note("users", user, "change_phone", None, None)?;
+            }
+            Ok(())
         };
         let work = join_names(work, user, first, last);
         caller.write(work).await?;

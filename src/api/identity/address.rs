@@ -16,6 +16,7 @@ use crate::{
     auth::{
         account,
         allowance::{self, Limits},
+        claim::{self, Address},
         gate::{Caller, info},
         link::{self, Link, Purpose},
         notice::{self, Notice},
@@ -112,7 +113,7 @@ impl Identity {
         let work = move |tx: &mut Writer<'_>| {
             let Some(redeemed) = link::redeem(tx, &parts.uid, &parts.token, Purpose::Verify)? else { return Ok(None) };
             tx.act("verify_email");
-            tx.update("users", redeemed.user, vec![("email_verified_at", tx.now().to_string().into())])?;
+            claim::prove(tx, redeemed.user, Address::Email)?;
             Ok(Some("Email verified successfully"))
         };
         self.app.db.write(Arc::new(actor(request)), work).await
@@ -143,7 +144,9 @@ impl Identity {
         let app = self.app.clone();
         let work = move |tx: &mut Writer<'_>| {
             allowance::take(tx, Channel::Email, &email, &limits(&app.config))?;
-            let sql = "SELECT id, email FROM users WHERE lower(email) = ?1 AND email IS NOT NULL AND deleted_at IS NULL AND is_active = 1";
+            // An account with a proven number has an owner; whoever else may have this address gets no way in.
+            let sql = "SELECT id, email FROM users WHERE lower(email) = ?1 AND email IS NOT NULL AND deleted_at IS NULL AND is_active = 1
+                         AND (email_verified_at IS NOT NULL OR phone_verified_at IS NULL)";
             let found = tx.row(sql, &[email.to_lowercase().into()], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))?;
             if let Some((user, email)) = found {
                 let link = link::issue(tx, user, Purpose::Reset, json!({}))?;
@@ -168,14 +171,18 @@ impl Identity {
         })?;
         person.ok_or_else(not_good)?.check(&new)?;
         let hash = self.app.hasher.hash(new).await?;
+        let by_roles = !self.app.config.auth.create_business;
         let work = move |tx: &mut Writer<'_>| {
             let Some(redeemed) = link::redeem(tx, &uid, &token, Purpose::Reset)? else { return Ok(false) };
-            set_password(tx, redeemed.user, &hash)?;
-            let person = Person::read(tx, redeemed.user)?;
-            if !person.is_verified {
-                // The link came to the address.
-                tx.update("users", redeemed.user, vec![("email_verified_at", tx.now().to_string().into())])?;
+            let user = redeemed.user;
+            if Person::read(tx, user)?.is_verified {
+                account::set_password(tx, user, &hash)?;
+            } else {
+                // The link came to the address: nobody knew before whose it is.
+                let keep_other = claim::is_vouched_for(tx, user, by_roles)?;
+                claim::take_over(tx, user, Address::Email, Some(&hash), keep_other)?;
             }
+            notice::send(tx, user, Notice::PasswordChanged)?;
             Ok(true)
         };
         let done = self.app.db.write(Arc::new(actor(request)), work).await?;
@@ -211,7 +218,8 @@ impl Identity {
                 Ok(Opening { rotates, remember, citizen, business, ..Opening::default() })
             };
             let how = tx.row(sql, &[session.as_str().into()], read)?.ok_or_else(Error::forbidden)?;
-            set_password(tx, user, &hash)?;
+            account::set_password(tx, user, &hash)?;
+            notice::send(tx, user, Notice::PasswordChanged)?;
             app.sessions.revoke_family(tx, &session, "password_change")?;
             app.sessions.open(tx, user, how)
         };
@@ -265,7 +273,7 @@ impl Identity {
             let old = Person::read(tx, user)?.email;
             tx.act("change_email");
             tx.update("users", user, vec![("email", new.as_str().into())])?;
-            tx.update("users", user, vec![("email_verified_at", tx.now().to_string().into())])?;
+            claim::prove(tx, user, Address::Email)?;
             if let Some(old) = old {
                 let said = json!({"address": new, "time": shown(tx.now())});
                 outbox::send(tx, mail(&config, "email_changed", &old, said))?;
@@ -274,10 +282,4 @@ impl Identity {
         };
         self.app.db.write(Arc::new(actor(request)), work).await
     }
-}
-
-/// Another password: every session ends, and the person is told.
-fn set_password(tx: &mut Writer<'_>, user: i64, hash: &str) -> Result<()> {
-    account::set_password(tx, user, hash)?;
-    notice::send(tx, user, Notice::PasswordChanged)
 }

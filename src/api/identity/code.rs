@@ -16,10 +16,11 @@ use crate::{
     auth::{
         account::{self, NewUser},
         allowance,
+        claim::{self, Address},
         otp::Guess,
         session::{Opening, Pair},
     },
-    db::{Reader, Row, Value, Writer},
+    db::{Reader, Row, Writer},
     engine::{body::FormInput, reply::Reply},
     error::Error,
     outbox::Channel,
@@ -109,9 +110,9 @@ impl Identity {
                 return Err(wrong());
             }
         };
-        let sessions = self.app.sessions.clone();
+        let (sessions, by_roles) = (self.app.sessions.clone(), !self.app.config.auth.create_business);
         let work = move |tx: &mut Writer<'_>| {
-            let (user, is_new) = citizen(tx, &number)?;
+            let (user, is_new) = citizen(tx, &number, by_roles)?;
             let how = Opening { rotates: true, citizen: true, ..Opening::default() };
             Ok((sessions.open(tx, user, how)?, is_new))
         };
@@ -123,24 +124,33 @@ impl Identity {
     }
 }
 
-/// The account of a proven number, made if there is none, and whether the person has yet to say who they are.
-fn citizen(tx: &mut Writer<'_>, number: &str) -> Result<(i64, bool), Error> {
-    let sql =
-        "SELECT id, is_active, phone_verified_at IS NULL, coalesce(full_name, '') = '' FROM users WHERE phone = ?1 AND deleted_at IS NULL";
-    let read = |row: &Row<'_>| Ok((row.get::<i64>(0)?, row.get::<bool>(1)?, row.get::<bool>(2)?, row.get::<bool>(3)?));
-    let verified = |tx: &Writer<'_>| -> Vec<(&str, Value)> { vec![("phone_verified_at", tx.now().to_string().into())] };
+/// The account of a proven number, made if there is none, and whether the person has yet to say who they are. What becomes of a number
+/// that somebody else may have put on their account is told in `auth::claim`.
+fn citizen(tx: &mut Writer<'_>, number: &str, by_roles: bool) -> Result<(i64, bool), Error> {
+    let sql = "SELECT id, is_active, phone_verified_at IS NULL, coalesce(full_name, '') = '', password_hash IS NOT NULL
+               FROM users WHERE phone = ?1 AND deleted_at IS NULL";
+    let read = |row: &Row<'_>| Ok((row.get::<i64>(0)?, row.get::<bool>(1)?, row.get::<bool>(2)?, row.get::<bool>(3)?, row.get::<bool>(4)?));
     let business = account::default_business(tx)?;
-    let Some((id, is_active, unproven, unnamed)) = tx.row(sql, &[number.into()], read)? else {
+    let mut found = tx.row(sql, &[number.into()], read)?;
+    if let Some((id, true, true, _, true)) = found
+        && !claim::is_vouched_for(tx, id, by_roles)?
+    {
+        match claim::give_up(tx, id, Address::Phone)? {
+            true => found = None,
+            false => claim::take_over(tx, id, Address::Phone, None, false)?,
+        }
+    }
+    let Some((id, is_active, unproven, unnamed, _)) = found else {
         let user = NewUser { phone: Some(number.to_owned()), ..NewUser::default() };
         let id = account::create(tx, user, business.ok_or(Error::Unavailable(60))?, Role::Citizen)?;
-        tx.update("users", id, verified(tx))?;
+        claim::prove(tx, id, Address::Phone)?;
         return Ok((id, true));
     };
     if !is_active {
         return Err(Error::unauthenticated("no_active_account", "No active account found with the given credentials"));
     }
     if unproven {
-        tx.update("users", id, verified(tx))?;
+        claim::prove(tx, id, Address::Phone)?;
     }
     // Whoever was somewhere before, and is not any more, does not come back in this way.
     let belongs = tx.exists("SELECT 1 FROM memberships WHERE user_id = ?1", &[id.into()])?;

@@ -6,7 +6,7 @@ mod code;
 mod cookies;
 mod factors;
 mod mail;
-mod page;
+pub(super) mod page;
 mod person;
 mod sessions;
 mod shapes;

@@ -12,22 +12,22 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;mar
                      input,button{margin:.5rem 0 1rem;padding:.5rem}";
 
 /// Is it somebody with a browser who asks?
-pub(super) fn wants_page(request: &Request) -> bool {
+pub fn wants_page(request: &Request) -> bool {
     request.headers().get("accept").and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// What happened, in words: a page for a browser, else JSON.
-pub(super) fn told<S>(request: &Request, words: &str) -> Reply<S> {
+pub fn told<S>(request: &Request, words: &str) -> Reply<S> {
     if wants_page(request) { page(words, "") } else { Reply::json(&json!({"detail": words})) }
 }
 
 /// A refusal as a page.
-pub(super) fn refusal<S>(words: &str) -> Reply<S> {
+pub fn refusal<S>(words: &str) -> Reply<S> {
     page(words, "").with_status(400)
 }
 
 /// A form with a button, which sends the link's parts to where the page is from. `fields` is HTML.
-pub(super) fn form<S>(request: &Request, title: &str, button: &str, fields: &str, (uid, token): (&str, &str)) -> Reply<S> {
+pub fn form<S>(request: &Request, title: &str, button: &str, fields: &str, (uid, token): (&str, &str)) -> Reply<S> {
     let hidden = |name: &str, value: &str| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escaped(value));
     let body = format!(
         "<form method=\"post\" action=\"{}\">{}{}{fields}<button type=\"submit\">{}</button></form>\n",

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::cookies::{self, Jar};
 use crate::{
+    actor::Actor,
     app::App,
     auth::{
         device,
@@ -82,13 +83,21 @@ fn shown(sign_in: &SignIn, current: Option<&str>) -> Json {
     })
 }
 
+/// May they know of this sign-in of theirs?
+fn is_for(actor: &Actor, family: &str) -> bool {
+    !actor.by_code || actor.session.as_deref() == Some(family)
+}
+
 #[OpenApi]
 impl OwnSessions {
     /// List one's sign-ins
+    ///
+    /// A sign-in by a one-time code knows of itself alone, here and below: it proves a telephone, and not whose account it is.
     #[oai(path = "/sessions", method = "get")]
     async fn list(&self, caller: Caller) -> Result<Reply<SessionPage>> {
         let user = caller.actor.user_id.ok_or_else(Error::forbidden)?;
-        let found = caller.read(|reader| families::list(reader, user, DateTime(caller.actor.now)))?;
+        let mut found = caller.read(|reader| families::list(reader, user, DateTime(caller.actor.now)))?;
+        found.retain(|one| is_for(&caller.actor, &one.family));
         let results: Vec<Json> = found.iter().map(|one| shown(one, caller.actor.session.as_deref())).collect();
         Ok(Reply::json(&json!({"count": results.len(), "next": null, "previous": null, "results": results})))
     }
@@ -100,7 +109,8 @@ impl OwnSessions {
     async fn end(&self, caller: Caller, id: Path<String>) -> Result<NoContent> {
         let user = caller.actor.user_id.ok_or_else(Error::forbidden)?;
         let sessions = self.app.sessions.clone();
-        caller.write(move |tx| if sessions.end_one(tx, user, &id.0, "ended")? { Ok(()) } else { Err(Error::not_found()) }).await?;
+        let may = is_for(&caller.actor, &id.0);
+        caller.write(move |tx| if may && sessions.end_one(tx, user, &id.0, "ended")? { Ok(()) } else { Err(Error::not_found()) }).await?;
         Ok(NoContent)
     }
 
@@ -113,7 +123,7 @@ impl OwnSessions {
         let (sessions, current) = (self.app.sessions.clone(), caller.actor.session.clone());
         let ended = verbs::act(
             &caller,
-            move |tx| sessions.end_all(tx, user, current.as_deref(), "ended_elsewhere"),
+            move |tx| if tx.actor().by_code { Ok(0) } else { sessions.end_all(tx, user, current.as_deref(), "ended_elsewhere") },
             |_, _, ended| Ok(Reply::json(&json!({"ended": ended}))),
         );
         Ok(ended.await?)
@@ -128,7 +138,10 @@ impl OwnSessions {
         let sessions = self.app.sessions.clone();
         let ended = verbs::act(
             &caller,
-            move |tx| sessions.end_all(tx, user, None, "ended_everywhere"),
+            move |tx| match tx.actor().session.clone().filter(|_| tx.actor().by_code) {
+                Some(own) => sessions.end_one(tx, user, &own, "ended").map(usize::from),
+                None => sessions.end_all(tx, user, None, "ended_everywhere"),
+            },
             |_, _, ended| Ok(Reply::json(&json!({"ended": ended}))),
         );
         Ok(cookies::forgetting(ended.await?, &Jar::new(&self.app, request)))

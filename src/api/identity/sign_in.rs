@@ -95,7 +95,11 @@ impl Identity {
             // Too many sign in at once; this one was not looked at.
             Err(busy) => return taken.unused().await.and(Err(busy)),
         };
+        let known = found.as_ref().map(|found| found.id);
         let Some(found) = found.filter(|found| fits && found.is_active) else {
+            if let Some(user) = known {
+                taken.failed(user, actor(request));
+            }
             tracing::info!(target: "security", event = "login_failed", request_id = info(request).id);
             return Err(Error::unauthenticated("no_active_account", "No active account found with the given credentials"));
         };
@@ -150,7 +154,10 @@ impl Identity {
         let taken = self.app.throttle.take(Kind::Confirm(password), &user.to_string(), request).await?;
         let hash = self.app.db.read(|reader| account::password_hash(reader, user))?;
         match self.app.hasher.verify(password.to_owned(), hash).await {
-            Ok(false) => Ok(false),
+            Ok(false) => {
+                taken.failed(user, actor(request));
+                Ok(false)
+            }
             Ok(true) => taken.succeeded().await.map(|()| true),
             // It was not looked at.
             Err(busy) => taken.unused().await.and(Err(busy)),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use poem::{Request, Result};
 use poem_openapi::{
     Object, OpenApi,
-    param::Path,
+    param::{Path, Query},
     types::{Password, ToJSON},
 };
 use serde_json::json;
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     actor::{Actor, Role},
+    api::identity::page,
     app::App,
     auth::{
         gate::{Caller, info},
@@ -26,7 +27,11 @@ use crate::{
         password,
     },
     db::{Reader, Row, Writer},
-    engine::{body::Input, reply::Reply, verbs},
+    engine::{
+        body::{FormInput, Input},
+        reply::Reply,
+        verbs,
+    },
     error::{self, Error},
     kit::{DateTime, Email, Ref},
     resources::accounts::{Branch, Membership, MembershipStatus},
@@ -82,6 +87,17 @@ pub struct Invitation {
     pub updated_at: String,
 }
 
+/// What the link of an invitation is for.
+#[derive(Object)]
+pub struct InvitationLink {
+    /// What the business is called.
+    pub business_name: String,
+    /// What the person is to be there.
+    pub role: String,
+    /// Whether accepting it takes a password to be set.
+    pub needs_password: bool,
+}
+
 /// What has been joined.
 #[derive(Object)]
 pub struct Joined {
@@ -104,8 +120,8 @@ impl Invitations {
     /// Sends a link, good for seven days. The answer is the same whether the person has an account or not.
     #[oai(path = "/accounts/memberships/invite", method = "post")]
     async fn invite(&self, caller: Caller, body: Input<Invite>) -> Result<Reply<Membership, 201>> {
-        let origin = caller.origin.clone();
-        Ok(verbs::act_making::<Membership>(&caller, move |tx| joining::invite(tx, &body, &origin)).await?)
+        let config = self.0.config.clone();
+        Ok(verbs::act_making::<Membership>(&caller, move |tx| joining::invite(tx, &body, &config)).await?)
     }
 
     /// Send an invitation again
@@ -113,13 +129,13 @@ impl Invitations {
     /// With a new link; the one before is good no more.
     #[oai(path = "/accounts/memberships/:id/resend", method = "post")]
     async fn resend(&self, caller: Caller, id: Path<String>) -> Result<Reply<Membership>> {
-        let origin = caller.origin.clone();
+        let config = self.0.config.clone();
         let resend = move |tx: &mut Writer<'_>| {
             let (id, membership) = found(tx, &id.0)?;
             if membership.status != MembershipStatus::Invited {
                 return Err(Error::conflict("invalid_transition", "There is no open invitation."));
             }
-            joining::write_to(tx, id, &origin)?;
+            joining::write_to(tx, id, &config)?;
             tx.note("memberships", id, "resend", None, None)?;
             Ok(id)
         };
@@ -166,48 +182,90 @@ impl Invitations {
         Ok(verbs::act(&caller, work, |_, _, joining| Ok(joined(&joining))).await?)
     }
 
+    /// Open the link of an invitation
+    ///
+    /// Says what it is for. A browser gets a page with a button.
+    #[oai(path = "/auth/invitations/accept", method = "get")]
+    async fn open_link(
+        &self,
+        request: &Request,
+        /// Which account, as the link says.
+        uid: Query<Option<String>>,
+        /// The link's token.
+        token: Query<Option<String>>,
+    ) -> Result<Reply<InvitationLink>> {
+        const FIELD: &str = "<label for=\"p\">A password, at least 8 characters</label>\
+                             <input id=\"p\" name=\"password\" type=\"password\" autocomplete=\"new-password\" minlength=\"8\" maxlength=\"128\" required>";
+        let (uid, token) = (uid.0.unwrap_or_default(), token.0.unwrap_or_default());
+        let joining = match self.peek(request, &uid, &token) {
+            Err(error @ Error::Invalid(_)) if page::wants_page(request) => return Ok(page::refusal(&error.to_string())),
+            found => found?,
+        };
+        let (business_name, role, needs_password) = (&joining.business_name, joining.role.name(), joining.needs_password());
+        if page::wants_page(request) {
+            let fields = if needs_password { FIELD } else { "" };
+            return Ok(page::form(request, &format!("Join {business_name}"), "Join", fields, (&uid, &token)));
+        }
+        Ok(Reply::json(&json!({"business_name": business_name, "role": role, "needs_password": needs_password})))
+    }
+
     /// Accept an invitation by its link
     ///
     /// Whoever has no password yet, or shows for the first time that the address is theirs, sets one; whatever password the account had
-    /// is good no more.
+    /// is good no more, nor are its second factor and keys.
     #[oai(path = "/auth/invitations/accept", method = "post")]
-    async fn accept_link(&self, request: &Request, body: Input<Accept>) -> Result<Reply<Joined>> {
-        let sent = body.get()?;
-        let info = info(request);
-        let (uid, token) = (sent.uid.clone(), sent.token.clone());
+    async fn accept_link(&self, request: &Request, body: FormInput<Accept>) -> Result<Reply<Joined>> {
+        match self.accept_by_link(request, body.0).await {
+            Ok(joining) if page::wants_page(request) => Ok(page::told(request, &welcome(&joining))),
+            Ok(joining) => Ok(joined(&joining)),
+            Err(error @ Error::Invalid(_)) if page::wants_page(request) => Ok(page::refusal(&error.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Invitations {
+    /// The open invitation that a link is for.
+    fn peek(&self, request: &Request, uid: &str, token: &str) -> error::Result<Joining> {
+        let now = DateTime(info(request).now);
         let joining = self.0.db.read(|reader| {
-            let peeked = link::peek(reader, DateTime(info.now), &uid, &token, Purpose::Invite)?;
+            let peeked = link::peek(reader, now, uid, token, Purpose::Invite)?;
             Ok(peeked.map(|good| joining::named(reader, &good)).transpose()?.flatten())
         })?;
-        let joining = joining.ok_or_else(bad_link)?;
-        let hash = match sent.password.as_ref().filter(|_| joining.needs_password()) {
+        joining.ok_or_else(bad_link)
+    }
+
+    async fn accept_by_link(&self, request: &Request, sent: Accept) -> error::Result<Joining> {
+        let Accept { uid, token, password, full_name } = sent;
+        let info = info(request);
+        // Looked at first: only whoever has a good link may have passwords hashed.
+        let joining = self.peek(request, &uid, &token)?;
+        let hash = match password.filter(|_| joining.needs_password()) {
             Some(password) => {
                 let mut problems = error::Problems::default();
                 password::check(&password.0, &joining.names()).into_iter().for_each(|text| problems.add("password", text));
                 problems.or_ok()?;
-                Some(self.0.hasher.hash(password.0.clone()).await?)
+                Some(self.0.hasher.hash(password.0).await?)
             }
             None => None,
         };
         let mut actor = Actor::system(info.now);
         actor.request_id = info.id;
         actor.ip = info.ip.map(|ip| ip.to_string());
-        actor.user_id = Some(joining.user);
+        actor.user_id = joining.account();
         actor.business = Some(Arc::new(joining.business.clone()));
-        let name = sent.full_name.clone();
         let work = move |tx: &mut Writer<'_>| {
             // Asked again: somebody else may have used it meanwhile, or the account may have been given a password.
             let good = link::redeem(tx, &uid, &token, Purpose::Invite)?.ok_or_else(bad_link)?;
-            let joining = joining::named(tx, &good)?.ok_or_else(bad_link)?;
+            let mut joining = joining::named(tx, &good)?.ok_or_else(bad_link)?;
             if joining.needs_password() {
                 let hash = hash.as_deref().ok_or_else(|| Error::field("password", "This field is required."))?;
-                joining.prove(tx, hash, name.as_deref())?;
+                joining.prove(tx, hash, full_name.as_deref())?;
             }
             joining.join(tx)?;
             Ok(joining)
         };
-        let done = self.0.db.write(Arc::new(actor), work).await?;
-        Ok(joined(&done))
+        self.0.db.write(Arc::new(actor), work).await
     }
 }
 
@@ -216,10 +274,14 @@ fn bad_link() -> Error {
     Error::field("token", "The link is not valid, or not any more.")
 }
 
+fn welcome(joining: &Joining) -> String {
+    format!("You have joined {}.", joining.business_name)
+}
+
 fn joined(joining: &Joining) -> Reply<Joined> {
     let name = &joining.business_name;
     let body = json!({
-        "detail": format!("You have joined {name}."),
+        "detail": welcome(joining),
         "business": joining.business.id,
         "business_name": name,
         "role": joining.role.name(),

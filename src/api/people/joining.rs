@@ -7,8 +7,11 @@ use crate::{
     actor::{Business, Role},
     auth::{
         account,
+        claim::{self, Address},
         link::{self, Purpose, Redeemed},
+        proof, throttle,
     },
+    config::Config,
     db::{Reader, Row, Value, Writer},
     engine::{Options, UPDATE, body::Input, verbs},
     error::{Error, Result},
@@ -18,13 +21,16 @@ use crate::{
 
 use super::invitations::Invite;
 
+/// Where a link leads when no front end awaits it.
+const PATH: &str = "auth/invitations/accept";
+
 /// Where an invitation goes.
-enum Address {
+enum Recipient {
     Email(String),
     Phone(String),
 }
 
-impl Address {
+impl Recipient {
     fn of(tx: &Writer<'_>, sent: &Invite) -> Result<Self> {
         match (&sent.email, &sent.phone) {
             (Some(email), None) => Ok(Self::Email(email.0.clone())),
@@ -65,12 +71,15 @@ impl Address {
 }
 
 /// Makes an invitation and sends it. Answers the membership's id.
-pub(super) fn invite(tx: &mut Writer<'_>, body: &Input<Invite>, origin: &str) -> Result<i64> {
+pub(super) fn invite(tx: &mut Writer<'_>, body: &Input<Invite>, config: &Config) -> Result<i64> {
     verbs::allowed::<Membership>(tx.actor(), UPDATE)?;
     expect_rank(tx, false)?;
     let sent = body.get()?;
     expect_rank(tx, sent.role == Role::Admin)?;
-    let address = Address::of(tx, sent)?;
+    if sent.role == Role::Admin {
+        proof::expect_fresh(tx, tx.actor())?;
+    }
+    let address = Recipient::of(tx, sent)?;
     let (actor, business) = (tx.actor().clone(), business_of(tx)?);
     // Whoever is limited to a branch invites people into that.
     let branch = sent.branch.map(|branch| branch.0).or(actor.branch_id);
@@ -106,39 +115,47 @@ pub(super) fn invite(tx: &mut Writer<'_>, body: &Input<Invite>, origin: &str) ->
         }
         Some(_) => return Err(Error::field(address.field(), "This person is a member already.")),
     };
-    write_to(tx, id, origin)?;
+    write_to(tx, id, config)?;
     Ok(id)
 }
 
 /// Writes to whoever is invited, with a new link.
-pub(super) fn write_to(tx: &mut Writer<'_>, membership: i64, origin: &str) -> Result<()> {
+///
+/// # Errors
+/// 429 when there were too many already, to them or from this business.
+pub(super) fn write_to(tx: &mut Writer<'_>, membership: i64, config: &Config) -> Result<()> {
     let read = |row: &Row<'_>| Ok((row.get::<i64>(0)?, row.get::<Option<String>>(1)?));
     let found = tx.row("SELECT user_id, invited_to FROM memberships WHERE id = ?1", &[membership.into()], read)?;
     let Some((user, Some(recipient))) = found else { return Err(Error::internal("an invitation to nowhere")) };
+    let business = business_of(tx)?;
+    throttle::count_invitation(tx, &config.throttle, business, &recipient)?;
     let link = link::issue(tx, user, Purpose::Invite, json!({"membership": membership}))?;
     let name = "SELECT coalesce(nullif(full_name, ''), username, 'Somebody') FROM users WHERE id = ?1";
     let inviter: Option<String> = tx.one(name, &[tx.actor().user_id.into()])?;
     let payload = Map::from_iter([
         ("inviter".to_owned(), json!(inviter.unwrap_or_else(|| "Somebody".to_owned()))),
-        ("business".to_owned(), json!(business_name(tx, business_of(tx)?)?)),
+        ("business".to_owned(), json!(business_name(tx, business)?)),
         ("days".to_owned(), json!(Purpose::Invite.life().as_hours() / 24)),
-        ("url".to_owned(), json!(format!("{origin}/invitation?uid={}&token={}", link.uid, link.token))),
+        ("url".to_owned(), json!(link.url(&config.server.public_url(), PATH, &config.email.invite_link))),
     ]);
     let channel = if recipient.contains('@') { Channel::Email } else { Channel::Sms };
-    outbox::send(tx, Message { channel, recipient, template: "invitation".to_owned(), payload, key: None, due_at: None }).map(drop)
+    let message = Message { channel, recipient, template: "invitation".to_owned(), payload, key: None, due_at: None };
+    outbox::send_until(tx, message, Some(tx.now().0 + Purpose::Invite.life())).map(drop)
 }
 
 /// An open invitation, with what it takes to accept it.
 pub(super) struct Joining {
     pub membership: i64,
-    pub user: i64,
+    user: i64,
     pub business: Business,
     pub business_name: String,
     pub role: Role,
     /// The address that was written to is known to be the person's.
     pub is_proven: bool,
+    /// Another address of the account is known to be somebody's: the account is theirs, whoever this address belongs to.
+    is_anothers: bool,
     has_password: bool,
-    by_email: bool,
+    written_to: Address,
     username: Option<String>,
     full_name: Option<String>,
     invited_name: Option<String>,
@@ -173,8 +190,9 @@ impl Joining {
                 business_name: row.get(4)?,
                 role: Role::parse(&row.get::<String>(5)?).unwrap_or(Role::Citizen),
                 is_proven: flag(if by_email { 12 } else { 14 })?,
+                is_anothers: flag(if by_email { 14 } else { 12 })? && !flag(if by_email { 12 } else { 14 })?,
                 has_password: row.get(10)?,
-                by_email,
+                written_to: if by_email { Address::Email } else { Address::Phone },
                 username: row.get(8)?,
                 full_name: row.get(9)?,
                 invited_name: row.get(7)?,
@@ -189,6 +207,11 @@ impl Joining {
         !self.has_password || !self.is_proven
     }
 
+    /// Whose account the invitation is for, as far as that is known before it is accepted.
+    pub fn account(&self) -> Option<i64> {
+        Some(self.user).filter(|_| !self.is_anothers)
+    }
+
     /// What a password must not be like.
     pub fn names(&self) -> Vec<(&str, &str)> {
         let name = self.full_name.as_deref().or(self.invited_name.as_deref());
@@ -196,16 +219,40 @@ impl Joining {
         all.into_iter().filter_map(|(what, name)| Some((what, name?))).collect()
     }
 
-    /// The address is the person's, and the account theirs alone from now on.
-    pub fn prove(&self, tx: &mut Writer<'_>, password_hash: &str, name: Option<&str>) -> Result<()> {
-        tx.step(|tx| account::set_password(tx, self.user, password_hash))?;
-        let column = if self.by_email { "email_verified_at" } else { "phone_verified_at" };
-        let mut values: Vec<(&str, Value)> = vec![(column, tx.now().to_string().into())];
+    /// Writes down that the address is the person's, with a password of theirs. An account that had it unproven is theirs alone from now
+    /// on, whoever made it; one that is known to be somebody else's gives the address to a new one, which the invitation is then for.
+    pub fn prove(&mut self, tx: &mut Writer<'_>, password_hash: &str, name: Option<&str>) -> Result<()> {
+        if self.is_anothers {
+            claim::give_up(tx, self.user, self.written_to)?;
+            let name: Value = self.invited_name.as_deref().into();
+            self.user = tx.insert("users", vec![(self.written_to.column(), self.address.as_str().into()), ("full_name", name)])?;
+            (self.full_name, self.username, self.has_password) = (self.invited_name.clone(), None, false);
+            self.readdress(tx)?;
+        }
+        claim::take_over(tx, self.user, self.written_to, Some(password_hash), false)?;
         let name = name.map(str::trim).filter(|name| !name.is_empty()).or(self.invited_name.as_deref());
         if self.full_name.as_deref().is_none_or(str::is_empty) || !self.has_password {
-            values.extend(name.map(|name| ("full_name", name.into())));
+            let values = name.map(|name| ("full_name", name.into()));
+            tx.update("users", self.user, values.into_iter().collect())?;
         }
-        tx.update("users", self.user, values).map(drop)
+        Ok(())
+    }
+
+    /// Makes the invitation one of the person who has the address now. Rows may name the membership with whose it was, so that one ends.
+    fn readdress(&mut self, tx: &mut Writer<'_>) -> Result<()> {
+        const COLUMNS: [&str; 6] = ["role", "capabilities", "branch_id", "invited_by_id", "invited_name", "invited_to"];
+        let sql = format!("SELECT {} FROM memberships WHERE id = ?1", COLUMNS.join(", "));
+        let read = |row: &Row<'_>| (0..COLUMNS.len()).map(|index| row.get::<Value>(index)).collect::<Result<Vec<_>>>();
+        let values = tx.row(&sql, &[self.membership.into()], read)?.ok_or_else(Error::not_found)?;
+        tx.step(|tx| {
+            tx.act("end");
+            let now = tx.now().to_string();
+            set(tx, self.membership, [("status", "ended".into()), ("ended_at", now.into())])
+        })?;
+        let own: [(&str, Value); 3] =
+            [("business_id", self.business.id.into()), ("user_id", self.user.into()), ("status", "invited".into())];
+        self.membership = tx.insert("memberships", COLUMNS.into_iter().zip(values).chain(own).collect())?;
+        Ok(())
     }
 
     /// Makes a member of whoever was invited.

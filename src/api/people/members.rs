@@ -8,7 +8,7 @@ use super::{business_name, business_of, found, set, tell};
 use crate::{
     actor::Role,
     app::App,
-    auth::{gate::Caller, session::Sessions},
+    auth::{gate::Caller, proof, session::Sessions},
     db::Writer,
     engine::{body::Input, reply::Reply, verbs},
     error::{self, Error},
@@ -36,6 +36,7 @@ impl Members {
         let suspend = move |tx: &mut Writer<'_>| {
             let (id, membership) = found(tx, &id.0)?;
             expect(&membership, &[MembershipStatus::Active])?;
+            expect_proof(tx, &membership)?;
             tx.act("suspend");
             set(tx, id, [("status", "suspended".into())])?;
             shut_out(tx, &sessions, membership.user_id, "suspended")?;
@@ -70,6 +71,7 @@ impl Members {
                 if matches!(tx.actor().role, Role::Customer | Role::Citizen) { own(tx, &id.0)? } else { found(tx, &id.0)? };
             let heir = body.get()?.reassign_to.map(|heir| heir.0);
             expect(&membership, &[MembershipStatus::Active, MembershipStatus::Suspended, MembershipStatus::Invited])?;
+            expect_proof(tx, &membership)?;
             hand_over(tx, membership.user_id, heir)?;
             tx.act("end");
             set(tx, id, [("status", "ended".into()), ("ended_at", tx.now().to_string().into())])?;
@@ -93,6 +95,11 @@ fn expect(membership: &Membership, among: &[MembershipStatus]) -> error::Result<
         MembershipStatus::Ended => "The membership has ended. Invite the person again.",
     };
     Err(Error::conflict("invalid_transition", words))
+}
+
+/// Whoever takes the rights of an administrator proves who they are.
+fn expect_proof(tx: &Writer<'_>, membership: &Membership) -> error::Result<()> {
+    if membership.role == Role::Admin { proof::expect_fresh(tx, tx.actor()) } else { Ok(()) }
 }
 
 /// The caller's own membership; others' are not there for somebody who manages none.

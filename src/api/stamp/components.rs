@@ -127,7 +127,8 @@ fn shape(d: &'static Descriptor, read: bool) -> MetaSchema {
         };
         schema.description = Some(computed.doc);
         schema.nullable = !matches!(computed.output, Output::Bool);
-        let is_asked = d.about.confirmed.iter().any(|(name, _)| *name == computed.name);
+        // What is asked for under the same name, or may be said as long as it is right.
+        let is_asked = !read && (is_confirmed(d, computed.name) || d.field(computed.name).is_some_and(|field| field.input));
         shape.properties.push((computed.name, inline(if is_asked { schema } else { read_only(schema) })));
     }
     if read {
@@ -171,14 +172,15 @@ fn mixin_doc(name: &str) -> &'static str {
 }
 
 /// May a client say what the program works out?
-fn is_confirmed(d: &Descriptor, field: &Field) -> bool {
-    d.about.confirmed.iter().any(|(name, _)| *name == field.name)
+fn is_confirmed(d: &Descriptor, name: &str) -> bool {
+    d.about.confirmed.iter().any(|(confirmed, _)| *confirmed == name)
 }
 
 /// A field's place in the written or the read form; in the latter a reference that is shown as more has its id beside it.
 fn property(d: &Descriptor, field: &Field, read: bool) -> (MetaSchemaRef, Option<MetaSchemaRef>) {
     let original = d.schema.properties.iter().find(|(name, _)| *name == field.name).map(|(_, reference)| reference.clone());
-    let nullable = MetaSchema { nullable: field.nullable, read_only: field.server_set && !is_confirmed(d, field), ..MetaSchema::ANY };
+    let nullable =
+        MetaSchema { nullable: field.nullable, read_only: field.server_set && (read || !is_confirmed(d, field.name)), ..MetaSchema::ANY };
     let plain = original.unwrap_or_else(|| inline(MetaSchema::ANY)).merge(nullable);
     let expand = d.about.expand.iter().find(|(name, _)| *name == field.name).map(|(_, how)| how);
     let shown = |schema: MetaSchema| {

@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use sha2::Sha256;
 
 use self::code::{SEED_BYTES, STEP, base32, same};
-use super::{keys::hex, vault};
+use super::{account, keys::hex, vault};
 use crate::{
     db::{Reader, Row, Value, Writer},
     error::{Error, Result},
@@ -169,35 +169,27 @@ pub fn check(tx: &mut Writer<'_>, vault: &vault::Vault, user: i64, proof: &Proof
 
 /// Switches the second factor off.
 pub fn disable(tx: &mut Writer<'_>, user: i64) -> Result<()> {
-    remove(tx, user)?;
+    forget(tx, user)?;
     tx.note("users", user, "disable_2fa", None, None)?;
     tell(tx, user, "Two-factor authentication is off", "Signing in to your account takes your password alone from now on.")
 }
 
 /// Takes the second factor from somebody who has lost it, and ends all their sessions. Answers whether they had one.
 pub fn reset(tx: &mut Writer<'_>, user: i64) -> Result<bool> {
-    let had = is_on(tx, user)?;
-    remove(tx, user)?;
-    let epoch: i64 = tx.one("SELECT token_epoch FROM users WHERE id = ?1", &[user.into()])?.ok_or_else(Error::not_found)?;
-    tx.step(|tx| {
-        tx.act("reset_2fa");
-        tx.update("users", user, vec![("token_epoch", (epoch + 1).into())])
-    })?;
-    let live: Vec<i64> =
-        tx.rows("SELECT id FROM refresh_tokens WHERE user_id = ?1 AND revoked_at IS NULL", &[user.into()], |row| row.get(0))?;
-    for id in live {
-        let now = tx.now().to_string();
-        tx.update("refresh_tokens", id, vec![("revoked_at", now.into()), ("revoke_reason", "reset_2fa".into())])?;
-    }
+    let had = forget(tx, user)?;
+    account::sign_out(tx, user, ("reset_2fa", "reset_2fa"), vec![])?;
     let text = "An administrator has taken two-factor authentication from your account and signed you out everywhere. \
                 If you have not asked for that, tell them.";
     tell(tx, user, "Two-factor authentication was reset", text)?;
     Ok(had)
 }
 
-fn remove(tx: &mut Writer<'_>, user: i64) -> Result<()> {
+/// Takes the second factor away, as if it had never been there. Answers whether it was on.
+pub fn forget(tx: &mut Writer<'_>, user: i64) -> Result<bool> {
+    let had = is_on(tx, user)?;
     tx.clear("recovery_codes", "user_id = ?1", &[user.into()])?;
-    tx.clear(TABLE, "id = ?1", &[user.into()]).map(drop)
+    tx.clear(TABLE, "id = ?1", &[user.into()])?;
+    Ok(had)
 }
 
 /// New recovery codes in place of all before.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Way, among, condition, expression, fields, way};
+use super::{SearchField, Way, among, condition, expression, fields, way};
 use crate::{
     actor::Actor,
     db::{Catalog, Reader, Row, Value},
@@ -114,10 +114,12 @@ impl<'a> Search<'a> {
         }
         let matches: Vec<String> = places.iter().map(|place| condition(&fields, place)).collect();
         let matches = matches.join(" AND ");
+        if fields.iter().all(SearchField::is_own) {
+            return self.walk(catalog, &matches, query);
+        }
         match way(self.reader, catalog, self.d, self.actor, &mut query)? {
             Way::Few(test) => self.rows(&format!("{matches} AND {test}"), &query.args, self.limit),
-            Way::Many(_) => self.walk(catalog, &matches, query),
-            Way::All => self.rows(&matches, &query.args, self.limit),
+            Way::Many(_) | Way::All => self.rows(&matches, &query.args, self.limit),
         }
     }
 
@@ -140,7 +142,6 @@ impl<'a> Search<'a> {
         let terms: Vec<&str> = self.terms.iter().map(String::as_str).collect();
         let Some(searched) = catalog.searched(self.d.about.table) else { return self.rows(matches, &query.args, self.limit) };
         let (mut hits, mut below, mut looked, mut size) = (vec![], i64::MAX, 0, 4 * self.limit);
-        query.args.truncate(self.terms.len());
         while looked < MOST_CANDIDATES {
             let Some(ids) = self.reader.candidates_below(searched, &terms, below, size)? else { break };
             let mut here = Query { args: query.args.clone(), ..Query::default() };

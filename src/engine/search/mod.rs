@@ -26,6 +26,13 @@ pub struct SearchField {
     place: Place,
 }
 
+impl SearchField {
+    /// Does its text stand in the row itself, so that the index of the table alone tells?
+    fn is_own(&self) -> bool {
+        matches!(self.place, Place::Own(_))
+    }
+}
+
 /// Where a field's text stands.
 enum Place {
     /// In a column of the row itself.
@@ -114,7 +121,7 @@ pub fn way(reader: &Reader<'_>, catalog: &Catalog, d: &Descriptor, actor: &Actor
         return Ok(Way::All);
     }
     let most = most(reader, d.about.table)?;
-    if !fields.iter().all(|field| matches!(field.place, Place::Own(_))) {
+    if !fields.iter().all(SearchField::is_own) {
         // Each term may stand in another field, so each is looked up alone.
         let mut tests = vec![];
         for term in terms {

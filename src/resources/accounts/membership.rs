@@ -2,10 +2,12 @@
 //! done with them (`api::people`), and are ended, never deleted.
 
 use poem_openapi::{Enum, Object};
+use serde_json::json;
 
 use super::{Branch, User, user::shown_name};
 use crate::{
     actor::{Capability, Role},
+    auth::proof,
     db::{Reader, Writer},
     engine::{About, Access, Change, Computed, LIST, LR, Output, Resource, UPDATE, all},
     error::{Error, Result},
@@ -32,7 +34,8 @@ pub enum MembershipStatus {
 pub struct Membership {
     /// Whose it is.
     pub user_id: i64,
-    /// What the person is in the business. Nobody changes their own, and only administrators make or change administrators.
+    /// What the person is in the business. Nobody changes their own, and only administrators make or change administrators,
+    /// minutes after they have proven who they are.
     pub role: Role,
     /// What widens a member of staff beyond their own work; others have none.
     #[oai(default)]
@@ -102,12 +105,24 @@ impl Resource for Membership {
             if role != Some(self.role) && change.tx.actor().user_id == Some(self.user_id) {
                 return Err(Error::Forbidden { detail: "You cannot change your own role.".into(), code: "own_role" });
             }
+            if (role == Some(Role::Admin)) != (self.role == Role::Admin) {
+                proof::expect_fresh(change.tx, change.tx.actor())?;
+            }
         }
         if was_admin && !self.runs() {
             let business = change.tx.actor().business_id().ok_or_else(Error::forbidden)?;
             expect_another_admin(change.tx, business, self.user_id)?;
         }
         Ok(())
+    }
+
+    fn after(&self, _: i64, before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
+        let Some(before) = before.filter(|before| before.role != self.role) else { return Ok(()) };
+        let role = |role: Role| Some(json!({"role": role.name()}));
+        tx.step(|tx| {
+            tx.act("change_role");
+            tx.note("users", self.user_id, "change_role", role(before.role), role(self.role))
+        })
     }
 }
 

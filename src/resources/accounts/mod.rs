@@ -14,7 +14,6 @@ mod org_chart;
 mod referral;
 mod staff_profile;
 mod staff_role;
-mod unlock;
 pub mod user;
 
 pub use self::{
@@ -27,7 +26,6 @@ pub use self::{
     referral::Referral,
     staff_profile::{StaffProfile, StaffStatus},
     staff_role::StaffRole,
-    unlock::UserVerbs,
     user::{SUMMARY, User},
 };
 
@@ -47,10 +45,10 @@ pub fn all() -> Vec<Descriptor> {
 }
 
 /// What can be done here besides the operations that every resource has.
-pub type Verbs = (OrgChart, UserVerbs);
+pub type Verbs = OrgChart;
 
 pub fn verbs() -> Verbs {
-    (OrgChart, UserVerbs)
+    OrgChart
 }
 
 /// Who may do what with the words that staff are described with: departments, designations, branches and staff roles.

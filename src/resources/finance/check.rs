@@ -118,6 +118,7 @@ pub fn run(reader: &Reader<'_>) -> Result<Vec<Finding>> {
     }
     let (broken, _) = ledger::verify(reader)?;
     let problems = broken.iter().map(|at| format!("entry {} of business {}: {}", at.number, at.business, at.why)).collect();
+    findings.push(Finding { name: "series", holds: "documents are numbered without gaps", problems: ledger::gaps(reader)? });
     findings.push(Finding { name: "chain", holds: "every entry is as it was posted", problems });
     Ok(findings)
 }

@@ -4,13 +4,11 @@ use poem::web::Query;
 use poem_openapi::{Object, OpenApi, types::ToJSON};
 use serde_json::Value as Json;
 
-use super::Invoice;
+use super::statement::keeps_books;
 use crate::{
-    actor::Actor,
     auth::gate::Caller,
     db::Reader,
     engine::{
-        LIST, Reach, descriptor,
         query::{Parameters, parameter},
         reply::Reply,
     },
@@ -104,12 +102,6 @@ impl DebtVerbs {
         let rows = caller.scan(move |reader| aged(reader, business, direction, day)).await?;
         Ok(Reply::json(&rows.to_json().unwrap_or_default()))
     }
-}
-
-/// Only those who see all invoices see what all owe.
-fn keeps_books(actor: &Actor) -> Result<()> {
-    let sees_all = actor.business.is_some() && descriptor::of::<Invoice>().reach(actor, LIST) == Reach::All;
-    if sees_all { Ok(()) } else { Err(Error::forbidden()) }
 }
 
 async fn debts(caller: &Caller, direction: &'static str) -> Result<Reply<Vec<Debt>>> {

@@ -9,6 +9,7 @@ mod journal;
 pub mod ledger;
 mod party;
 pub mod payment;
+mod statement;
 mod tax_rate;
 mod transaction;
 
@@ -18,6 +19,7 @@ pub use invoice::{Invoice, InvoiceVerbs};
 pub use journal::{JournalEntry, JournalVerbs};
 pub use party::{Party, PartyVerbs};
 pub use payment::{Payment, PaymentVerbs};
+pub use statement::StatementVerbs;
 pub use tax_rate::TaxRate;
 pub use transaction::{Transaction, TransactionSource, TransactionState, TransactionType, TransactionVerbs};
 
@@ -37,8 +39,16 @@ pub fn all() -> Vec<Descriptor> {
 }
 
 /// What can be done here besides the operations that every resource has.
-pub type Verbs = (PartyVerbs, InvoiceVerbs, PaymentVerbs, DebtVerbs, TransactionVerbs, JournalVerbs);
+pub type Verbs = (PartyVerbs, InvoiceVerbs, PaymentVerbs, DebtVerbs, StatementVerbs, TransactionVerbs, JournalVerbs);
 
-pub fn verbs() -> Verbs {
-    (PartyVerbs, InvoiceVerbs, PaymentVerbs, DebtVerbs, TransactionVerbs, JournalVerbs)
+pub fn verbs(public_url: &str) -> Verbs {
+    (
+        PartyVerbs,
+        InvoiceVerbs { public_url: public_url.to_owned() },
+        PaymentVerbs,
+        DebtVerbs,
+        StatementVerbs,
+        TransactionVerbs,
+        JournalVerbs,
+    )
 }

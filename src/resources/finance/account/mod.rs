@@ -1,9 +1,12 @@
 //! Accounts: where money is, and the chart of everything else that it is counted under.
 
 mod computed;
+mod till;
 
 use poem_openapi::Object;
 use serde_json::{Map, Value as Json};
+
+pub use till::{default_till, may_use};
 
 use super::ledger::{self, AccountClass, AccountType, Line, OPENING_EQUITY, Posting};
 use crate::{

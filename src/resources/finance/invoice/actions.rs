@@ -4,9 +4,11 @@ use poem_openapi::{Object, OpenApi, param::Path, types::ToJSON};
 use serde_json::{Map, Value as Json};
 
 use super::{
-    Invoice, InvoiceState,
+    Invoice, InvoiceKind, InvoiceState,
     correct::{self, CreditNote, Why},
     issue::issue,
+    settle::{self, AllocateCredit},
+    share,
 };
 use crate::{
     actor::Actor,
@@ -18,7 +20,7 @@ use crate::{
     outbox::{self, Channel, Message},
     resources::finance::{
         Account,
-        payment::{Method, OnExcess, Payment},
+        payment::{Method, OnExcess, Payment, Unallocate},
     },
 };
 
@@ -79,7 +81,10 @@ pub struct InvoiceSummary {
     pub overdue_count: i64,
 }
 
-pub struct InvoiceVerbs;
+pub struct InvoiceVerbs {
+    /// What links in messages start with.
+    pub public_url: String,
+}
 
 #[OpenApi]
 impl InvoiceVerbs {
@@ -98,10 +103,34 @@ impl InvoiceVerbs {
 
     /// Send an invoice
     ///
-    /// By e-mail to its party; it has to be issued.
+    /// By e-mail to its party, with a link by which whoever has it sees it; a link that was sent before is good for nothing any more.
+    /// It has to be issued.
     #[oai(path = "/finance/invoices/:id/send", method = "post")]
     async fn send(&self, caller: Caller, id: Path<String>) -> poem::Result<Reply<Invoice>> {
-        Ok(verbs::act_on::<Invoice>(&caller, move |tx| send(tx, &id.0)).await?)
+        let public_url = self.public_url.clone();
+        Ok(verbs::act_on::<Invoice>(&caller, move |tx| send(tx, &id.0, &public_url)).await?)
+    }
+
+    /// Settle an invoice with a credit note
+    ///
+    /// With what is left of the credit note: all that there is and is open, or an amount. Answers the credit note.
+    #[oai(path = "/finance/invoices/:id/allocate", method = "post")]
+    async fn allocate(&self, caller: Caller, id: Path<String>, body: Input<AllocateCredit>) -> poem::Result<Reply<Invoice>> {
+        let work = move |tx: &mut Writer<'_>| {
+            let id = found(tx, &id.0)?;
+            settle::allocate(tx, id, body.get()?)
+        };
+        Ok(verbs::act_on::<Invoice>(&caller, work).await?)
+    }
+
+    /// Take back what a credit note settles of an invoice
+    #[oai(path = "/finance/invoices/:id/unallocate", method = "post")]
+    async fn unallocate(&self, caller: Caller, id: Path<String>, body: Input<Unallocate>) -> poem::Result<Reply<Invoice>> {
+        let work = move |tx: &mut Writer<'_>| {
+            let id = found(tx, &id.0)?;
+            settle::unallocate(tx, id, body.get()?.invoice.0)
+        };
+        Ok(verbs::act_on::<Invoice>(&caller, work).await?)
     }
 
     /// Take an invoice back
@@ -181,7 +210,7 @@ fn found(tx: &Writer<'_>, key: &str) -> Result<i64> {
     verbs::find::<Invoice>(tx, tx.actor(), key, UPDATE)
 }
 
-fn send(tx: &mut Writer<'_>, key: &str) -> Result<i64> {
+fn send(tx: &mut Writer<'_>, key: &str, public_url: &str) -> Result<i64> {
     let id = found(tx, key)?;
     let invoice = verbs::load::<Invoice>(tx, id)?;
     if invoice.state != InvoiceState::Issued {
@@ -200,11 +229,14 @@ fn send(tx: &mut Writer<'_>, key: &str) -> Result<i64> {
         let amount = item.amount.as_ref().map(Money::to_string).unwrap_or_default();
         text += &format!("\n{} x {}: {amount}", item.quantity, item.name);
     }
+    let what = if invoice.kind == InvoiceKind::CreditNote { "credit note" } else { "invoice" };
+    tx.act("send");
+    let token = share::renew(tx, id)?;
+    text += &format!("\n\n{public_url}/p/{token}/");
     let payload =
-        Map::from_iter([("subject".to_owned(), Json::from(format!("{seller}: invoice {number}"))), ("text".to_owned(), text.into())]);
+        Map::from_iter([("subject".to_owned(), Json::from(format!("{seller}: {what} {number}"))), ("text".to_owned(), text.into())]);
     let template = "message".to_owned();
     outbox::send(tx, Message { channel: Channel::Email, recipient, template, payload, key: None, due_at: None })?;
-    tx.act("send");
     tx.update("invoices", id, vec![("sent_at", tx.now().to_string().into())])?;
     Ok(id)
 }

@@ -112,10 +112,12 @@ fn lines(tx: &mut Writer<'_>, invoice: &Invoice) -> Result<Vec<ledger::Line>> {
     let owed = ledger::account(tx, owed.0, owed.1, &currency)?;
     let mut lines = vec![ledger::Line::new(owed, sign * total).of(party)];
     let mut nets: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut usual = None;
     for item in &invoice.items.0 {
-        let account = match item.account {
-            Some(account) => account.0,
-            None => ledger::category(tx, "invoice", class, &currency)?,
+        let account = match (item.account, usual) {
+            (Some(account), _) => account.0,
+            (None, Some(usual)) => usual,
+            (None, None) => *usual.insert(ledger::category(tx, "invoice", class, &currency)?),
         };
         *nets.entry(account).or_default() += Invoice::minor(item.net_amount);
     }

@@ -6,6 +6,8 @@ mod computed;
 mod correct;
 mod issue;
 mod item;
+mod settle;
+pub mod share;
 mod totals;
 
 use jiff::ToSpan;
@@ -17,7 +19,7 @@ pub use choices::{Direction, DiscountType, InvoiceKind, InvoiceState};
 pub use issue::issue;
 pub use item::InvoiceItem;
 
-use super::Party;
+use super::{Party, ledger};
 use crate::{
     actor::Capability::Finance,
     db::{Reader, Row, Writer},
@@ -190,7 +192,7 @@ impl Resource for Invoice {
         let has = |name: &str| input.get(name).is_some_and(|value| !value.is_null());
         if before.is_none() && !has("currency") && has("party") {
             let key = input["party"].as_str().map_or_else(|| input["party"].to_string(), str::to_owned);
-            let sql = "SELECT currency FROM parties WHERE business_id = ?1 AND (id = CAST(?2 AS INTEGER) OR uuid = lower(?2))";
+            let sql = "SELECT currency FROM parties WHERE business_id = ?1 AND (id = ?2 OR uuid = lower(?2))";
             if let Some(currency) = tx.one::<Option<String>>(sql, &[tx.actor().business_id().into(), key.into()])?.flatten() {
                 input.insert("currency".to_owned(), currency.into());
             }
@@ -207,6 +209,9 @@ impl Resource for Invoice {
         }
         self.defaults(tx, business, Date(actor.today()))?;
         self.check_dates()?;
+        if let Some(before) = change.before.filter(|before| before.number != self.number) {
+            before.let_number_go(tx, business)?;
+        }
         if let Some(number) = &self.number {
             let sql = "SELECT 1 FROM invoices WHERE business_id = ?1 AND direction = ?2 AND kind = ?3 AND number = ?4 AND deleted_at IS NULL \
                        AND id IS NOT ?5 AND (?2 = 'outgoing' OR party_id = ?6)";
@@ -227,9 +232,9 @@ impl Resource for Invoice {
         if self.issue == Some(true) { issue(tx, id) } else { Ok(()) }
     }
 
-    fn deleting(&self, _id: i64, _tx: &mut Writer<'_>) -> Result<()> {
+    fn deleting(&self, _id: i64, tx: &mut Writer<'_>) -> Result<()> {
         match self.state {
-            InvoiceState::Draft => Ok(()),
+            InvoiceState::Draft => self.let_number_go(tx, tx.actor().business_id().ok_or_else(Error::forbidden)?),
             _ => Err(Error::conflict("immutable", "An issued invoice is not deleted; void it instead.")),
         }
     }
@@ -285,6 +290,17 @@ impl Invoice {
     fn check_dates(&self) -> Result<()> {
         if self.due_date < self.issue_date {
             return Err(Error::field("due_date", "Ensure this date is not before the issue date."));
+        }
+        Ok(())
+    }
+
+    /// The number of a draft, before it has another or none: once the series has passed over it, that would leave a gap.
+    fn let_number_go(&self, reader: &Reader<'_>, business: i64) -> Result<()> {
+        let Some(number) = self.number.as_deref().filter(|_| self.direction == Direction::Outgoing) else { return Ok(()) };
+        if ledger::is_passed(reader, business, kind_name(self.kind), number)? {
+            let text =
+                format!("The series has passed over {number}, which would be missing: issue it under this number, and void it then.");
+            return Err(Error::conflict("number_used", text));
         }
         Ok(())
     }

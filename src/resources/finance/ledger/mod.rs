@@ -13,5 +13,5 @@ pub use chart::{
     BAD_DEBT, BANK_CHARGES, FX_CLEARING, OPENING_EQUITY, PAYABLE, RECEIVABLE, TAX_PAYABLE, TAX_RECEIVABLE, account, category, seed_chart,
 };
 pub use choices::{AccountClass, AccountType};
-pub use number::{next_number, use_number};
+pub use number::{gaps, is_passed, next_number, use_number};
 pub use posting::{Line, Posting, check_open, post, reverse};

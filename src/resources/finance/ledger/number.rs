@@ -1,5 +1,7 @@
 //! Numbers of documents: in the format of the business, one after the other, without gaps. What is not committed uses up none.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use crate::{
@@ -47,6 +49,14 @@ impl Series {
         let (digits, after) = rest.split_once('}').unwrap_or((rest, ""));
         let width = digits.trim_start_matches(':').parse::<usize>().unwrap_or(0).min(18);
         format!("{before}{place:0width$}{after}")
+    }
+
+    /// The place that a number has in the series, if it is one of it.
+    fn place(&self, number: &str) -> Option<i64> {
+        let (before, rest) = self.format.split_once("{SEQ").unwrap_or((&self.format, "}"));
+        let (_, after) = rest.split_once('}').unwrap_or((rest, ""));
+        let place: i64 = number.strip_prefix(before)?.strip_suffix(after)?.parse().ok()?;
+        (self.number(place) == number).then_some(place)
     }
 
     /// The row that counts, and the next place.
@@ -101,4 +111,55 @@ pub(super) fn next_place(tx: &mut Writer<'_>, business: i64, key: &str) -> Resul
     let (row, place) = next(tx, business, key, "")?;
     store(tx, row, business, key, "", place + 1)?;
     Ok(place)
+}
+
+/// The places of the series that a business has counted so far, in the format that it now has: each with the next place.
+fn counted(reader: &Reader<'_>, business: i64, key: &str) -> Result<Vec<(Series, i64)>> {
+    let sql = "SELECT period, next FROM number_sequences WHERE business_id = ?1 AND key = ?2";
+    let rows: Vec<(String, i64)> = reader.rows(sql, &[business.into(), key.into()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut all = vec![];
+    for (period, next) in rows {
+        let day = match period.len() {
+            7 => format!("{period}-01"),
+            4 => format!("{period}-01-01"),
+            _ => "2000-01-01".to_owned(),
+        };
+        let Some(day) = Date::parse(&day) else { continue };
+        let series = Series::of(reader, business, key, day)?;
+        // Counted otherwise before the format was changed.
+        if series.period == period {
+            all.push((series, next));
+        }
+    }
+    Ok(all)
+}
+
+/// Has the series gone past this number? Then it stays in use, or there would be a gap.
+pub fn is_passed(reader: &Reader<'_>, business: i64, key: &str, number: &str) -> Result<bool> {
+    Ok(counted(reader, business, key)?.iter().any(|(series, next)| series.place(number).is_some_and(|place| place < *next)))
+}
+
+/// The numbers that are missing in the series of documents, in words. A series begins with its first number in the format that the
+/// business now has.
+pub fn gaps(reader: &Reader<'_>) -> Result<Vec<String>> {
+    let mut gaps = vec![];
+    let series = "SELECT DISTINCT business_id, key FROM number_sequences WHERE key = 'invoice' OR key = 'credit_note' OR key = 'receipt'";
+    let all: Vec<(i64, String)> = reader.rows(series, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (business, key) in all {
+        let sql = match key.as_str() {
+            "receipt" => "SELECT number FROM payments WHERE business_id = ?1 AND ?2 = 'receipt' AND number IS NOT NULL",
+            _ => {
+                "SELECT number FROM invoices WHERE business_id = ?1 AND kind = ?2 AND direction = 'outgoing' AND number IS NOT NULL \
+                 AND deleted_at IS NULL"
+            }
+        };
+        let numbers: Vec<String> = reader.rows(sql, &[business.into(), key.as_str().into()], |row| row.get(0))?;
+        for (series, next) in counted(reader, business, &key)? {
+            let places: BTreeSet<i64> = numbers.iter().filter_map(|number| series.place(number)).collect();
+            let Some(first) = places.first().copied() else { continue };
+            let missing = (first..next).filter(|place| !places.contains(place));
+            gaps.extend(missing.map(|place| format!("{} of business {business} is missing", series.number(place))));
+        }
+    }
+    Ok(gaps)
 }

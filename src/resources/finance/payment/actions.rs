@@ -11,7 +11,12 @@ use super::{
 use crate::{
     auth::gate::Caller,
     db::{Reader, Row, Writer},
-    engine::{CREATE, Options, READ, UPDATE, body::Input, reply::Reply, verbs},
+    engine::{
+        CREATE, Options, READ, UPDATE,
+        body::Input,
+        reply::{NoContent, Reply},
+        verbs,
+    },
     error::{Error, Result},
     kit::{self, Date, Money, Ref},
     resources::finance::{Account, invoice::Invoice},
@@ -120,7 +125,7 @@ impl PaymentVerbs {
         let work = move |tx: &mut Writer<'_>| {
             let id = found(tx, &id.0)?;
             tx.act("unallocate");
-            allocation::remove(tx, id, body.get()?.invoice.0)?;
+            allocation::remove(tx, Source::Payment(id), body.get()?.invoice.0)?;
             Ok(id)
         };
         Ok(verbs::act_on::<Payment>(&caller, work).await?)
@@ -132,14 +137,25 @@ impl PaymentVerbs {
     #[oai(path = "/finance/payments/:id/void", method = "post")]
     async fn void(&self, caller: Caller, id: Path<String>, body: Input<VoidPayment>) -> poem::Result<Reply<Payment>> {
         let work = move |tx: &mut Writer<'_>| {
-            let id = found(tx, &id.0)?;
-            if !tx.actor().is_manager() {
-                return Err(Error::forbidden());
-            }
+            let id = voidable(tx, &id.0)?;
             posting::void(tx, id, body.get()?.reason.as_deref().unwrap_or_default())?;
             Ok(id)
         };
         Ok(verbs::act_on::<Payment>(&caller, work).await?)
+    }
+
+    /// Delete a payment
+    ///
+    /// Takes it back as voiding does: it stays in the list, and in the books with its reversal.
+    #[oai(path = "/finance/payments/:id", method = "delete", operation_id = "finance_payments_destroy")]
+    async fn delete(&self, caller: Caller, id: Path<String>) -> poem::Result<NoContent> {
+        verbs::allowed::<Payment>(&caller.actor, UPDATE)?;
+        let work = move |tx: &mut Writer<'_>| {
+            let id = voidable(tx, &id.0)?;
+            posting::void(tx, id, "")
+        };
+        caller.write(work).await?;
+        Ok(NoContent)
     }
 
     /// Give back what was paid too much
@@ -166,6 +182,12 @@ fn found(tx: &Writer<'_>, key: &str) -> Result<i64> {
     verbs::find::<Payment>(tx, tx.actor(), key, UPDATE)
 }
 
+/// A payment, for those who may take it back.
+fn voidable(tx: &Writer<'_>, key: &str) -> Result<i64> {
+    let id = found(tx, key)?;
+    if tx.actor().is_manager() { Ok(id) } else { Err(Error::forbidden()) }
+}
+
 /// A payment of which something is left.
 fn with_rest(tx: &Writer<'_>, key: &str) -> Result<(i64, Payment, Money)> {
     let id = found(tx, key)?;
@@ -180,13 +202,6 @@ fn with_rest(tx: &Writer<'_>, key: &str) -> Result<(i64, Payment, Money)> {
     Ok((id, payment, rest))
 }
 
-/// An amount as it is sent beside a payment.
-fn amount(sent: &Json, exponent: u8) -> Result<Money> {
-    let text = sent.as_str().map_or_else(|| sent.to_string(), |text| text.trim().to_owned());
-    let amount = Money::parse(&text, exponent).map_err(|_| Error::field("amount", "A valid number is required."))?;
-    if amount.minor > 0 { Ok(amount) } else { Err(Error::field("amount", "Ensure this value is greater than 0.")) }
-}
-
 fn allocate(tx: &mut Writer<'_>, key: &str, body: &Input<AllocatePayment>) -> Result<i64> {
     let id = found(tx, key)?;
     let body = body.get()?;
@@ -196,7 +211,9 @@ fn allocate(tx: &mut Writer<'_>, key: &str, body: &Input<AllocatePayment>) -> Re
     let currency = payment.currency.as_ref().map_or("USD", |currency| &currency.0);
     let wanted = match (body.invoice, &body.allocations, body.allocate) {
         (Some(invoice), None, None) => match &body.amount {
-            Some(sent) => Wanted::Shares(vec![allocation::Share { invoice: invoice.0, amount: amount(&sent.0, rest.exponent)?.minor }]),
+            Some(sent) => {
+                Wanted::Shares(vec![allocation::Share { invoice: invoice.0, amount: allocation::amount(&sent.0, rest.exponent)?.minor }])
+            }
             None => Wanted::Invoice(invoice.0),
         },
         (None, Some(shares), None) => Wanted::Shares(allocation::shares(tx, business, &shares.0, currency)?),
@@ -222,7 +239,7 @@ fn refund(tx: &mut Writer<'_>, key: &str, body: &Input<Refund>) -> Result<i64> {
     let body = body.get()?;
     let (_, payment, rest) = with_rest(tx, &id.to_string())?;
     let party = payment.party.ok_or_else(|| Error::conflict("not_open", "Only a payment of a party is given back."))?;
-    let given = body.amount.as_ref().map_or(Ok(rest), |sent| amount(&sent.0, rest.exponent))?;
+    let given = body.amount.as_ref().map_or(Ok(rest), |sent| allocation::amount(&sent.0, rest.exponent))?;
     if given.minor > rest.minor {
         return Err(Error::field("amount", format!("exceeds_open_amount: {given} is more than the {rest} that settles nothing.")));
     }

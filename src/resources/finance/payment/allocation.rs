@@ -47,6 +47,11 @@ impl Target {
 /// Settles so much of a target.
 pub fn add(tx: &mut Writer<'_>, source: Source, target: Target, amount: i64, date: Date) -> Result<()> {
     let ((from, source_table, source_id), (to, target_table, target_id)) = (source.column(), target.column());
+    // There is one of each pair: what was settled before becomes part of it.
+    let pair = format!("{from} = ?1 AND {to} = ?2 AND business_id = ?3");
+    let before = made(tx, &pair, &[source_id.into(), target_id.into(), tx.actor().business_id().into()])?;
+    let amount = before.iter().map(|one| one.amount).sum::<i64>() + amount;
+    take_back(tx, before)?;
     let values: Vec<(&str, Value)> = vec![
         (from, source_id.into()),
         (to, target_id.into()),
@@ -129,15 +134,16 @@ pub fn release(tx: &mut Writer<'_>, refund: i64) -> Result<()> {
     take_back(tx, all)
 }
 
-/// Takes back what a payment settles of an invoice.
+/// Takes back what a payment or a credit note settles of an invoice.
 ///
 /// # Errors
 /// 409 when it settles nothing of it.
-pub fn remove(tx: &mut Writer<'_>, payment: i64, invoice: i64) -> Result<()> {
-    let args = [payment.into(), invoice.into(), tx.actor().business_id().into()];
-    let all = made(tx, "payment_id = ?1 AND invoice_id = ?2 AND business_id = ?3", &args)?;
+pub fn remove(tx: &mut Writer<'_>, source: Source, invoice: i64) -> Result<()> {
+    let (column, _, id) = source.column();
+    let args = [id.into(), invoice.into(), tx.actor().business_id().into()];
+    let all = made(tx, &format!("{column} = ?1 AND invoice_id = ?2 AND business_id = ?3"), &args)?;
     if all.is_empty() {
-        return Err(Error::conflict("not_allocated", "The payment settles nothing of this invoice."));
+        return Err(Error::conflict("not_allocated", "Nothing of this invoice is settled by it."));
     }
     take_back(tx, all)
 }
@@ -214,8 +220,7 @@ pub fn shares(reader: &Reader<'_>, business: i64, sent: &Json, currency: &str) -
     let mut all: Vec<Share> = vec![];
     for row in rows {
         let key = row.get("invoice").map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned)).unwrap_or_default();
-        let sql =
-            "SELECT id FROM invoices WHERE business_id = ?1 AND deleted_at IS NULL AND (id = CAST(?2 AS INTEGER) OR uuid = lower(?2))";
+        let sql = "SELECT id FROM invoices WHERE business_id = ?1 AND deleted_at IS NULL AND (id = ?2 OR uuid = lower(?2))";
         let missing = || wrong(&format!("Invalid pk \"{key}\" - object does not exist."));
         let invoice = reader.one::<i64>(sql, &[business.into(), key.as_str().into()])?.ok_or_else(missing)?;
         let amount = row.get("amount").cloned().unwrap_or_default();
@@ -230,6 +235,13 @@ pub fn shares(reader: &Reader<'_>, business: i64, sent: &Json, currency: &str) -
         all.push(Share { invoice, amount: amount.minor });
     }
     Ok(all)
+}
+
+/// An amount as it is sent beside what it is taken from.
+pub fn amount(sent: &Json, exponent: u8) -> Result<Money> {
+    let text = sent.as_str().map_or_else(|| sent.to_string(), |text| text.trim().to_owned());
+    let amount = Money::parse(&text, exponent).map_err(|_| Error::field("amount", "A valid number is required."))?;
+    if amount.minor > 0 { Ok(amount) } else { Err(Error::field("amount", "Ensure this value is greater than 0.")) }
 }
 
 /// What of `amount` goes where.
@@ -273,7 +285,8 @@ pub fn plan(reader: &Reader<'_>, business: i64, wanted: &Wanted, source: &Money,
     }
     if sum < source.minor.into() && !from.keeps_excess {
         let open = Money { minor: i64::try_from(sum).unwrap_or_default(), ..*source };
-        return Err(excess("amount", *source, open));
+        let field = if matches!(wanted, Wanted::Shares(_)) { "allocations" } else { "amount" };
+        return Err(excess(field, *source, open));
     }
     Ok(shares.into_iter().filter(|share| share.amount > 0).collect())
 }

@@ -8,12 +8,13 @@ mod posting;
 use poem_openapi::{Object, types::ToJSON};
 use serde_json::{Map, Value as Json};
 
-pub use actions::PaymentVerbs;
+pub use actions::{PaymentVerbs, Unallocate};
 pub use choices::{Allocate, Method, OnExcess, PaymentState, Purpose};
 
 use self::allocation::Wanted;
 use super::{
     Account, Party,
+    account::default_till,
     invoice::{self, Direction, Invoice},
 };
 use crate::{
@@ -126,6 +127,7 @@ impl Resource for Payment {
             "journal_entry_id",
             "void_entry_id",
         ],
+        resent: Some("client_ref"),
         hidden: &["amount_allocated"],
         input: &["invoice", "allocations", "allocate", "on_excess"],
         aliases: &[
@@ -184,7 +186,7 @@ impl Resource for Payment {
             let value = input.get(name).filter(|value| !value.is_null())?;
             Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
         };
-        let of = "business_id = ?1 AND (id = CAST(?2 AS INTEGER) OR uuid = lower(?2)) AND deleted_at IS NULL";
+        let of = "business_id = ?1 AND (id = ?2 OR uuid = lower(?2)) AND deleted_at IS NULL";
         let currency: Option<String> = match (key("account"), key("invoice")) {
             (Some(account), _) => tx.one(&format!("SELECT currency FROM accounts WHERE {of}"), &[business.into(), account.into()])?,
             (None, Some(invoice)) => tx.one(&format!("SELECT currency FROM invoices WHERE {of}"), &[business.into(), invoice.into()])?,
@@ -259,13 +261,10 @@ impl Resource for Payment {
 
 impl Payment {
     /// Finds the account, and takes its currency.
-    fn check_account(&mut self, reader: &Reader<'_>, business: i64, invoice: Option<String>) -> Result<()> {
+    fn check_account(&mut self, reader: &Writer<'_>, business: i64, invoice: Option<String>) -> Result<()> {
         let currency = invoice.unwrap_or_else(|| reader_currency(reader, business));
         if self.account.is_none() {
-            // A cash box that somebody keeps is theirs; the business's own comes first.
-            let sql = "SELECT id FROM accounts WHERE business_id = ?1 AND currency = ?2 AND is_money = 1 AND is_active = 1 AND deleted_at IS NULL \
-                       ORDER BY type <> 'cash', owner_id IS NOT NULL, id LIMIT 1";
-            let account: Option<i64> = reader.one(sql, &[business.into(), currency.as_str().into()])?;
+            let account = default_till(reader, reader.actor(), &currency)?;
             let account = account.ok_or_else(|| Error::field("account", format!("There is no account for money in {currency} yet.")))?;
             self.account = Some(Ref::new(account));
         }

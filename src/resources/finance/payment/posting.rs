@@ -2,12 +2,12 @@
 
 use super::{Payment, PaymentState, Purpose, allocation};
 use crate::{
-    actor::Role,
     db::{Value, Writer},
     engine::verbs,
     error::{Error, Result},
     kit::Date,
     resources::finance::{
+        account::may_use,
         invoice::Direction,
         ledger::{self, AccountClass, Line, Posting},
     },
@@ -17,11 +17,8 @@ use crate::{
 pub fn post(tx: &mut Writer<'_>, id: i64, payment: &Payment) -> Result<()> {
     let business = tx.actor().business_id().ok_or_else(Error::forbidden)?;
     let (account, date) = (payment.account.map_or(0, |account| account.0), payment.date.unwrap_or(Date(tx.actor().today())));
-    if tx.actor().role == Role::Agent {
-        let own = "SELECT 1 FROM accounts WHERE id = ?1 AND owner_id = ?2";
-        if !tx.exists(own, &[account.into(), tx.actor().user_id.into()])? {
-            return Err(Error::forbidden());
-        }
+    if !may_use(tx, tx.actor(), account)? {
+        return Err(Error::forbidden());
     }
     let currency = payment.currency.as_ref().map_or_else(|| "USD".to_owned(), |currency| currency.0.clone());
     let lines = lines(tx, payment, account, &currency)?;

@@ -34,7 +34,7 @@ pub struct Transaction {
     pub amount: Money,
     /// What the bank or provider kept for it.
     pub transaction_charge: Option<Money>,
-    /// Where the money is, or comes from; the business's only cash box when left out.
+    /// Where the money is, or comes from; the cash box of the business when left out.
     pub account: Option<Ref<Account>>,
     /// The account's currency.
     pub currency: Option<Currency>,

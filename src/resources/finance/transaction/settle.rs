@@ -4,11 +4,11 @@ use serde_json::Value as Json;
 
 use super::{Account, Transaction, TransactionType};
 use crate::{
-    actor::Capability::Finance,
     db::{Reader, Row, Writer},
     engine::{descriptor, store},
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref},
+    resources::finance::account::{default_till, may_use},
 };
 
 /// The category of what nobody gave one.
@@ -90,18 +90,10 @@ pub(super) fn currency(reader: &Writer<'_>, key: &Json) -> Result<Option<String>
     reader.one("SELECT currency FROM accounts WHERE id = ?1", &[id.into()])
 }
 
-/// Where money is when nobody says so: the caller's only cash box, or the business's. Its id and its currency.
+/// Where money is when nobody says so, and its currency: that of the business.
 pub(super) fn default_account(tx: &Writer<'_>) -> Result<Option<(i64, String)>> {
-    let actor = tx.actor();
-    let sql = "SELECT id, currency FROM accounts WHERE business_id = ?1 AND type = 'cash' AND is_active = 1 AND deleted_at IS NULL \
-               AND (owner_id = ?2 OR ?3) ORDER BY id LIMIT 2";
-    let args = [actor.business_id().into(), actor.user_id.into(), sees_all(tx).into()];
-    let mut boxes = tx.rows(sql, &args, |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))?;
-    Ok(if boxes.len() == 1 { boxes.pop() } else { None })
-}
-
-fn sees_all(tx: &Writer<'_>) -> bool {
-    tx.actor().can(Finance)
+    let Some(business) = &tx.actor().business else { return Ok(None) };
+    Ok(default_till(tx, tx.actor(), &business.currency)?.map(|account| (account, business.currency.clone())))
 }
 
 /// The currency of an account, if money may be put there.
@@ -123,13 +115,7 @@ fn missing(field: &str, id: i64) -> Error {
 /// The currency of an account that money is entered on: those who do not keep the books have their own cash box, and no other exists
 /// for them.
 fn money_account(tx: &Writer<'_>, field: &str, id: i64) -> Result<String> {
-    if !sees_all(tx) {
-        let mine = "SELECT 1 FROM accounts WHERE id = ?1 AND owner_id = ?2";
-        if !tx.exists(mine, &[id.into(), tx.actor().user_id.into()])? {
-            return Err(missing(field, id));
-        }
-    }
-    found(tx, field, id)
+    if may_use(tx, tx.actor(), id)? { found(tx, field, id) } else { Err(missing(field, id)) }
 }
 
 /// The currency of an account that money is handed on to.

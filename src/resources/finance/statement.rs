@@ -1,0 +1,236 @@
+//! What has passed between the business and one party, and what is open of it.
+
+use poem::web::Query;
+use poem_openapi::{Object, OpenApi, param::Path, types::ToJSON};
+
+use super::{Invoice, Party, invoice::Direction};
+use crate::{
+    actor::Actor,
+    auth::gate::Caller,
+    db::{Reader, Row},
+    engine::{
+        LIST, READ, Reach, descriptor,
+        query::{Parameters, parameter},
+        reply::Reply,
+        verbs,
+    },
+    error::{Error, Result},
+    kit::{Currency, Date, Money, exponent},
+};
+
+/// What passed in one currency.
+#[derive(Object)]
+pub struct Statement {
+    /// The currency.
+    pub currency: Currency,
+    /// What the party owed before, less what it was owed.
+    pub opening_balance: Money,
+    /// What happened, in the order of the days.
+    pub lines: Vec<StatementLine>,
+    /// What the party owes in the end, less what it is owed.
+    pub closing_balance: Money,
+}
+
+/// Something that changed what a party owes.
+#[derive(Object)]
+pub struct StatementLine {
+    /// The day.
+    pub date: Date,
+    /// What it was, with its number.
+    pub document: String,
+    /// So much more is owed by them.
+    pub debit: Money,
+    /// So much less.
+    pub credit: Money,
+    /// What they owe after it.
+    pub balance: Money,
+}
+
+/// An invoice of which something is open.
+#[derive(Object)]
+pub struct OpenItem {
+    /// The id of the invoice.
+    pub id: i64,
+    /// Its number.
+    pub number: String,
+    /// Does the business sell or buy?
+    pub direction: Direction,
+    /// Its date.
+    pub issue_date: Date,
+    /// When it is to be paid.
+    pub due_date: Date,
+    /// Is that over?
+    pub is_overdue: bool,
+    /// The currency.
+    pub currency: Currency,
+    /// What it comes to.
+    pub total: Money,
+    /// What of that is settled.
+    pub paid_amount: Money,
+    /// What of that is open.
+    pub amount_due: Money,
+}
+
+/// A party with its open invoices.
+#[derive(Object)]
+pub struct PartyWithUnpaid {
+    /// The id of the party.
+    pub id: i64,
+    /// What it is called.
+    pub name: String,
+    /// What it is to the business.
+    #[oai(rename = "type")]
+    pub kind: String,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// The currency of the sum.
+    pub currency: Currency,
+    /// What is open of all of its invoices in that currency.
+    pub total_due: Money,
+    /// The open invoices, the first due first.
+    pub invoices: Vec<OpenItem>,
+}
+
+pub struct StatementVerbs;
+
+#[OpenApi]
+impl StatementVerbs {
+    /// Read the statement of a party
+    ///
+    /// What it owed, what passed (`from` one day `to` another, both included), and what it owes then, by currency. It is what the books
+    /// say; what a party is owed counts as less than nothing.
+    #[oai(path = "/finance/parties/:id/statement", method = "get")]
+    async fn statement(&self, caller: Caller, id: Path<String>, parameters: Query<Parameters>) -> poem::Result<Reply<Vec<Statement>>> {
+        let (actor, key) = (caller.actor.clone(), id.0);
+        keeps_books(&actor)?;
+        let day = |name: &str| match parameter(&parameters.0, name).map(str::trim).filter(|day| !day.is_empty()) {
+            None => Ok(None),
+            Some(day) => Date::parse(day).map(Some).ok_or_else(|| Error::field(name, "Enter a valid date.")),
+        };
+        let (from, to) = (day("from")?, day("to")?);
+        let work = move |reader: &Reader<'_>| {
+            let id = verbs::find::<Party>(reader, &actor, &key, READ)?;
+            statement(reader, &actor, id, from, to)
+        };
+        Ok(Reply::json(&caller.scan(work).await?.to_json().unwrap_or_default()))
+    }
+
+    /// List what is open with a party
+    ///
+    /// Its invoices and bills that are not settled, the first due first.
+    #[oai(path = "/finance/parties/:id/open-items", method = "get")]
+    async fn open_items(&self, caller: Caller, id: Path<String>) -> poem::Result<Reply<Vec<OpenItem>>> {
+        let (actor, key) = (caller.actor.clone(), id.0);
+        keeps_books(&actor)?;
+        let work = move |reader: &Reader<'_>| {
+            let id = verbs::find::<Party>(reader, &actor, &key, READ)?;
+            open_items(reader, &actor, id, None)
+        };
+        Ok(Reply::json(&caller.scan(work).await?.to_json().unwrap_or_default()))
+    }
+
+    /// List what a party owes or is owed
+    ///
+    /// Its open invoices of a `direction`: `outgoing` for what it owes, `incoming` for what it is owed.
+    #[oai(path = "/finance/debts/party/:party_id", method = "get")]
+    async fn debts(&self, caller: Caller, party_id: Path<String>, parameters: Query<Parameters>) -> poem::Result<Reply<Vec<OpenItem>>> {
+        let (actor, key) = (caller.actor.clone(), party_id.0);
+        keeps_books(&actor)?;
+        let direction = match parameter(&parameters.0, "direction") {
+            Some("outgoing") => Direction::Outgoing,
+            Some("incoming") => Direction::Incoming,
+            _ => return Err(Error::Malformed("Missing or invalid 'direction' (incoming|outgoing)".into()).into()),
+        };
+        let work = move |reader: &Reader<'_>| {
+            let id = verbs::find::<Party>(reader, &actor, &key, READ)?;
+            open_items(reader, &actor, id, Some(direction))
+        };
+        Ok(Reply::json(&caller.scan(work).await?.to_json().unwrap_or_default()))
+    }
+
+    /// Read a party with its open invoices
+    #[oai(path = "/finance/party-finance/:id", method = "get")]
+    async fn party(&self, caller: Caller, id: Path<String>) -> poem::Result<Reply<PartyWithUnpaid>> {
+        let (actor, key) = (caller.actor.clone(), id.0);
+        keeps_books(&actor)?;
+        let work = move |reader: &Reader<'_>| {
+            let id = verbs::find::<Party>(reader, &actor, &key, READ)?;
+            with_unpaid(reader, &actor, id)
+        };
+        Ok(Reply::json(&caller.scan(work).await?.to_json().unwrap_or_default()))
+    }
+}
+
+/// Only those who see all invoices see what passed with others.
+pub(super) fn keeps_books(actor: &Actor) -> Result<()> {
+    let sees_all = actor.business.is_some() && descriptor::of::<Invoice>().reach(actor, LIST) == Reach::All;
+    if sees_all { Ok(()) } else { Err(Error::forbidden()) }
+}
+
+fn statement(reader: &Reader<'_>, actor: &Actor, party: i64, from: Option<Date>, to: Option<Date>) -> Result<Vec<Statement>> {
+    let sql = "SELECT l.currency, e.date, e.memo, sum(l.amount) FROM journal_lines AS l \
+               JOIN accounts AS a ON a.id = l.account_id JOIN journal_entries AS e ON e.id = l.entry_id \
+               WHERE l.business_id = ?1 AND l.party_id = ?2 AND (a.type = 'receivable' OR a.type = 'payable') AND e.state = 'posted' \
+                     AND (?3 IS NULL OR e.date <= ?3) \
+               GROUP BY l.currency, e.id ORDER BY l.currency, e.date, e.id";
+    let args = [actor.business_id().into(), party.into(), to.map(|to| to.to_string()).into()];
+    let mut all: Vec<Statement> = vec![];
+    reader.each(sql, &args, |row| {
+        let (currency, date, amount): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        let money = |minor| Money { minor, exponent: exponent(&currency) };
+        if all.last().is_none_or(|last| last.currency.0 != currency) {
+            let (currency, zero) = (Currency(currency.clone()), money(0));
+            all.push(Statement { currency, opening_balance: zero, lines: vec![], closing_balance: zero });
+        }
+        let Some(last) = all.last_mut() else { return Ok(()) };
+        let date = Date::parse(&date).ok_or_else(|| Error::internal("an entry without a date"))?;
+        last.closing_balance.minor += amount;
+        if from.is_some_and(|from| date < from) {
+            last.opening_balance.minor += amount;
+        } else if amount != 0 {
+            let (debit, credit, balance) = (money(amount.max(0)), money((-amount).max(0)), last.closing_balance);
+            last.lines.push(StatementLine { date, document: row.get(2)?, debit, credit, balance });
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+fn open_items(reader: &Reader<'_>, actor: &Actor, party: i64, direction: Option<Direction>) -> Result<Vec<OpenItem>> {
+    let sql = "SELECT id, coalesce(number, ''), direction, issue_date, due_date, currency, total, amount_allocated FROM invoices \
+               WHERE business_id = ?1 AND party_id = ?2 AND state = 'issued' AND kind = 'invoice' AND amount_allocated < total \
+                     AND (?3 IS NULL OR direction = ?3) ORDER BY due_date, id";
+    let today = Date(actor.today());
+    let read = |row: &Row<'_>| {
+        let currency: String = row.get(5)?;
+        let (total, paid): (i64, i64) = (row.get(6)?, row.get(7)?);
+        let money = |minor| Money { minor, exponent: exponent(&currency) };
+        let day = |text: String| Date::parse(&text).ok_or_else(|| Error::internal("an invoice without a date"));
+        let due_date = day(row.get(4)?)?;
+        Ok(OpenItem {
+            id: row.get(0)?,
+            number: row.get(1)?,
+            direction: if row.get::<String>(2)? == "outgoing" { Direction::Outgoing } else { Direction::Incoming },
+            issue_date: day(row.get(3)?)?,
+            due_date,
+            is_overdue: due_date < today,
+            total: money(total),
+            paid_amount: money(paid),
+            amount_due: money(total - paid),
+            currency: Currency(currency.clone()),
+        })
+    };
+    reader.rows(sql, &[actor.business_id().into(), party.into(), direction.map(Direction::name).into()], read)
+}
+
+fn with_unpaid(reader: &Reader<'_>, actor: &Actor, id: i64) -> Result<PartyWithUnpaid> {
+    let invoices = open_items(reader, actor, id, None)?;
+    let sql = "SELECT name, type, email, phone, currency FROM parties WHERE id = ?1";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<String>(4)?));
+    let (name, kind, email, phone, currency) = reader.row(sql, &[id.into()], read)?.ok_or_else(Error::not_found)?;
+    let minor = invoices.iter().filter(|one| one.currency.0 == currency).map(|one| one.amount_due.minor).sum();
+    let total_due = Money { minor, exponent: exponent(&currency) };
+    Ok(PartyWithUnpaid { id, name, kind, email, phone, currency: Currency(currency), total_due, invoices })
+}

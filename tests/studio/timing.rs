@@ -1,0 +1,67 @@
+//! How long an answer takes does not tell whether somebody has an account.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+use studio::actor::Role;
+
+use crate::support::Server;
+
+/// Asks for each of the classes in turn, so that whatever else the machine does hits all alike; answers the medians.
+fn medians(server: &Server, path: &str, status: u16, rounds: usize, classes: &[(&str, Json)]) -> Vec<Duration> {
+    let client = server.client();
+    let mut samples = vec![vec![]; classes.len()];
+    for _ in 0..rounds {
+        for ((_, body), samples) in classes.iter().zip(&mut samples) {
+            let start = Instant::now();
+            let answer = client.post(path, body.clone());
+            samples.push(start.elapsed());
+            assert_eq!(answer.status, status, "{path} {body}: {}", answer.text);
+        }
+    }
+    let median = |samples: &mut Vec<Duration>| {
+        samples.sort_unstable();
+        samples[samples.len() / 2]
+    };
+    samples.iter_mut().map(median).collect()
+}
+
+#[test]
+fn known_and_unknown_names_take_as_long() {
+    let server = Server::start_with(|config| {
+        config.otp.resend_seconds = 0;
+        config.otp.per_number_a_day = 10_000;
+        config.otp.per_day = 10_000;
+        config.otp.numbers_per_address_an_hour = 10_000;
+        config.email.links_per_recipient_an_hour = 10_000;
+        config.email.recipients_per_address_an_hour = 10_000;
+    });
+    let known = server.member("known", Role::Staff).id;
+    let closed = server.member("closed", Role::Staff).id;
+    let without = server.member("without", Role::Staff).id;
+    server.write(move |tx| {
+        tx.update("users", known, vec![("phone", "+256700123450".into())])?;
+        tx.update("users", without, vec![("password_hash", studio::db::Value::Null)])?;
+        tx.update("users", closed, vec![("is_active", false.into())])
+    });
+    let login = |name: &str| json!({"username": name, "password": "not the password"});
+    let staff = |number: &str| json!({"phone_number": number, "password": "not the password"});
+    let mail = |address: &str| json!({"email": address});
+    let number = |number: &str| json!({"phone_number": number});
+    let classes = |names: &[&'static str], body: &dyn Fn(&str) -> Json| -> Vec<(&'static str, Json)> {
+        names.iter().map(|name| (*name, body(name))).collect()
+    };
+    for (path, status, rounds, classes) in [
+        ("/api/auth/login/", 401, 15, classes(&["nobody", "known", "closed", "without"], &login)),
+        ("/api/auth/staff-login/", 401, 15, classes(&["+256700123459", "+256700123450"], &staff)),
+        ("/api/auth/password-reset-request/", 200, 60, classes(&["nobody@example.com", "known@example.com", "closed@example.com"], &mail)),
+        ("/api/auth/send-otp/", 200, 60, classes(&["+256700123458", "+256700123450"], &number)),
+    ] {
+        let medians = medians(&server, path, status, rounds, &classes);
+        let said: Vec<String> = classes.iter().zip(&medians).map(|((name, _), median)| format!("{name} {median:.2?}")).collect();
+        println!("{path}: {}", said.join(", "));
+        let (least, most) = (medians.iter().min().copied().unwrap_or_default(), medians.iter().max().copied().unwrap_or_default());
+        // Generous: a password that is not compared takes a hundredth of one that is.
+        assert!(most - least <= (most / 3).max(Duration::from_millis(3)), "{path}: {}", said.join(", "));
+    }
+}
