@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use serde_json::{Map, Value as Json, json};
 use uuid::{NoContext, Timestamp as UuidTime, Uuid};
 
@@ -39,12 +39,17 @@ impl<'a> Reader<'a> {
         self.bound(sql, args.iter(), visit)
     }
 
-    fn bound<'v>(&self, sql: &str, args: impl Iterator<Item = &'v Value>, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+    fn prepared<'v>(&self, sql: &str, args: impl Iterator<Item = &'v Value>) -> Result<CachedStatement<'_>> {
         let mut statement = self.connection.prepare_cached(sql).map_err(explain)?;
         let used = statement.parameter_count();
         for (index, value) in args.enumerate().take(used) {
             statement.raw_bind_parameter(index + 1, value).map_err(explain)?;
         }
+        Ok(statement)
+    }
+
+    fn bound<'v>(&self, sql: &str, args: impl Iterator<Item = &'v Value>, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        let mut statement = self.prepared(sql, args)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(explain)? {
             visit(&Row(row))?;
@@ -58,16 +63,11 @@ impl<'a> Reader<'a> {
         Ok(all)
     }
 
-    /// The first row, if there is one.
+    /// The first row, if there is one; no others are looked for.
     pub fn row<T>(&self, sql: &str, args: &[Value], mut read: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
-        let mut found = None;
-        self.each(sql, args, |row| {
-            if found.is_none() {
-                found = Some(read(row)?);
-            }
-            Ok(())
-        })?;
-        Ok(found)
+        let mut statement = self.prepared(sql, args.iter())?;
+        let mut rows = statement.raw_query();
+        rows.next().map_err(explain)?.map(|row| read(&Row(row))).transpose()
     }
 
     /// The first cell of the first row, if there is one.

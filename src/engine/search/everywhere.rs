@@ -44,6 +44,8 @@ pub struct Hit {
 
 /// Terms under three letters are in no index: they are looked for in the names of so many of the newest rows.
 const NEWEST: usize = 500;
+/// Tables with no more rows than these are searched row by row.
+const SMALL: i64 = 1000;
 /// So many candidates of the index are looked at; if hardly any of them is the caller's, the rows of the business are gone through.
 const MOST_CANDIDATES: usize = 20_000;
 /// So many letters around what was found.
@@ -114,6 +116,9 @@ impl<'a> Search<'a> {
         }
         let matches: Vec<String> = places.iter().map(|place| condition(&fields, place)).collect();
         let matches = matches.join(" AND ");
+        if self.is_small()? {
+            return self.rows(&matches, &query.args, self.limit);
+        }
         if fields.iter().all(SearchField::is_own) {
             return self.walk(catalog, &matches, query);
         }
@@ -121,6 +126,13 @@ impl<'a> Search<'a> {
             Way::Few(test) => self.rows(&format!("{matches} AND {test}"), &query.args, self.limit),
             Way::Many(_) | Way::All => self.rows(&matches, &query.args, self.limit),
         }
+    }
+
+    /// Has the table so few rows that looking at all of them is less than asking the index? That holds all tables: the rows of a large
+    /// one stand in the way of a small one's.
+    fn is_small(&self) -> Result<bool> {
+        let sql = format!("SELECT 1 FROM \"{}\" WHERE id > {SMALL}", self.d.about.table);
+        Ok(!self.reader.exists(&sql, &[])?)
     }
 
     /// Rows whose names have words that begin with the terms.
