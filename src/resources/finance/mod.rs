@@ -7,6 +7,7 @@ mod documents;
 pub mod invoice;
 mod journal;
 pub mod ledger;
+mod named;
 mod party;
 pub mod payment;
 mod statement;

@@ -19,7 +19,7 @@ pub use choices::{Direction, DiscountType, InvoiceKind, InvoiceState};
 pub use issue::issue;
 pub use item::InvoiceItem;
 
-use super::{Party, ledger};
+use super::{Party, ledger, named::currency_of};
 use crate::{
     actor::Capability::Finance,
     db::{Reader, Row, Writer},
@@ -190,12 +190,12 @@ impl Resource for Invoice {
             input.insert("party".to_owned(), party);
         }
         let has = |name: &str| input.get(name).is_some_and(|value| !value.is_null());
-        if before.is_none() && !has("currency") && has("party") {
-            let key = input["party"].as_str().map_or_else(|| input["party"].to_string(), str::to_owned);
-            let sql = "SELECT currency FROM parties WHERE business_id = ?1 AND (id = ?2 OR uuid = lower(?2))";
-            if let Some(currency) = tx.one::<Option<String>>(sql, &[tx.actor().business_id().into(), key.into()])?.flatten() {
-                input.insert("currency".to_owned(), currency.into());
-            }
+        if before.is_none()
+            && !has("currency")
+            && has("party")
+            && let Some(currency) = currency_of::<Party>(tx, tx.actor(), &input["party"])?
+        {
+            input.insert("currency".to_owned(), currency.into());
         }
         Ok(())
     }

@@ -216,7 +216,7 @@ fn allocate(tx: &mut Writer<'_>, key: &str, body: &Input<AllocatePayment>) -> Re
             }
             None => Wanted::Invoice(invoice.0),
         },
-        (None, Some(shares), None) => Wanted::Shares(allocation::shares(tx, business, &shares.0, currency)?),
+        (None, Some(shares), None) => Wanted::Shares(allocation::shares(tx, tx.actor(), &shares.0, currency)?),
         (None, None, Some(Allocate::Auto)) => Wanted::Auto,
         _ => return Err(Error::whole("Send one of invoice, allocations and allocate.")),
     };

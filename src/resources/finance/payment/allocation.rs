@@ -6,10 +6,14 @@
 use serde_json::{Value as Json, json};
 
 use crate::{
+    actor::Actor,
     db::{Reader, Row, Value, Writer},
     error::{Error, Result},
     kit::{Date, Money, exponent},
-    resources::finance::invoice::Direction,
+    resources::finance::{
+        invoice::{Direction, Invoice},
+        named::id_of,
+    },
 };
 
 /// What settles.
@@ -211,7 +215,7 @@ pub enum Wanted {
 }
 
 /// Shares as they are sent: a list of objects with `invoice` and `amount`.
-pub fn shares(reader: &Reader<'_>, business: i64, sent: &Json, currency: &str) -> Result<Vec<Share>> {
+pub fn shares(reader: &Reader<'_>, actor: &Actor, sent: &Json, currency: &str) -> Result<Vec<Share>> {
     let wrong = |text: &str| Error::field("allocations", text);
     let Json::Array(rows) = sent else { return Err(wrong("Expected a list of items.")) };
     if rows.len() > 500 {
@@ -219,10 +223,10 @@ pub fn shares(reader: &Reader<'_>, business: i64, sent: &Json, currency: &str) -
     }
     let mut all: Vec<Share> = vec![];
     for row in rows {
-        let key = row.get("invoice").map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned)).unwrap_or_default();
-        let sql = "SELECT id FROM invoices WHERE business_id = ?1 AND deleted_at IS NULL AND (id = ?2 OR uuid = lower(?2))";
-        let missing = || wrong(&format!("Invalid pk \"{key}\" - object does not exist."));
-        let invoice = reader.one::<i64>(sql, &[business.into(), key.as_str().into()])?.ok_or_else(missing)?;
+        let key = row.get("invoice").cloned().unwrap_or_default();
+        let missing =
+            || wrong(&format!("Invalid pk \"{}\" - object does not exist.", key.as_str().map_or_else(|| key.to_string(), str::to_owned)));
+        let invoice = id_of::<Invoice>(reader, actor, &key)?.ok_or_else(missing)?;
         let amount = row.get("amount").cloned().unwrap_or_default();
         let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
         let amount = Money::parse(text.trim(), exponent(currency)).map_err(|_| wrong("A valid number is required."))?;

@@ -16,6 +16,7 @@ use super::{
     Account, Party,
     account::default_till,
     invoice::{self, Direction, Invoice},
+    named::currency_of,
 };
 use crate::{
     actor::{Capability::Finance, Role},
@@ -181,15 +182,10 @@ impl Resource for Payment {
             return Ok(());
         }
         // Amounts are read in the currency of the account.
-        let business = tx.actor().business_id();
-        let key = |name: &str| {
-            let value = input.get(name).filter(|value| !value.is_null())?;
-            Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-        };
-        let of = "business_id = ?1 AND (id = ?2 OR uuid = lower(?2)) AND deleted_at IS NULL";
-        let currency: Option<String> = match (key("account"), key("invoice")) {
-            (Some(account), _) => tx.one(&format!("SELECT currency FROM accounts WHERE {of}"), &[business.into(), account.into()])?,
-            (None, Some(invoice)) => tx.one(&format!("SELECT currency FROM invoices WHERE {of}"), &[business.into(), invoice.into()])?,
+        let sent = |name: &str| input.get(name).filter(|value| !value.is_null());
+        let currency = match (sent("account"), sent("invoice")) {
+            (Some(account), _) => currency_of::<Account>(tx, tx.actor(), account)?,
+            (None, Some(invoice)) => currency_of::<Invoice>(tx, tx.actor(), invoice)?,
             _ => None,
         };
         let default = || tx.actor().business.as_ref().map_or_else(|| "USD".to_owned(), |business| business.currency.clone());
@@ -288,7 +284,7 @@ impl Payment {
         let currency = self.currency.as_ref().map_or("USD", |currency| &currency.0);
         let wanted = match (self.invoice, &self.allocations, self.allocate) {
             (Some(invoice), ..) => Wanted::Invoice(invoice.0),
-            (_, Some(shares), _) => Wanted::Shares(allocation::shares(tx, business, &shares.0, currency)?),
+            (_, Some(shares), _) => Wanted::Shares(allocation::shares(tx, tx.actor(), &shares.0, currency)?),
             (_, _, Some(Allocate::Auto)) => Wanted::Auto,
             _ => Wanted::Nothing,
         };

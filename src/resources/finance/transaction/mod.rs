@@ -18,7 +18,7 @@ use crate::{
     engine::{About, Access, CREATE, Change, Computed, Expand, LR, LRCU, Resource, UPDATE, all, own},
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref},
-    resources::shared::File,
+    resources::{finance::named::currency_of, shared::File},
 };
 
 /// What may be changed of a transaction that is posted.
@@ -108,7 +108,7 @@ impl Resource for Transaction {
         for (account, currency) in [("account", "currency"), ("to_account", "to_currency")] {
             let named = input.get(account).or_else(|| before.and_then(|before| before.get(account)));
             let known = match named {
-                Some(key) if !key.is_null() => settle::currency(tx, key)?,
+                Some(key) if !key.is_null() => currency_of::<Account>(tx, tx.actor(), key)?,
                 _ if account == "account" => settle::default_account(tx)?.map(|(_, currency)| currency),
                 _ => None,
             };

@@ -1,11 +1,8 @@
 //! The rules of the cash book: what is filled in, and what cannot be.
 
-use serde_json::Value as Json;
-
-use super::{Account, Transaction, TransactionType};
+use super::{Transaction, TransactionType};
 use crate::{
     db::{Reader, Row, Writer},
-    engine::{descriptor, store},
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref},
     resources::finance::account::{default_till, may_use},
@@ -78,16 +75,6 @@ impl Transaction {
         }
         Err(Error::field("category", format!("\"{category}\" is not a valid choice.")))
     }
-}
-
-/// The currency of the account that a client names; `None` when there is no such account.
-pub(super) fn currency(reader: &Writer<'_>, key: &Json) -> Result<Option<String>> {
-    let key = match key {
-        Json::String(key) => key.trim().to_owned(),
-        key => key.to_string(),
-    };
-    let Some(id) = store::find(reader, descriptor::of::<Account>(), reader.actor(), &key)? else { return Ok(None) };
-    reader.one("SELECT currency FROM accounts WHERE id = ?1", &[id.into()])
 }
 
 /// Where money is when nobody says so, and its currency: that of the business.
