@@ -8,6 +8,7 @@
 //! tells people what happened to their account. `claim` says whose an address is that nobody has proven.
 
 pub mod account;
+mod alarm;
 pub mod allowance;
 pub mod api_key;
 pub mod budget;

@@ -28,6 +28,7 @@ use tokio::{
 
 use super::{
     account,
+    alarm::Alarm,
     budget::{After, Counted, Rule, Verdict},
     device,
     gate::{Gate, info},
@@ -36,7 +37,7 @@ use super::{
 };
 use crate::{
     actor::Actor,
-    config,
+    config::{self, Rate},
     db::{Reader, Writer},
     error::{Budget, Error, Result},
 };
@@ -67,11 +68,19 @@ struct Inner {
     under_way: Mutex<HashMap<String, usize>>,
     ended: Notify,
     waiting: AtomicUsize,
+    alarm: Alarm,
 }
 
 impl Inner {
     fn under_way(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody was refused, or was wrong.
+    fn note_failure(&self) {
+        if self.alarm.count(self.gate.db.clock().now().as_second()) {
+            tracing::error!(target: "security", event = "guessing", "many sign-ins fail each second: addresses have half of their budgets");
+        }
     }
 }
 
@@ -99,6 +108,7 @@ impl Success {
 impl Taken {
     /// It was right: `record` this.
     pub fn success(&self) -> Success {
+        self.place.settled.store(true, Relaxed);
         Success(self.counted.clone(), self.fresh.clone())
     }
 
@@ -126,6 +136,7 @@ impl Taken {
 
     /// It could not be looked at, so it says nothing.
     pub async fn unused(self) -> Result<()> {
+        self.place.settled.store(true, Relaxed);
         let throttle = self.place.throttle.clone();
         let db = &throttle.gate.db;
         let (counted, fresh) = (self.counted.clone(), self.fresh.clone());
@@ -139,6 +150,8 @@ struct Place {
     throttle: Arc<Inner>,
     counted: Arc<Vec<Counted>>,
     held: AtomicBool,
+    /// It was right, or not looked at.
+    settled: AtomicBool,
 }
 
 impl Place {
@@ -165,6 +178,10 @@ impl Drop for Place {
         }
         drop(under_way);
         self.throttle.ended.notify_waiters();
+        let guess = self.counted.iter().any(|one| one.after != After::Keep);
+        if guess && !self.settled.load(Relaxed) {
+            self.throttle.note_failure();
+        }
     }
 }
 
@@ -176,8 +193,8 @@ struct Refusal {
 
 impl Throttle {
     pub fn new(gate: Arc<Gate>, config: config::Throttle) -> Self {
-        let (under_way, ended, waiting) = (Mutex::default(), Notify::new(), AtomicUsize::new(0));
-        Self(Arc::new(Inner { gate, config, under_way, ended, waiting }))
+        let (under_way, ended, waiting, alarm) = (Mutex::default(), Notify::new(), AtomicUsize::new(0), Alarm::new(config.alarm));
+        Self(Arc::new(Inner { gate, config, under_way, ended, waiting, alarm }))
     }
 
     /// Counts an attempt, before it is looked at.
@@ -204,6 +221,7 @@ impl Throttle {
                     continue;
                 }
             }
+            self.0.note_failure();
             tracing::warn!(target: "security", event = "throttled", budget = refusal.budget.name, retry = refusal.budget.retry);
             return Err(Error::Throttled(refusal.budget));
         }
@@ -224,7 +242,7 @@ impl Throttle {
         if let Some(refusal) = db.read(|reader| refusal(reader, counted, now))? {
             return Ok(Err(refusal));
         }
-        let place = Arc::new(Place { throttle: self.0.clone(), counted: counted.clone(), held: AtomicBool::new(false) });
+        let place = Arc::new(Place { throttle: self.0.clone(), counted: counted.clone(), held: AtomicBool::new(false), settled: AtomicBool::new(false) });
         let (held, rules) = (place.clone(), counted.clone());
         let count = move |tx: &mut Writer<'_>| {
             let mut refused = refusal(tx, &rules, now)?;
@@ -279,7 +297,9 @@ impl Throttle {
                     add(most, &who, rule, After::Clear);
                 }
                 let Some(address) = &address else { return Ok(all) };
+                let alarmed = self.0.alarm.is_up(self.0.gate.db.clock().now().as_second());
                 for (place, rate) in config.address.iter().enumerate() {
+                    let rate = &Rate { count: if alarmed { rate.count.div_ceil(2) } else { rate.count }, ..*rate };
                     add("address", &format!("{place} {address}"), Rule::Rate(*rate), After::GiveBack);
                 }
                 if config.spray > 0 {

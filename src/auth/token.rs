@@ -50,6 +50,9 @@ struct Read {
     #[serde(default)]
     token_type: String,
     exp: i64,
+    nbf: Option<i64>,
+    aud: Option<Value>,
+    iss: Option<Value>,
     #[serde(default)]
     iat: i64,
     jti: Option<String>,
@@ -194,7 +197,11 @@ impl Tokens {
             return Err(Bad::Invalid);
         }
         let claims = self.verified(token, now).ok_or(Bad::Invalid)?;
-        let Read { token_type, exp, iat, jti, user_id, biz, role, scope, epoch, sid } = claims;
+        let Read { token_type, exp, nbf, aud, iss, iat, jti, user_id, biz, role, scope, epoch, sid } = claims;
+        // RFC 7519, 4.1.1, 4.1.3, 4.1.5: ours name no issuer and no audience, and hold from the start.
+        if iss.is_some() || aud.is_some() || nbf.is_some_and(|start| start > now.as_second()) {
+            return Err(Bad::Invalid);
+        }
         let user_id = match user_id {
             None => None,
             Some(Value::String(id)) => Some(id).filter(|id| !id.is_empty()),
@@ -289,8 +296,9 @@ mod tests {
         ];
         let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
         let tokens = Tokens::new(&key);
-        assert_eq!(tokens.read(token, at(1_300_819_379)).unwrap_err(), Bad::NoId); // the signature is good, the claims are not ours
-        assert_eq!(tokens.read(token, at(1_300_819_380)).unwrap_err(), Bad::Expired);
+        // The signature is good; the issuer is another.
+        assert!(tokens.verified(token, at(0)).is_some() && Tokens::new(KEY).verified(token, at(0)).is_none());
+        assert_eq!(tokens.read(token, at(0)).unwrap_err(), Bad::Invalid);
         assert_eq!(Tokens::new(KEY).read(token, at(0)).unwrap_err(), Bad::Invalid);
     }
 
@@ -345,7 +353,7 @@ mod tests {
         let read = |payload: &str| tokens.read(&forge(HEADER, payload), at(1000));
         let fails = |payload: &str| read(payload).err();
         assert_eq!(read(r#"{"exp":1001,"jti":"a","user_id":12}"#).unwrap().user_id, "12");
-        let bare = read(r#"{"exp":1001,"jti":"a","user_id":"u","biz":null,"nbf":5000,"aud":"x","iss":["y"]}"#).unwrap();
+        let bare = read(r#"{"exp":1001,"jti":"a","user_id":"u","biz":null,"nbf":1000,"more":1}"#).unwrap();
         assert_eq!((bare.epoch, bare.scope.as_str(), bare.token_type.as_str()), (-1, "", ""));
         for (payload, bad) in [
             (r#"{"exp":1000,"jti":"a","user_id":1}"#, Bad::Expired),
@@ -362,6 +370,9 @@ mod tests {
             (r#"{"exp":1001,"exp":2000,"jti":"a","user_id":1}"#, Bad::Invalid),
             (r#"{"exp":"1001","jti":"a","user_id":1}"#, Bad::Invalid),
             (r#"{"exp":1e300,"jti":"a","user_id":1}"#, Bad::Invalid),
+            (r#"{"exp":2000,"nbf":1001,"jti":"a","user_id":1}"#, Bad::Invalid),
+            (r#"{"exp":2000,"aud":"x","jti":"a","user_id":1}"#, Bad::Invalid),
+            (r#"{"exp":2000,"iss":["y"],"jti":"a","user_id":1}"#, Bad::Invalid),
             (r#"{"jti":"a","user_id":1}"#, Bad::Invalid),
             ("[]", Bad::Invalid),
             ("null", Bad::Invalid),

@@ -213,6 +213,8 @@ pub struct Throttle {
     pub spray: u32,
     /// Seconds that it is closed for the first time; twice as long each time after that, up to a day.
     pub spray_seconds: u32,
+    /// More failed attempts than this in each second of a minute, whoever's, raise an alarm and halve the budgets of addresses; 0 is off.
+    pub alarm: u32,
     /// The most attempts on a device that the person signed in on before, whatever became of the other budgets.
     pub device: MaybeRate,
     /// The most accounts made from one address.

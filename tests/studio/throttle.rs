@@ -157,6 +157,27 @@ fn parallel_guesses_get_exactly_what_is_allowed() {
     assert_eq!(at_once(one_address), [(401, 10), (429, 30)].into());
 }
 
+/// Whoever comes from everywhere at once is not seen by any budget of one address.
+#[test]
+fn a_minute_of_many_failures_halves_the_budgets_of_addresses() {
+    let server = Server::start_with(|config| {
+        strict(config);
+        config.throttle.alarm = 1;
+    });
+    let from_one_address = |address: &str| tally((0..12).map(|n| sign_in(&from(&server, address), &format!("{address} {n}"), "wrong").status));
+    assert_eq!(from_one_address("203.0.113.7"), [(401, 10), (429, 2)].into());
+    for second in 0..60 {
+        server.clock.advance(1);
+        for n in 0..2 {
+            assert_ne!(sign_in(&from(&server, &format!("198.51.{second}.{n}")), "nobody", "wrong").status, 200);
+        }
+    }
+    server.clock.advance(1);
+    assert_eq!(from_one_address("203.0.113.8"), [(401, 5), (429, 7)].into());
+    server.clock.advance(2);
+    assert_eq!(from_one_address("203.0.113.9"), [(401, 10), (429, 2)].into(), "it is over");
+}
+
 #[test]
 fn right_passwords_use_nothing_up() {
     let server = Server::start_with(strict);
