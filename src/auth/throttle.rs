@@ -242,7 +242,12 @@ impl Throttle {
         if let Some(refusal) = db.read(|reader| refusal(reader, counted, now))? {
             return Ok(Err(refusal));
         }
-        let place = Arc::new(Place { throttle: self.0.clone(), counted: counted.clone(), held: AtomicBool::new(false), settled: AtomicBool::new(false) });
+        let place = Arc::new(Place {
+            throttle: self.0.clone(),
+            counted: counted.clone(),
+            held: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
+        });
         let (held, rules) = (place.clone(), counted.clone());
         let count = move |tx: &mut Writer<'_>| {
             let mut refused = refusal(tx, &rules, now)?;

@@ -7,6 +7,7 @@
 
 mod failure;
 mod functions;
+mod json;
 pub mod migrate;
 pub mod search;
 mod sqlite;
@@ -33,6 +34,7 @@ use tokio::sync::{Semaphore, watch};
 
 use self::search::{SearchTable, Searched};
 pub use self::{
+    json::write_cell,
     value::{Cell, FromCell, Row, Value},
     writer::{Reader, Writer},
 };

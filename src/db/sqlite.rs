@@ -56,7 +56,8 @@ pub fn open_writer(path: &Path, cache_mib: u32) -> Result<Connection> {
     }
     let set = |name, value: i64| connection.pragma_update(None, name, value).map_err(explain);
     connection.pragma_update(None, "synchronous", "FULL").map_err(explain)?;
-    set("wal_autocheckpoint", 1000)?;
+    // In pages: often enough that the log stays short, seldom enough that pages which are written again and again are copied once.
+    set("wal_autocheckpoint", 4000)?;
     connection.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT_BYTES as i64, |_| Ok(())).map_err(explain)?;
     match connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(explain)? {
         0 => set("application_id", APPLICATION_ID.into())?,

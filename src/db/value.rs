@@ -23,13 +23,25 @@ pub enum Cell<'a> {
     Text(&'a str),
 }
 
+impl Value {
+    /// The same, borrowed.
+    pub fn cell(&self) -> Cell<'_> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Int(i) => Cell::Int(*i),
+            Self::Real(f) => Cell::Real(*f),
+            Self::Text(text) => Cell::Text(text),
+        }
+    }
+}
+
 impl rusqlite::ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Int(i) => ValueRef::Integer(*i),
-            Self::Real(f) => ValueRef::Real(*f),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        Ok(ToSqlOutput::Borrowed(match self.cell() {
+            Cell::Null => ValueRef::Null,
+            Cell::Int(i) => ValueRef::Integer(i),
+            Cell::Real(f) => ValueRef::Real(f),
+            Cell::Text(text) => ValueRef::Text(text.as_bytes()),
         }))
     }
 }

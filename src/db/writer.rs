@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 use uuid::{NoContext, Timestamp as UuidTime, Uuid};
 
 use super::{
-    Catalog, FromCell, Row, Value,
+    Catalog, Cell, FromCell, Row, Value,
     failure::explain,
+    json::write_cell,
     sqlite::{Finally, execute},
 };
 use crate::{
@@ -207,9 +208,7 @@ impl<'a> Writer<'a> {
         if self.catalog.has(table, "uuid") {
             // What it begins without is no part of the story.
             values.retain(|(_, value)| *value != Value::Null);
-            let mut story = columns_json(&values);
-            story.as_object_mut().into_iter().for_each(|story| story.extend(more.clone()));
-            self.note(table, id, "create", None, Some(story))?;
+            self.note_texts(table, id, "create", None, Some(columns_json(&values, &more)))?;
         }
         Ok(id)
     }
@@ -350,15 +349,27 @@ impl<'a> Writer<'a> {
         if !self.catalog.has(table, "uuid") {
             return Ok(());
         }
-        let (before, after) = (before.map(columns_json), after.map(columns_json));
-        self.note(table, id, verb, before, after)
+        let none = Map::new();
+        let text = |columns| columns_json(columns, &none);
+        self.note_texts(table, id, verb, before.map(text), after.map(text))
     }
 
     /// Writes down a change given as JSON: lines of a record, or an event that changes no row.
     pub fn note(&mut self, table: &'static str, id: i64, verb: &'static str, before: Option<Json>, after: Option<Json>) -> Result<()> {
+        let text = |json: Option<Json>| json.map(|json| json.to_string());
+        self.note_texts(table, id, verb, text(before), text(after))
+    }
+
+    fn note_texts(
+        &mut self,
+        table: &'static str,
+        id: i64,
+        verb: &'static str,
+        before: Option<String>,
+        after: Option<String>,
+    ) -> Result<()> {
         let sql = "INSERT INTO audit_log (business_id, at, actor_id, action, target_type, target_id, before, after, ip, request_id) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-        let text = |json: Option<Json>| Value::from(json.map(|json| json.to_string()));
         let actor = &self.actor;
         let args = [
             actor.business_id().into(),
@@ -367,8 +378,8 @@ impl<'a> Writer<'a> {
             format!("{table}.{}", self.action.unwrap_or(verb)).into(),
             table.into(),
             id.into(),
-            text(before),
-            text(after),
+            before.into(),
+            after.into(),
             actor.ip.clone().into(),
             actor.request_id.as_str().into(),
         ];
@@ -378,14 +389,23 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Columns as a JSON object; what is secret is not told.
-fn columns_json(values: &[(&str, Value)]) -> Json {
-    let cell = |name: &str, value: &Value| match value {
-        Value::Null => Json::Null,
-        _ if name.ends_with("_hash") || name.ends_with("_enc") => json!("***"),
-        Value::Int(i) => json!(i),
-        Value::Real(f) => json!(f),
-        Value::Text(text) => json!(text),
+/// Columns, and what more there is to tell, as a JSON object; what is secret is not told. Written as it goes: each write pays for it.
+fn columns_json(values: &[(&str, Value)], more: &Map<String, Json>) -> String {
+    let mut out = Vec::with_capacity(64 * values.len());
+    let begin = |out: &mut Vec<u8>, name: &str| {
+        out.push(if out.is_empty() { b'{' } else { b',' });
+        write_cell(out, Cell::Text(name));
+        out.push(b':');
     };
-    Json::Object(values.iter().map(|(name, value)| ((*name).to_owned(), cell(name, value))).collect::<Map<_, _>>())
+    for (name, value) in values {
+        begin(&mut out, name);
+        let secret = *value != Value::Null && (name.ends_with("_hash") || name.ends_with("_enc"));
+        write_cell(&mut out, if secret { Cell::Text("***") } else { value.cell() });
+    }
+    for (name, json) in more {
+        begin(&mut out, name);
+        out.extend_from_slice(json.to_string().as_bytes());
+    }
+    out.extend_from_slice(if out.is_empty() { b"{}" } else { b"}" });
+    String::from_utf8_lossy(&out).into_owned()
 }

@@ -164,7 +164,8 @@ fn a_minute_of_many_failures_halves_the_budgets_of_addresses() {
         strict(config);
         config.throttle.alarm = 1;
     });
-    let from_one_address = |address: &str| tally((0..12).map(|n| sign_in(&from(&server, address), &format!("{address} {n}"), "wrong").status));
+    let from_one_address =
+        |address: &str| tally((0..12).map(|n| sign_in(&from(&server, address), &format!("{address} {n}"), "wrong").status));
     assert_eq!(from_one_address("203.0.113.7"), [(401, 10), (429, 2)].into());
     for second in 0..60 {
         server.clock.advance(1);
