@@ -69,33 +69,44 @@ impl Files {
     /// plain text, CSV, mp3, m4a, mp4 and webm: by their bytes, whatever they are called. HTML, SVG and XML are kept as plain bytes.
     #[oai(path = "/:id/files", method = "post", operation_id = "files_create")]
     async fn create(&self, uploader: Uploader, id: Path<String>, body: Upload) -> Result<Reply<File, 201>> {
-        let (d, quota) = (self.resource, self.storage.quota_bytes());
-        // Before a byte is read; and again with the row, for much may happen while a file arrives.
-        let may = |more: i64| {
-            let key = id.0.clone();
-            move |tx: &mut Writer<'_>| {
-                let target = verbs::target_for_change(tx, d, &key)?;
-                check_quota(tx, more, quota)?;
-                Ok(target)
-            }
-        };
-        uploader.caller.write(may(1)).await?;
-        let arrived = receive(&self.storage, body).await?;
-        // Before it is kept as well: what is refused must not fill the disk.
-        uploader.caller.write(may(arrived.size())).await?;
-        let received = arrived.keep().await?;
-        let told = format!("{} {:?} {:?}", received.kept.sha256, received.filename, received.purpose);
-        let caller = uploader.arrived(&told);
-        let may = may(received.kept.size);
-        let attach = move |tx: &mut Writer<'_>| {
-            let target = may(tx)?;
-            let mut record = received.record();
-            record.insert("target_type".into(), d.word().into());
-            record.insert("target_id".into(), target.into());
-            verbs::insert::<File>(tx, record, Options { internal: true, ..Options::default() })
-        };
-        Ok(verbs::act_making::<File>(&caller, attach).await?)
+        attach(self.resource, &self.storage, uploader, id.0, body).await
     }
+}
+
+/// Attaches a file to a record that the caller may change.
+pub(super) async fn attach(
+    d: &'static Descriptor,
+    storage: &Storage,
+    uploader: Uploader,
+    id: String,
+    body: Upload,
+) -> Result<Reply<File, 201>> {
+    let quota = storage.quota_bytes();
+    // Before a byte is read; and again with the row, for much may happen while a file arrives.
+    let may = |more: i64| {
+        let key = id.clone();
+        move |tx: &mut Writer<'_>| {
+            let target = verbs::target_for_change(tx, d, &key)?;
+            check_quota(tx, more, quota)?;
+            Ok(target)
+        }
+    };
+    uploader.caller.write(may(1)).await?;
+    let arrived = receive(storage, body).await?;
+    // Before it is kept as well: what is refused must not fill the disk.
+    uploader.caller.write(may(arrived.size())).await?;
+    let received = arrived.keep().await?;
+    let told = format!("{} {:?} {:?}", received.kept.sha256, received.filename, received.purpose);
+    let caller = uploader.arrived(&told);
+    let may = may(received.kept.size);
+    let attach = move |tx: &mut Writer<'_>| {
+        let target = may(tx)?;
+        let mut record = received.record();
+        record.insert("target_type".into(), d.word().into());
+        record.insert("target_id".into(), target.into());
+        verbs::insert::<File>(tx, record, Options { internal: true, ..Options::default() })
+    };
+    Ok(verbs::act_making::<File>(&caller, attach).await?)
 }
 
 /// Refuses what would take a business over its quota. Deleted files count: they can be restored.

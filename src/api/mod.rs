@@ -6,6 +6,7 @@ mod businesses;
 mod comments;
 mod crud;
 mod docs;
+mod documents;
 mod envelope;
 mod events;
 mod files;
@@ -13,6 +14,7 @@ mod front;
 mod identity;
 mod imports;
 mod integrations;
+mod party_finance;
 mod people;
 mod search;
 mod shared_page;
@@ -36,21 +38,25 @@ pub use self::front::protect;
 use self::{
     api_keys::ApiKeys,
     businesses::Businesses,
+    documents::Documents,
     events::Events,
     files::FileVerbs,
     front::Front,
     identity::Everywhere,
     imports::Imports,
     integrations::Integrations,
+    party_finance::PartyFinance,
     people::{Invitations, Members, People},
     search::Search,
     stamp::{House, Resources},
 };
 use crate::{app::App, resources};
 
-type Operations = House<(Everywhere, Resources, (Search, Events, Imports, FileVerbs, ApiKeys), Belonging, resources::Verbs)>;
+type Operations = House<(Everywhere, Resources, (Search, Events, Imports, FileVerbs, ApiKeys), Belonging, Finance, resources::Verbs)>;
 /// Who belongs to which business, and the businesses themselves.
 type Belonging = (Invitations, Members, People, Businesses, Integrations);
+/// What finance takes and answers that its room alone cannot: files, and pages of what is no record.
+type Finance = (Documents, PartyFinance);
 
 /// All operations and, beside them, the documents and the checks.
 struct Served {
@@ -197,9 +203,11 @@ pub fn routes() -> Vec<(String, String, String)> {
 /// The endpoint of the whole program.
 pub fn endpoint(app: &App) -> impl Endpoint<Output = Response> + 'static {
     let (pages, storage) = (app.pages(), app.storage.clone());
-    let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage), ApiKeys);
+    let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage.clone()), ApiKeys);
+    let finance = (Documents(storage), PartyFinance(pages));
     let belonging = (Invitations(app.clone()), Members(app.clone()), People, Businesses(app.clone()), Integrations(app.clone()));
-    let api = (Everywhere(app.clone()), Resources(app.clone()), shared, belonging, resources::verbs(&app.config.server.public_url()));
+    let api =
+        (Everywhere(app.clone()), Resources(app.clone()), shared, belonging, finance, resources::verbs(&app.config.server.public_url()));
     let operations = House { api, gate: app.gate.clone() };
     let service = OpenApiService::new(Served { operations, app: app.clone() }, "", "");
     Front::new(app, service)

@@ -39,7 +39,7 @@ pub fn explain(error: rusqlite::Error) -> Error {
 }
 
 /// What triggers refuse with, before the words.
-const REFUSALS: [&str; 10] = [
+const REFUSALS: [&str; 12] = [
     "immutable",
     "in_use",
     "unbalanced",
@@ -50,6 +50,8 @@ const REFUSALS: [&str; 10] = [
     "not_open",
     "mismatch",
     "exceeds_open_amount",
+    "exceeds_approved_amount",
+    "self_approval",
 ];
 
 /// A refusal by a trigger that is made for clients: `books_locked: The books are locked for this date.`

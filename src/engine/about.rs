@@ -254,6 +254,8 @@ impl Computed {
 pub enum Expand {
     /// The target's name.
     Label,
+    /// A text, by SQL over `x`.
+    Text(&'static str),
     /// An object: the component's name, and key and SQL (over `x`) of each member.
     Object(&'static str, &'static [(&'static str, &'static str)]),
 }

@@ -268,6 +268,7 @@ impl Descriptor {
             let id = std::mem::take(sql);
             let (value, how) = match how {
                 Expand::Label => ("x.name".to_owned(), Write::Plain),
+                Expand::Text(sql) => ((*sql).to_owned(), Write::Plain),
                 Expand::Object(_, members) => {
                     let members: Vec<String> = members.iter().map(|(key, sql)| format!("'{key}', {sql}")).collect();
                     (format!("json_object({})", members.join(", ")), Write::Raw)

@@ -179,8 +179,10 @@ impl Resource for Business {
     }
 
     fn after(&self, id: i64, before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
-        if before.is_some() {
-            return Ok(());
+        match before {
+            Some(before) if before.currency != self.currency => return finance::ledger::follow_currency(tx, id, &self.currency.0),
+            Some(_) => return Ok(()),
+            None => {}
         }
         if let Some(user) = tx.actor().user_id {
             account::join(tx, user, id, Role::Admin)?;
@@ -247,7 +249,7 @@ fn free_slug(reader: &Reader<'_>, name: &str) -> Result<String> {
 type Seed = fn(&mut Writer<'_>, i64) -> Result<()>;
 
 /// The sections whose work needs rows from the beginning.
-const SEEDS: [Seed; 1] = [finance::ledger::seed_chart];
+const SEEDS: [Seed; 2] = [finance::ledger::seed_chart, finance::ledger::seed_cash];
 
 /// Puts into a new business whatever its work needs from the beginning.
 pub fn seed_business(tx: &mut Writer<'_>, business: i64) -> Result<()> {

@@ -1,8 +1,9 @@
 //! What the books hold: invoices, payments, transactions and entries in every state that they can come to.
 
 use serde_json::{Value, json};
+use studio::actor::Role;
 
-use crate::samples::World;
+use crate::{samples::World, support::Client};
 
 /// Makes more of a resource than its samples: what only comes about by what is done.
 pub fn more(world: &World, path: &str) {
@@ -14,6 +15,8 @@ pub fn more(world: &World, path: &str) {
         "finance/invoices" => invoices(world),
         "finance/payments" => payments(world),
         "finance/transactions" => transactions(world),
+        "finance/requisitions" => requisitions(world),
+        "finance/goals" | "finance/goal-milestones" => goals(world),
         _ => {}
     }
 }
@@ -61,6 +64,70 @@ fn payments(world: &World) {
     act(&pay(json!({"party": party, "amount": "22", "account": dollars})), "refund", json!({"amount": "5"}));
     act(&pay(json!({"party": party, "amount": "23", "account": dollars})), "void", json!({"reason": "Bounced"}));
     pay(json!({"party": party, "amount": "24", "account": euros}));
+    pay(json!({"party": party, "amount": "25", "account": dollars, "goal": goal(world, "100")}));
+    pay(json!({"requisition": approved(world, "26"), "amount": "6", "account": dollars}));
+}
+
+/// A goal in dollars.
+fn goal(world: &World, target: &str) -> Value {
+    let body = json!({"title": world.name("Gather"), "target_amount": target, "currency": "USD", "due_date": "2027-06-30"});
+    world.admin.create("/api/finance/goals/", body)["id"].clone()
+}
+
+/// A requisition of somebody else that was approved.
+fn approved(world: &World, amount: &str) -> Value {
+    let asks = world.server.member(&format!("asks{}", world.next()), Role::Staff);
+    let body = json!({"purpose": world.name("Tools"), "amount": amount, "currency": "USD"});
+    let id = asks.create("/api/finance/requisitions/", body)["id"].clone();
+    world.admin.post(&format!("/api/finance/requisitions/{id}/approve/"), json!({})).expect(200);
+    id
+}
+
+/// One of each status and of each way of being paid, and one with items.
+fn requisitions(world: &World) {
+    let account = account(world, "USD");
+    world.admin.create("/api/finance/payments/", json!({"category": "miscellaneous", "amount": "500", "account": account}));
+    let pay = |id: &Value, amount: &str| {
+        world.server.clock.advance(60);
+        world.admin.post(&format!("/api/finance/requisitions/{id}/pay/"), json!({"amount": amount, "account": account})).expect(201);
+    };
+    approved(world, "31");
+    pay(&approved(world, "32"), "32");
+    pay(&approved(world, "33"), "3");
+    let act = |client: &Client, id: &Value, action: &str, body: Value| {
+        world.server.clock.advance(60);
+        client.post(&format!("/api/finance/requisitions/{id}/{action}/"), body).expect(200);
+    };
+    let asks = world.server.member(&format!("asks{}", world.next()), Role::Staff);
+    let items = json!([{"particular": "Nights", "quantity": "2.5", "unit_cost": "46.2"}, {"particular": "Bus", "unit_cost": 4}]);
+    let ask = |more: Value| {
+        let mut body = json!({"purpose": world.name("Trip"), "items": items});
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        asks.create("/api/finance/requisitions/", body)["id"].clone()
+    };
+    act(&world.admin, &ask(json!({})), "reject", json!({"comment": "Too much"}));
+    act(&asks, &ask(json!({"urgency": "high"})), "cancel", json!({}));
+    ask(json!({"draft": true, "urgency": "low"}));
+}
+
+/// Goals that are served by payments and by other income, reached in part, and one that was missed.
+fn goals(world: &World) {
+    let (far, near, account) = (goal(world, "400"), goal(world, "40"), account(world, "USD"));
+    for (goal, amount) in [(&far, "50"), (&far, "399"), (&near, "10"), (&near, "30")] {
+        world.admin.create("/api/finance/goal-milestones/", json!({"goal": goal, "amount": amount, "label": world.name("Step")}));
+        world.server.clock.advance(60);
+    }
+    let pay = |goal: &Value, amount: &str| {
+        let body = json!({"amount": amount, "account": account});
+        world.admin.post(&format!("/api/finance/goals/{goal}/add_payment/"), body).expect(201);
+        world.server.clock.advance(60);
+    };
+    pay(&far, "60");
+    pay(&near, "45");
+    let income = json!({"type": "income", "amount": "14", "account": account, "goal": far});
+    world.admin.create("/api/finance/transactions/", income);
+    let missed = json!({"title": world.name("Late"), "target_amount": "9", "start_date": "2025-01-01", "due_date": "2025-12-31"});
+    world.admin.create("/api/finance/goals/", missed);
 }
 
 /// A transfer between currencies, one that was reversed, and one that shows a payment.
@@ -75,6 +142,7 @@ fn transactions(world: &World) {
     let wrong = enter(json!({"type": "income", "amount": "14", "account": dollars, "party": party}));
     world.admin.post(&format!("/api/finance/transactions/{}/reverse/", wrong["id"]), json!({"reason": "Twice"})).expect(200);
     world.admin.create("/api/finance/payments/", json!({"party": party, "amount": "16", "account": dollars}));
+    enter(json!({"type": "income", "amount": "19", "account": dollars, "goal": goal(world, "200")}));
 }
 
 /// Entries by hand on several days, two of them taken back, and those of a payment and a transaction.

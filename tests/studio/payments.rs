@@ -1,7 +1,7 @@
 //! Payments: what they settle, what is left of them, how they are taken back and given back, and what the database refuses.
 
 use serde_json::{Value, json};
-use studio::actor::Role;
+use studio::actor::{Capability, Role};
 
 use crate::invoices::{Books, INVOICES};
 
@@ -199,7 +199,7 @@ fn what_was_posted_stays() {
     }
     let kept = books.admin.patch(&path, json!({"notes": "In coins", "reference": "7", "amount": "5"})).expect(200);
     assert_eq!((&kept["notes"], &kept["amount"]), (&json!("In coins"), &json!("5.00")));
-    let clerk = books.server.staff("clerk", &[studio::actor::Capability::Finance]);
+    let clerk = books.server.staff("clerk", &[Capability::Finance]);
     assert_eq!(clerk.post(&format!("{path}void/"), json!({})).status, 403);
     let once = books.admin.with("idempotency-key", "k1");
     let body = json!({"party": books.party, "amount": 9});
@@ -376,4 +376,32 @@ fn a_universal_id_is_no_number() {
         .read(|reader| reader.rows("SELECT invoice_id FROM allocations ORDER BY id", &[], |row| row.get(0)))
         .expect("ids");
     assert_eq!(settled.len(), 2, "and nobody else's");
+}
+
+#[test]
+fn parties_are_listed_with_what_is_open() {
+    let books = Books::open();
+    let vendor = books.admin.create("/api/finance/parties/", json!({"name": "Zebra", "type": "vendor"}))["id"].clone();
+    books.admin.create("/api/finance/parties/", json!({"name": "Nothing open"}));
+    let first = books.issued("30");
+    books.issued("1000");
+    books.admin.post(&format!("{INVOICES}{}/pay/", first["id"]), json!({"amount": 10})).expect(201);
+    books.admin.create(INVOICES, json!({"party": vendor, "direction": "incoming", "number": "B", "amount": 7, "issue": true}));
+    let list = |query: &str| books.admin.get(&format!("/api/finance/party-finance/{query}")).expect(200);
+    let names = |page: &Value| page["results"].as_array().into_iter().flatten().map(|one| one["name"].clone()).collect::<Vec<_>>();
+    let all = list("");
+    assert_eq!((&all["count"], names(&all)), (&json!(2), vec![json!("Acme"), json!("Zebra")]));
+    assert_eq!(all["results"][0]["total_due"], "1020.00", "of all of its invoices");
+    assert_eq!(all["results"][0], books.admin.get(&format!("/api/finance/party-finance/{}/", books.party)).expect(200));
+    assert_eq!(names(&list("?role=debtors")), ["Acme"]);
+    assert_eq!(names(&list("?role=creditors")), ["Zebra"]);
+    let page = list("?page_size=1");
+    assert_eq!((page["count"].clone(), names(&page)), (json!(2), vec![json!("Acme")]));
+    let next = page["next"].as_str().and_then(|url| url.strip_prefix(&books.server.url)).expect("a next page").to_owned();
+    assert_eq!(names(&books.admin.get(&next).expect(200)), ["Zebra"]);
+    assert_eq!(books.admin.get("/api/finance/party-finance/?page=3").status, 404);
+    assert_eq!(books.admin.get("/api/finance/party-finance/?role=x").status, 400);
+    assert_eq!(books.server.client().get("/api/finance/party-finance/").status, 401);
+    assert_eq!(books.server.member("clerk", Role::Staff).get("/api/finance/party-finance/").status, 403);
+    books.server.staff("officer", &[Capability::Finance]).get("/api/finance/party-finance/").expect(200);
 }

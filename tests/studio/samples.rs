@@ -321,6 +321,47 @@ pub const SAMPLES: &[Sample] = &[
         filled_in: &["number", "direction", "account", "charge", "currency", "date", "journal_entry_id"],
     },
     Sample {
+        path: "finance/requisitions",
+        least: |world| json!({"purpose": world.name("Travel"), "amount": format!("{}.00", 10 + world.next())}),
+        full: full_requisition,
+        patch: |world| json!({"comments": world.name("Before noon")}),
+        filled_in: &["number", "requested_by", "category", "currency"],
+    },
+    Sample {
+        path: "finance/goals",
+        least: |world| json!({"title": world.name("Save"), "target_amount": format!("{}.00", 1000 + world.next()), "due_date": "2027-12-31"}),
+        full: |world| {
+            let n = world.next();
+            json!({
+                "title": world.name("Collect"),
+                "description": world.name("For the new roof"),
+                "target_amount": format!("{}.50", 1000 + n),
+                "currency": (["EUR", "KES", "USD"][n as usize % 3]),
+                "start_date": "2026-01-01",
+                "due_date": format!("{}-02-{:02}", if n.is_multiple_of(2) { 2026 } else { 2028 }, n % 28 + 1),
+                "owner": world.person(Role::Manager),
+                "archived_at": if n.is_multiple_of(2) { json!("2026-02-28T10:00:00.000Z") } else { Value::Null },
+            })
+        },
+        patch: |world| json!({"title": world.name("Collect more")}),
+        filled_in: &["currency", "start_date", "owner"],
+    },
+    Sample {
+        path: "finance/goal-milestones",
+        least: |world| json!({"goal": world.kept("finance/goals"), "amount": format!("{}.00", world.next())}),
+        full: |world| {
+            let n = world.next();
+            json!({
+                "goal": world.another("finance/goals"),
+                "amount": format!("{n}.25"),
+                "label": world.name("Half way"),
+                "notify": n.is_multiple_of(2),
+            })
+        },
+        patch: |world| json!({"label": world.name("Nearly there")}),
+        filled_in: &["currency"],
+    },
+    Sample {
         path: "saved-views",
         least: |world| json!({"resource": "field/leads", "name": world.name("View")}),
         full: |world| {
@@ -402,6 +443,24 @@ fn full_invoice(world: &World) -> Value {
             item(world.name("More"), Value::Null, ["100.50", "20.00", "80.50", "8.05", "72.45", "0.00"]),
         ],
         "amount": "153.90",
+    })
+}
+
+/// With all that can be said but its items, by which it would come to what they do: `books` has those.
+fn full_requisition(world: &World) -> Value {
+    let n = world.next();
+    json!({
+        "requested_by": world.person(Role::Agent),
+        "department": world.another("accounts/departments"),
+        "party": world.another("finance/parties"),
+        "purpose": world.name("Conference"),
+        "urgency": (["low", "medium", "high", "urgent"][n as usize % 4]),
+        "needed_by": format!("2026-05-{:02}", n % 28 + 1),
+        "category": (["travel", "marketing", "office"][n as usize % 3]),
+        "amount": format!("{}.50", 115 + n),
+        "currency": (["EUR", "KES", "USD"][n as usize % 3]),
+        "comments": world.name("As last year"),
+        "items": [],
     })
 }
 

@@ -73,6 +73,16 @@ const FILLED: &[&str] = &[
     "payments.currency",
     "payments.date",
     "payments.amount_allocated",
+    "requisitions.requested_by_id",
+    "requisitions.category",
+    "requisitions.amount",
+    "requisitions.currency",
+    "requisitions.paid_amount",
+    "requisition_items.amount",
+    "goals.currency",
+    "goals.start_date",
+    "goals.owner_id",
+    "goal_milestones.currency",
     "parties.currency",
     "accounts.class",
     "accounts.currency",
@@ -344,6 +354,58 @@ fn data_is_copied_before_it_is_migrated() {
     // Nothing to migrate, nothing to copy.
     drop(open(old.path()).expect("it opens again"));
     assert_eq!(fs::read_dir(old.path().join("data/backups")).expect("copies").count(), 1);
+}
+
+/// Tables that are made again keep what they hold, and what refers to it.
+#[test]
+fn payments_from_before_they_knew_requisitions_are_kept() {
+    let (full, old) = (Folder::new(), Folder::new());
+    drop(open(full.path()).expect("a new database"));
+    let hash = |name: &str| -> String {
+        connect(full.path()).query_row("SELECT hash FROM migrations WHERE name = ?1", [name], |row| row.get(0)).expect("a hash")
+    };
+    db::create_folder(&old.path().join("data")).expect("a folder");
+    let connection = connect(old.path());
+    for migration in migrate::list(&connection).expect("the migrations").iter().filter(|one| one.name < "0015") {
+        connection.execute_batch(migration.sql).expect("a migration");
+        let remember = "INSERT INTO migrations VALUES (?1, ?2, '2026-01-01T00:00:00.000Z')";
+        connection.execute(remember, [migration.name, &hash(migration.name)]).expect("remembered");
+    }
+    let day = "'2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'";
+    let payment = "INSERT INTO payments (id, uuid, created_at, updated_at, business_id, party_id, account_id, amount, currency, date, direction, purpose)";
+    connection
+        .execute_batch(&format!(
+            "INSERT INTO businesses (id, uuid, created_at, updated_at, name, slug) VALUES (1, 'b', {day}, 'Kept', 'kept');
+             INSERT INTO parties (id, uuid, created_at, updated_at, business_id, name, currency) VALUES (1, 'p', {day}, 1, 'Acme', 'USD');
+             INSERT INTO accounts (id, uuid, created_at, updated_at, business_id, name, currency, allow_negative)
+                 VALUES (1, 'a', {day}, 1, 'Bank', 'USD', 1);
+             {payment} VALUES (7, 'p7', {day}, 1, 1, 1, 5, 'USD', '2026-01-01', 'incoming', 'settlement');
+             {payment} VALUES (9, 'p9', {day}, 1, 1, 1, 3, 'USD', '2026-01-01', 'outgoing', 'refund');
+             INSERT INTO allocations (uuid, created_at, updated_at, business_id, payment_id, refund_id, amount, date)
+                 VALUES ('x', {day}, 1, 7, 9, 3, '2026-01-01');
+             INSERT INTO transactions (id, uuid, created_at, updated_at, business_id, type, amount, account_id, currency, date, related_payment_id)
+                 VALUES (4, 't', {day}, 1, 'income', 5, 1, 'USD', '2026-01-01', 7);"
+        ))
+        .expect("what a business has");
+    drop(connection);
+    drop(open(old.path()).expect("it is migrated"));
+    let migrated = connect(old.path());
+    let text = |sql: &str| migrated.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a row");
+    let kept = "SELECT group_concat(id || ':' || amount || ':' || amount_allocated || ':' || direction) FROM payments";
+    assert_eq!(text(kept), "7:5:3:incoming,9:3:3:outgoing");
+    assert_eq!(text("SELECT id || ':' || related_payment_id FROM transactions"), "4:7");
+    let wrong: i64 = migrated.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).expect("a count");
+    assert_eq!(wrong, 0);
+    // Their rules are there again as well.
+    for sql in [
+        "UPDATE payments SET amount = 6 WHERE id = 7",
+        "UPDATE transactions SET amount = 6",
+        "DELETE FROM payments",
+        "DELETE FROM transactions",
+    ] {
+        let error = migrated.execute(sql, []).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("immutable"), "{sql}: {error}");
+    }
 }
 
 #[test]

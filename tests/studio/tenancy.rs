@@ -84,9 +84,9 @@ fn targets(d: &Descriptor) -> impl Iterator<Item = (&Field, &'static str)> {
         .filter(|(_, table)| *table != d.about.table)
 }
 
-/// What comes with its entry in the books, what a payment has that is for no party, and hashes: no text of anybody's.
+/// What comes with its entry in the books, what a payment has that is for no party or that goes out, and hashes: no text of anybody's.
 fn is_apart(d: &Descriptor, field: &Field) -> bool {
-    d.about.table == "payments" && ["number", "category"].contains(&field.name) || field.name.ends_with("_hash")
+    d.about.table == "payments" && ["number", "category", "requisition"].contains(&field.name) || field.name.ends_with("_hash")
 }
 
 /// The columns of a row: all that can be said, or only what must be.
@@ -343,6 +343,10 @@ fn insert(tx: &mut Writer<'_>, table: &str, column: &str, business: i64, id: i64
                 values.retain(|(known, _)| *known != "to_account_id");
                 values.push(("to_account_id", to.into()));
             }
+            if column == "goal_id" {
+                values.retain(|(known, _)| !known.starts_with("to_") && *known != "type");
+                values.push(("type", "income".into()));
+            }
             values
         }
         "journal_entries" => vec![
@@ -367,7 +371,32 @@ fn insert(tx: &mut Writer<'_>, table: &str, column: &str, business: i64, id: i64
         "payments" => {
             let mut values = payment(rows, name.clone());
             values.extend((column == "journal_entry_id").then_some(("number", name)));
+            if column == "requisition_id" {
+                // One that may be paid, by somebody who did not ask for it.
+                let by = tx.insert("users", vec![("username", format!("decides{n}").into())])?;
+                let approved = vec![("status", "approved".into()), ("approved_amount", 1.into()), ("amount", 1.into())];
+                let decided = vec![("decided_by", by.into()), ("decided_at", now)];
+                let fresh = requisition(tx, id)?;
+                tx.update("requisitions", fresh, [approved, decided].concat())?;
+                values.extend([("direction", "outgoing".into()), (column, fresh.into()), ("business_id", business.into())]);
+                return tx.insert(table, values);
+            }
             values
+        }
+        "requisition_items" => {
+            let position = 1_000 + i64::try_from(n).unwrap_or_default();
+            vec![
+                ("requisition_id", rows["requisitions"].into()),
+                ("position", position.into()),
+                ("particular", name),
+                ("unit_cost", 0.into()),
+                ("amount", 0.into()),
+            ]
+        }
+        // Each of a goal is somewhere else.
+        "goal_milestones" => {
+            let amount = 1_000 + i64::try_from(n).unwrap_or_default();
+            vec![("goal_id", rows["goals"].into()), ("amount", amount.into()), ("currency", "USD".into())]
         }
         "journal_lines" => vec![
             ("entry_id", rows["journal_entries"].into()),
@@ -395,6 +424,15 @@ fn insert(tx: &mut Writer<'_>, table: &str, column: &str, business: i64, id: i64
     values.retain(|(known, _)| *known != column);
     values.extend([("business_id", Value::from(business)), (column, id.into())]);
     tx.insert(table, values)
+}
+
+/// One more requisition of the business and the person of another.
+fn requisition(tx: &mut Writer<'_>, like: i64) -> Result<i64> {
+    let sql = "SELECT business_id, requested_by_id FROM requisitions WHERE id = ?1";
+    let (home, asks): (i64, i64) = tx.row(sql, &[like.into()], |row| Ok((row.get(0)?, row.get(1)?)))?.expect("a requisition");
+    let values = vec![("business_id", home.into()), ("requested_by_id", asks.into()), ("purpose", "Test".into())];
+    let more = vec![("category", "travel".into()), ("amount", 1.into()), ("currency", "USD".into())];
+    tx.insert("requisitions", [values, more].concat())
 }
 
 /// A draft of nothing.

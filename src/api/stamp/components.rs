@@ -188,7 +188,7 @@ fn property(d: &Descriptor, field: &Field, read: bool) -> (MetaSchemaRef, Option
     };
     match expand.filter(|_| read) {
         None => (plain, None),
-        Some(Expand::Label) => (shown(schema("string")), Some(plain)),
+        Some(Expand::Label | Expand::Text(_)) => (shown(schema("string")), Some(plain)),
         Some(Expand::Object(name, _)) => {
             (shown(MetaSchema { all_of: vec![MetaSchemaRef::Reference((*name).to_owned())], ..MetaSchema::ANY }), Some(plain))
         }

@@ -7,6 +7,7 @@ mod bulk;
 mod export;
 mod history;
 mod import;
+mod paged;
 mod read;
 mod work;
 mod write;
@@ -22,6 +23,7 @@ pub use self::{
     export::{export, template},
     history::{Revert, history, revert},
     import::{import, imports, interrupt, take_in},
+    paged::paged,
     read::{ListRequest, Listing, check_filters, list, matches, read},
     work::{hand_over, open_work},
     write::{create, delete, insert_record, read_back, restore, update},
@@ -111,7 +113,7 @@ pub fn remove<R: Resource>(tx: &mut Writer<'_>, id: i64) -> Result<()> {
 }
 
 /// The records that fulfil a condition and that the caller may list, as a bare JSON list.
-pub async fn rows<R: Resource, S>(caller: &Caller, condition: &'static str, order: &'static str) -> Result<Reply<S>> {
+pub async fn rows<R: Resource, S>(caller: &Caller, condition: &str, order: &str) -> Result<Reply<S>> {
     let d = descriptor::of::<R>();
     let actor = caller.actor.clone();
     let reach = reach(d, &actor, LIST)?;

@@ -44,9 +44,27 @@ const ENTRIES: &str = "SELECT 'invoice ' || i.id || ' is ' || i.state || ', its 
 const ITEMS: &str = "SELECT 'invoice ' || i.id || ' does not come to its items' FROM invoices AS i WHERE i.state <> 'draft' \
      AND (SELECT coalesce(sum(net_amount), 0) <> i.subtotal OR coalesce(sum(tax_amount), 0) <> i.tax_total FROM invoice_items WHERE invoice_id = i.id)";
 
+/// What is paid of a requisition, and who approved it.
+const REQUISITIONS: &str = "SELECT 'requisition ' || r.id || ' says that ' || r.paid_amount || ' is paid, its payments ' || p.sum FROM requisitions AS r \
+     JOIN (SELECT r.id, coalesce((SELECT sum(amount) FROM payments WHERE business_id = r.business_id AND requisition_id = r.id \
+                                  AND state = 'posted'), 0) AS sum FROM requisitions AS r) AS p ON p.id = r.id WHERE p.sum <> r.paid_amount \
+     UNION ALL SELECT 'requisition ' || id || ' is paid ' || paid_amount || ', approved was ' || coalesce(approved_amount, 0) FROM requisitions \
+     WHERE paid_amount > 0 AND (status <> 'approved' OR paid_amount > coalesce(approved_amount, 0)) \
+     UNION ALL SELECT 'requisition ' || r.id || ' does not come to its items' FROM requisitions AS r \
+     WHERE r.amount <> (SELECT coalesce(sum(amount), r.amount) FROM requisition_items WHERE requisition_id = r.id)";
+
+/// A milestone that is reached may stay so when money comes to serve something else; one that is crossed is always marked.
+const MILESTONES: &str = "SELECT 'milestone ' || m.id || ' of goal ' || m.goal_id || ' is at ' || m.amount || ', there are ' || g.sum || ', and it is not marked' \
+     FROM goal_milestones AS m JOIN (SELECT g.id, \
+          coalesce((SELECT sum(amount) FROM payments WHERE business_id = g.business_id AND goal_id = g.id AND state = 'posted'), 0) \
+          + coalesce((SELECT sum(amount) FROM transactions WHERE business_id = g.business_id AND goal_id = g.id AND state = 'posted'), 0) AS sum \
+          FROM goals AS g) AS g ON g.id = m.goal_id WHERE m.reached_at IS NULL AND m.amount <= g.sum";
+
 pub const CHECKS: &[Check] = &[
     Check { name: "allocations", holds: "what is settled is what the allocations add up to", sql: SUMS },
     Check { name: "open items", holds: "the books owe what the documents say", sql: OPEN },
     Check { name: "documents", holds: "every issued document has one entry, and every void one its reversal", sql: ENTRIES },
+    Check { name: "requisitions", holds: "no more is paid of a requisition than was approved, and as much as it says", sql: REQUISITIONS },
+    Check { name: "milestones", holds: "every milestone that is crossed is marked", sql: MILESTONES },
     Check { name: "items", holds: "every issued invoice comes to its items", sql: ITEMS },
 ];

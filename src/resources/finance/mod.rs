@@ -4,23 +4,27 @@ mod account;
 pub mod check;
 mod debts;
 mod documents;
+pub mod goal;
 pub mod invoice;
 mod journal;
 pub mod ledger;
 mod named;
 mod party;
 pub mod payment;
+pub mod requisition;
 mod statement;
 mod tax_rate;
 mod transaction;
 
 pub use account::Account;
 pub use debts::DebtVerbs;
+pub use goal::{Goal, GoalMilestone, GoalVerbs};
 pub use invoice::{Invoice, InvoiceVerbs};
 pub use journal::{JournalEntry, JournalVerbs};
 pub use party::{Party, PartyVerbs};
 pub use payment::{Payment, PaymentVerbs};
-pub use statement::StatementVerbs;
+pub use requisition::{Requisition, RequisitionVerbs};
+pub use statement::{PartiesWithUnpaid, PartyWithUnpaid, StatementVerbs};
 pub use tax_rate::TaxRate;
 pub use transaction::{Transaction, TransactionSource, TransactionState, TransactionType, TransactionVerbs};
 
@@ -34,19 +38,25 @@ pub fn all() -> Vec<Descriptor> {
         Descriptor::new::<TaxRate>(),
         Descriptor::new::<Invoice>(),
         Descriptor::new::<Payment>(),
+        Descriptor::new::<Requisition>(),
+        Descriptor::new::<Goal>(),
+        Descriptor::new::<GoalMilestone>(),
         Descriptor::new::<Transaction>(),
         Descriptor::new::<JournalEntry>(),
     ]
 }
 
 /// What can be done here besides the operations that every resource has.
-pub type Verbs = (PartyVerbs, InvoiceVerbs, PaymentVerbs, DebtVerbs, StatementVerbs, TransactionVerbs, JournalVerbs);
+pub type Verbs =
+    (PartyVerbs, InvoiceVerbs, PaymentVerbs, RequisitionVerbs, GoalVerbs, DebtVerbs, StatementVerbs, TransactionVerbs, JournalVerbs);
 
 pub fn verbs(public_url: &str) -> Verbs {
     (
         PartyVerbs,
         InvoiceVerbs { public_url: public_url.to_owned() },
         PaymentVerbs,
+        RequisitionVerbs,
+        GoalVerbs,
         DebtVerbs,
         StatementVerbs,
         TransactionVerbs,

@@ -7,7 +7,7 @@ use super::{Invoice, Party, invoice::Direction};
 use crate::{
     actor::Actor,
     auth::gate::Caller,
-    db::{Reader, Row},
+    db::{Reader, Row, Value},
     engine::{
         LIST, READ, Reach, descriptor,
         query::{Parameters, parameter},
@@ -157,11 +157,51 @@ impl StatementVerbs {
         keeps_books(&actor)?;
         let work = move |reader: &Reader<'_>| {
             let id = verbs::find::<Party>(reader, &actor, &key, READ)?;
-            with_unpaid(reader, &actor, id)
+            with_unpaid(reader, &actor, id, None)
         };
         Ok(Reply::json(&caller.scan(work).await?.to_json().unwrap_or_default()))
     }
 }
+
+/// Which parties are wanted with their open invoices.
+#[derive(Clone)]
+pub struct PartiesWithUnpaid {
+    actor: Actor,
+    direction: Option<Direction>,
+}
+
+impl PartiesWithUnpaid {
+    /// Reads `role` for those who keep the books.
+    pub fn read(actor: &Actor, role: Option<&str>) -> Result<Self> {
+        keeps_books(actor)?;
+        let direction = match role.map(str::trim).filter(|role| !role.is_empty()) {
+            None => None,
+            Some("debtors") => Some(Direction::Outgoing),
+            Some("creditors") => Some(Direction::Incoming),
+            Some(other) => return Err(Error::field("role", format!("\"{other}\" is not a valid choice."))),
+        };
+        Ok(Self { actor: actor.clone(), direction })
+    }
+
+    fn args(&self) -> [Value; 2] {
+        [self.actor.business_id().into(), self.direction.map(Direction::name).into()]
+    }
+
+    pub fn count(&self, reader: &Reader<'_>) -> Result<i64> {
+        Ok(reader.one(&format!("SELECT count(*) FROM parties AS p WHERE {UNPAID}"), &self.args())?.unwrap_or(0))
+    }
+
+    /// So many of them, after so many others.
+    pub fn rows(&self, reader: &Reader<'_>, size: u64, offset: u64) -> Result<Vec<PartyWithUnpaid>> {
+        let sql = format!("SELECT p.id FROM parties AS p WHERE {UNPAID} ORDER BY p.name, p.id LIMIT {size} OFFSET {offset}");
+        let ids: Vec<i64> = reader.rows(&sql, &self.args(), |row| row.get(0))?;
+        ids.into_iter().map(|id| with_unpaid(reader, &self.actor, id, self.direction)).collect()
+    }
+}
+
+const UNPAID: &str = "p.business_id = ?1 AND p.deleted_at IS NULL AND EXISTS (SELECT 1 FROM invoices AS i WHERE i.business_id = p.business_id \
+     AND i.party_id = p.id AND i.state = 'issued' AND i.kind = 'invoice' AND i.amount_allocated < i.total AND i.deleted_at IS NULL \
+     AND (?2 IS NULL OR i.direction = ?2))";
 
 /// Only those who see all invoices see what passed with others.
 pub(super) fn keeps_books(actor: &Actor) -> Result<()> {
@@ -225,8 +265,8 @@ fn open_items(reader: &Reader<'_>, actor: &Actor, party: i64, direction: Option<
     reader.rows(sql, &[actor.business_id().into(), party.into(), direction.map(Direction::name).into()], read)
 }
 
-fn with_unpaid(reader: &Reader<'_>, actor: &Actor, id: i64) -> Result<PartyWithUnpaid> {
-    let invoices = open_items(reader, actor, id, None)?;
+fn with_unpaid(reader: &Reader<'_>, actor: &Actor, id: i64, direction: Option<Direction>) -> Result<PartyWithUnpaid> {
+    let invoices = open_items(reader, actor, id, direction)?;
     let sql = "SELECT name, type, email, phone, currency FROM parties WHERE id = ?1";
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<String>(4)?));
     let (name, kind, email, phone, currency) = reader.row(sql, &[id.into()], read)?.ok_or_else(Error::not_found)?;

@@ -18,6 +18,7 @@ pub use actions::InvoiceVerbs;
 pub use choices::{Direction, DiscountType, InvoiceKind, InvoiceState};
 pub use issue::issue;
 pub use item::InvoiceItem;
+pub use totals::{refusal, rows as refused_items};
 
 use super::{Party, ledger, named::currency_of};
 use crate::{

@@ -113,13 +113,15 @@ fn accounts(invoice: &Invoice, reader: &Reader<'_>, business: i64, currency: &st
     if wrong.iter().any(|row| !row.is_empty()) { Err(rows(wrong)) } else { Ok(()) }
 }
 
-fn rows(wrong: Vec<Problems>) -> Error {
+/// Refuses items: what is wrong with each.
+pub fn rows(wrong: Vec<Problems>) -> Error {
     let mut problems = Problems::default();
     problems.rows("items", wrong);
     Error::Invalid(problems)
 }
 
-fn refusal(wrong: Wrong, lines: usize) -> Error {
+/// Refuses what cannot be computed, one of so many items or the whole.
+pub fn refusal(wrong: Wrong, lines: usize) -> Error {
     let Some(line) = wrong.line else { return Error::field(wrong.field, wrong.text) };
     let problem = |index| if index == line { Problems::one(wrong.field, wrong.text) } else { Problems::default() };
     rows((0..lines).map(problem).collect())

@@ -8,6 +8,8 @@ use crate::{
     kit::words,
 };
 
+/// The cash box that a business begins with.
+const CASH: &str = "1000";
 /// What customers owe.
 pub const RECEIVABLE: &str = "1200";
 /// Tax that was paid and can be claimed back.
@@ -87,6 +89,49 @@ pub fn seed_chart(tx: &mut Writer<'_>, business: i64) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes a cash box for a business that never had a place for money, so that it can take some at once.
+pub fn seed_cash(tx: &mut Writer<'_>, business: i64) -> Result<()> {
+    let currency: String =
+        tx.one("SELECT currency FROM businesses WHERE id = ?1", &[business.into()])?.ok_or_else(|| Error::internal("no such business"))?;
+    // One that was deleted was not wanted.
+    let known = tx.exists("SELECT 1 FROM accounts WHERE business_id = ?1 AND is_money = 1", &[business.into()])?;
+    if known { Ok(()) } else { insert(tx, business, &cash(), &currency).map(drop) }
+}
+
+/// Has a place for money in the currency that a business has changed to: its own cash box, as long as nothing is on it, or one more.
+/// The accounts of the chart need none of this: they are made in whatever currency something is posted.
+pub fn follow_currency(tx: &mut Writer<'_>, business: i64, currency: &str) -> Result<()> {
+    let there = "SELECT 1 FROM accounts WHERE business_id = ?1 AND is_money = 1 AND is_active = 1 AND currency = ?2 AND owner_id IS NULL \
+                 AND deleted_at IS NULL";
+    if tx.exists(there, &[business.into(), currency.into()])? {
+        return Ok(());
+    }
+    let unused = "SELECT a.id FROM accounts AS a WHERE a.business_id = ?1 AND a.code = ?2 AND a.type = 'cash' AND a.deleted_at IS NULL \
+                  AND NOT EXISTS (SELECT 1 FROM journal_lines AS l WHERE l.account_id = a.id) \
+                  AND NOT EXISTS (SELECT 1 FROM transactions AS t WHERE t.business_id = a.business_id \
+                                  AND (t.account_id = a.id OR t.to_account_id = a.id)) \
+                  AND NOT EXISTS (SELECT 1 FROM accounts AS o WHERE o.business_id = a.business_id AND o.id <> a.id AND o.class = a.class \
+                                  AND (o.name = a.name OR o.code = a.code) AND o.currency = ?3 AND o.deleted_at IS NULL)";
+    match tx.one(unused, &[business.into(), CASH.into(), currency.into()])? {
+        Some(id) => tx.step(|tx| {
+            tx.act("update");
+            tx.update("accounts", id, vec![("currency", currency.into())]).map(drop)
+        }),
+        None => insert(tx, business, &cash(), currency).map(drop),
+    }
+}
+
+fn cash() -> Plan {
+    Plan { code: CASH.to_owned(), kind: AccountType::Cash, name: "Cash".to_owned() }
+}
+
+/// Is this the code of a category that is in use?
+pub fn is_category(reader: &Writer<'_>, slug: &str, class: AccountClass) -> Result<bool> {
+    let sql = "SELECT 1 FROM accounts WHERE business_id = ?1 AND class = ?2 AND code = ?3 AND type = class AND is_active = 1 \
+               AND deleted_at IS NULL";
+    reader.exists(sql, &[reader.actor().business_id().into(), class.name().into(), slug.into()])
 }
 
 /// The account of a code in a currency, which is made if there is none yet.

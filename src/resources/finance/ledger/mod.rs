@@ -10,7 +10,8 @@ mod posting;
 pub use balance::{balance_of, natural};
 pub use chain::{Broken, verify};
 pub use chart::{
-    BAD_DEBT, BANK_CHARGES, FX_CLEARING, OPENING_EQUITY, PAYABLE, RECEIVABLE, TAX_PAYABLE, TAX_RECEIVABLE, account, category, seed_chart,
+    BAD_DEBT, BANK_CHARGES, FX_CLEARING, OPENING_EQUITY, PAYABLE, RECEIVABLE, TAX_PAYABLE, TAX_RECEIVABLE, account, category,
+    follow_currency, is_category, seed_cash, seed_chart,
 };
 pub use choices::{AccountClass, AccountType};
 pub use number::{gaps, is_passed, next_number, use_number};

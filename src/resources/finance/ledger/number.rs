@@ -143,11 +143,14 @@ pub fn is_passed(reader: &Reader<'_>, business: i64, key: &str, number: &str) ->
 /// business now has.
 pub fn gaps(reader: &Reader<'_>) -> Result<Vec<String>> {
     let mut gaps = vec![];
-    let series = "SELECT DISTINCT business_id, key FROM number_sequences WHERE key = 'invoice' OR key = 'credit_note' OR key = 'receipt'";
+    let series = "SELECT DISTINCT business_id, key FROM number_sequences WHERE key = 'invoice' OR key = 'credit_note' OR key = 'receipt' \
+                  OR key = 'requisition'";
     let all: Vec<(i64, String)> = reader.rows(series, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for (business, key) in all {
         let sql = match key.as_str() {
             "receipt" => "SELECT number FROM payments WHERE business_id = ?1 AND ?2 = 'receipt' AND number IS NOT NULL",
+            // Also of those that were deleted: their numbers are not given again.
+            "requisition" => "SELECT number FROM requisitions WHERE business_id = ?1 AND ?2 = 'requisition' AND number IS NOT NULL",
             _ => {
                 "SELECT number FROM invoices WHERE business_id = ?1 AND kind = ?2 AND direction = 'outgoing' AND number IS NOT NULL \
                  AND deleted_at IS NULL"

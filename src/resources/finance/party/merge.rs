@@ -56,6 +56,12 @@ pub fn merge(tx: &mut Writer<'_>, wanted: &Merge) -> Result<i64> {
         for draft in drafts {
             tx.update("transactions", draft, vec![("party_id", into.into())])?;
         }
+        let asked = "SELECT id FROM requisitions WHERE business_id = ?2 AND party_id = ?1 AND deleted_at IS NULL \
+                     AND (status = 'draft' OR status = 'pending')";
+        let asked: Vec<i64> = tx.rows(asked, &[source.into(), actor.business_id().into()], |row| row.get(0))?;
+        for requisition in asked {
+            tx.update("requisitions", requisition, vec![("party_id", into.into())])?;
+        }
         verbs::move_attached::<Party>(tx, source, into)?;
         verbs::remove::<Party>(tx, source)?;
     }

@@ -101,7 +101,7 @@ impl Resource for Party {
         own: "(t.user_id = :me OR t.created_by = :me)",
         self_service: &["email", "phone", "address"],
         // Old documents keep showing who they were for.
-        kept_by: &["transactions", "invoices", "payments"],
+        kept_by: &["transactions", "invoices", "payments", "requisitions"],
         ..About::DEFAULT
     };
 
@@ -124,6 +124,11 @@ impl Resource for Party {
         }
         if tx.exists("SELECT 1 FROM transactions WHERE party_id = ?1 AND state = 'draft'", &[id.into()])? {
             return Err(Error::conflict("in_use", "This party cannot be deleted: a draft is about it."));
+        }
+        let asked = "SELECT 1 FROM requisitions WHERE business_id = ?2 AND party_id = ?1 AND deleted_at IS NULL \
+                     AND (status = 'draft' OR status = 'pending' OR status = 'approved' AND paid_amount < approved_amount)";
+        if tx.exists(asked, &[id.into(), tx.actor().business_id().into()])? {
+            return Err(Error::conflict("in_use", "This party cannot be deleted: a requisition is to pay it."));
         }
         Ok(())
     }

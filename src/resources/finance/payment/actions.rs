@@ -1,6 +1,10 @@
 //! What can be done with payments besides the operations that every resource has.
 
-use poem_openapi::{Object, OpenApi, param::Path, types::ToJSON};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    types::ToJSON,
+};
 use serde_json::{Map, Value as Json};
 
 use super::{
@@ -12,14 +16,14 @@ use crate::{
     auth::gate::Caller,
     db::{Reader, Row, Writer},
     engine::{
-        CREATE, Options, READ, UPDATE,
+        CREATE, LIST, Options, READ, UPDATE,
         body::Input,
-        reply::{NoContent, Reply},
+        reply::{NoContent, Read, Reply},
         verbs,
     },
     error::{Error, Result},
     kit::{self, Date, Money, Ref},
-    resources::finance::{Account, invoice::Invoice},
+    resources::finance::{Account, goal::Goal, invoice::Invoice, named::id_of},
 };
 
 /// What a payment is to settle.
@@ -165,6 +169,24 @@ impl PaymentVerbs {
     async fn refund(&self, caller: Caller, id: Path<String>, body: Input<Refund>) -> poem::Result<Reply<Payment, 201>> {
         verbs::allowed::<Payment>(&caller.actor, CREATE)?;
         Ok(verbs::act_making::<Payment>(&caller, move |tx| refund(tx, &id.0, &body)).await?)
+    }
+
+    /// List the payments that serve a goal
+    ///
+    /// The newest first; `goal` is its id or uuid.
+    #[oai(path = "/finance/payments/by_goal", method = "get")]
+    async fn by_goal(
+        &self,
+        caller: Caller,
+        /// The goal.
+        goal: Query<Option<String>>,
+    ) -> poem::Result<Reply<Vec<Read<Payment>>>> {
+        verbs::allowed::<Payment>(&caller.actor, LIST)?;
+        let goal = goal.0.as_deref().map(str::trim).filter(|goal| !goal.is_empty());
+        let goal = goal.ok_or_else(|| Error::Malformed("Missing goal param".into()))?;
+        let id = caller.read(|reader| id_of::<Goal>(reader, &caller.actor, &goal.into()))?;
+        let id = id.ok_or_else(|| Error::field("goal", format!("Invalid pk \"{goal}\" - object does not exist.")))?;
+        Ok(verbs::rows::<Payment, _>(&caller, &format!("t.goal_id = {id}"), "t.date DESC, t.id DESC").await?)
     }
 
     /// Read the receipt of a payment

@@ -15,8 +15,10 @@ use self::allocation::Wanted;
 use super::{
     Account, Party,
     account::default_till,
+    goal::{self, Goal},
     invoice::{self, Direction, Invoice},
     named::currency_of,
+    requisition::{self, Requisition},
 };
 use crate::{
     actor::{Capability::Finance, Role},
@@ -80,6 +82,10 @@ pub struct Payment {
     /// An id of the client's own, so that what is sent twice is stored once.
     #[oai(validator(max_length = 36))]
     pub client_ref: Option<String>,
+    /// The requisition that it pays, which says for whom or for what.
+    pub requisition: Option<Ref<Requisition>>,
+    /// The goal that it serves.
+    pub goal: Option<Ref<Goal>>,
     /// The invoice that it settles; a draft is issued first.
     pub invoice: Option<Ref<Invoice>>,
     /// What it settles of which invoices: a list of objects with `invoice` and `amount`.
@@ -91,7 +97,7 @@ pub struct Payment {
 }
 
 /// What may be changed of a payment.
-const ALWAYS_OPEN: [&str; 2] = ["notes", "reference"];
+const ALWAYS_OPEN: [&str; 3] = ["notes", "reference", "goal"];
 
 const ALLOCATIONS: &str = "(SELECT json_group_array(json_object('id', a.id, 'invoice', a.invoice_id, 'refund', a.refund_id, \
      'number', coalesce(i.number, r.number), 'date', a.date, 'amount', money_text(a.amount, t.currency))) \
@@ -108,7 +114,7 @@ impl Resource for Payment {
         label: "t.number",
         list: &["number", "date", "party", "direction", "method", "amount", "state"],
         search: &["number", "reference", "notes", "party.name"],
-        filter: &["direction", "party", "account", "method", "state", "purpose", "date", "currency"],
+        filter: &["direction", "party", "account", "method", "state", "purpose", "date", "currency", "requisition", "goal"],
         filter_by: &[
             ("invoice", "EXISTS (SELECT 1 FROM allocations AS a WHERE a.payment_id = t.id AND a.invoice_id = ?)"),
             (
@@ -183,9 +189,11 @@ impl Resource for Payment {
         }
         // Amounts are read in the currency of the account.
         let sent = |name: &str| input.get(name).filter(|value| !value.is_null());
-        let currency = match (sent("account"), sent("invoice")) {
-            (Some(account), _) => currency_of::<Account>(tx, tx.actor(), account)?,
-            (None, Some(invoice)) => currency_of::<Invoice>(tx, tx.actor(), invoice)?,
+        let currency = match (sent("account"), sent("invoice"), sent("requisition"), sent("goal")) {
+            (Some(account), ..) => currency_of::<Account>(tx, tx.actor(), account)?,
+            (None, Some(invoice), ..) => currency_of::<Invoice>(tx, tx.actor(), invoice)?,
+            (None, None, Some(requisition), _) => currency_of::<Requisition>(tx, tx.actor(), requisition)?,
+            (None, None, None, Some(goal)) => currency_of::<Goal>(tx, tx.actor(), goal)?,
             _ => None,
         };
         let default = || tx.actor().business.as_ref().map_or_else(|| "USD".to_owned(), |business| business.currency.clone());
@@ -197,7 +205,8 @@ impl Resource for Payment {
         let (tx, actor) = (change.tx, change.tx.actor());
         let business = actor.business_id().ok_or_else(Error::forbidden)?;
         if let Some(before) = change.before {
-            return before.only_differs_where_open(self);
+            before.only_differs_where_open(self)?;
+            return if self.goal == before.goal { Ok(()) } else { self.check_goal(tx) };
         }
         self.number = None;
         let invoice = self.invoice.map(|invoice| allocation::invoice(tx, business, invoice.0)).transpose()?.flatten();
@@ -205,11 +214,21 @@ impl Resource for Payment {
             self.party.get_or_insert(Ref::new(invoice.party));
             self.direction.get_or_insert(invoice.direction.opposite());
         }
+        let requisition = self.requisition.map(|requisition| requisition::payable(self, tx, requisition.0)).transpose()?;
         let direction = *self.direction.get_or_insert(Direction::Incoming);
         if self.party.is_some() == self.category.is_some() {
             return Err(Error::field("party", "A payment is for a party or of a category."));
         }
-        self.check_account(tx, business, invoice.map(|invoice| invoice.currency))?;
+        let of = requisition.map(|requisition| ("requisition", requisition.currency_code().to_owned()));
+        let of = match (invoice.map(|invoice| invoice.currency), of) {
+            (Some(currency), Some((_, other))) if currency != other => {
+                return Err(Error::field("requisition", format!("The requisition is in {other}, the invoice in {currency}.")));
+            }
+            (Some(currency), _) => Some(("invoice", currency)),
+            (None, of) => of,
+        };
+        self.check_account(tx, business, of.or(self.goal_currency(tx)?))?;
+        self.check_goal(tx)?;
         let exponent = self.amount.exponent;
         let charge = self.charge.get_or_insert(Money { minor: 0, exponent }).minor;
         if self.amount.minor <= 0 {
@@ -240,8 +259,8 @@ impl Resource for Payment {
     }
 
     fn after(&self, id: i64, before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
-        if before.is_some() {
-            return Ok(());
+        if let Some(before) = before {
+            return if self.goal == before.goal { Ok(()) } else { self.serve(tx) };
         }
         if let Some(invoice) = self.invoice {
             let draft = "SELECT 1 FROM invoices WHERE id = ?1 AND state = 'draft'";
@@ -251,14 +270,32 @@ impl Resource for Payment {
             }
         }
         posting::post(tx, id, self)?;
+        if let Some(requisition) = self.requisition {
+            requisition::note_payment(tx, requisition.0, id, "pay")?;
+        }
+        self.serve(tx)?;
         if self.purpose == Purpose::Settlement { self.settle(id, tx) } else { Ok(()) }
     }
 }
 
 impl Payment {
-    /// Finds the account, and takes its currency.
-    fn check_account(&mut self, reader: &Writer<'_>, business: i64, invoice: Option<String>) -> Result<()> {
-        let currency = invoice.unwrap_or_else(|| reader_currency(reader, business));
+    /// The currency of the goal that it serves.
+    fn goal_currency(&self, reader: &Reader<'_>) -> Result<Option<(&'static str, String)>> {
+        let Some(goal) = self.goal else { return Ok(None) };
+        let currency: Option<String> = reader.one("SELECT currency FROM goals WHERE id = ?1", &[goal.0.into()])?;
+        Ok(currency.map(|currency| ("goal", currency)))
+    }
+
+    /// What serves a goal is money that comes in, in its currency.
+    fn check_goal(&self, reader: &Reader<'_>) -> Result<()> {
+        let Some(goal) = self.goal else { return Ok(()) };
+        let is_income = self.direction == Some(Direction::Incoming) && self.purpose == Purpose::Settlement;
+        goal::check_served(reader, goal.0, self.currency.as_ref().map_or("USD", |currency| &currency.0), is_income)
+    }
+
+    /// Finds the account, and takes its currency: that of what the payment is for, if it is for something.
+    fn check_account(&mut self, reader: &Writer<'_>, business: i64, of: Option<(&str, String)>) -> Result<()> {
+        let currency = of.as_ref().map_or_else(|| reader_currency(reader, business), |(_, currency)| currency.clone());
         if self.account.is_none() {
             let account = default_till(reader, reader.actor(), &currency)?;
             let account = account.ok_or_else(|| Error::field("account", format!("There is no account for money in {currency} yet.")))?;
@@ -271,11 +308,16 @@ impl Payment {
         let Some((own, true, _)) = found else {
             return Err(Error::field("account", "Choose an active account that keeps money."));
         };
-        if self.invoice.is_some() && own != currency {
-            return Err(Error::field("account", format!("The invoice is in {currency}, the account in {own}.")));
+        if let Some((what, currency)) = of.filter(|(_, currency)| own != *currency) {
+            return Err(Error::field("account", format!("The {what} is in {currency}, the account in {own}.")));
         }
         self.currency = Some(Currency(own));
         Ok(())
+    }
+
+    /// Brings the goal on its way.
+    fn serve(&self, tx: &mut Writer<'_>) -> Result<()> {
+        self.goal.map_or(Ok(()), |goal| goal::moved(tx, goal.0, goal::Moves::Forward))
     }
 
     /// Settles what the request asks for.

@@ -8,8 +8,10 @@ use crate::{
     kit::Date,
     resources::finance::{
         account::may_use,
+        goal,
         invoice::Direction,
         ledger::{self, AccountClass, Line, Posting},
+        requisition,
     },
 };
 
@@ -102,6 +104,12 @@ pub fn void(tx: &mut Writer<'_>, id: i64, reason: &str) -> Result<()> {
     ];
     tx.act("void");
     tx.update("payments", id, values)?;
+    if let Some(requisition) = payment.requisition {
+        requisition::note_payment(tx, requisition.0, id, "void_payment")?;
+    }
+    if let Some(goal) = payment.goal {
+        goal::moved(tx, goal.0, goal::Moves::Back)?;
+    }
     let row: Option<i64> = tx.one("SELECT id FROM transactions WHERE related_payment_id = ?1", &[id.into()])?;
     match row {
         Some(row) => tx.step(|tx| {

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result},
     kit::Date,
     resources::finance::{
+        goal,
         journal::{Reverse, check_reversal},
         ledger,
     },
@@ -84,7 +85,8 @@ fn reverse(tx: &mut Writer<'_>, id: i64, date: Option<Date>, reason: &str) -> Re
             ledger::reverse(tx, entry.0, date.unwrap_or(today), &memo)?;
             tx.act("reverse");
             let changes = Map::from_iter([("state".to_owned(), "reversed".into())]);
-            verbs::change::<Transaction>(tx, id, changes, Options { internal: true, ..Options::default() })
+            verbs::change::<Transaction>(tx, id, changes, Options { internal: true, ..Options::default() })?;
+            transaction.goal.map_or(Ok(()), |goal| goal::moved(tx, goal.0, goal::Moves::Back))
         }
         _ => Err(Error::conflict("invalid_transition", "A draft is not in the books; delete it instead.")),
     }

@@ -11,7 +11,10 @@ use serde_json::{Map, Value as Json};
 pub use actions::TransactionVerbs;
 pub use choices::{TransactionSource, TransactionState, TransactionType};
 
-use super::{Account, JournalEntry, Party};
+use super::{
+    Account, JournalEntry, Party,
+    goal::{self, Goal},
+};
 use crate::{
     actor::Capability::Finance,
     db::Writer,
@@ -22,7 +25,7 @@ use crate::{
 };
 
 /// What may be changed of a transaction that is posted.
-const OPEN: [&str; 3] = ["description", "reference", "receipt_file"];
+const OPEN: [&str; 4] = ["description", "reference", "receipt_file", "goal"];
 
 /// Money that came in, went out, or went from one account to another.
 #[derive(Object)]
@@ -49,6 +52,8 @@ pub struct Transaction {
     pub category: Option<String>,
     /// Who it came from or went to.
     pub party: Option<Ref<Party>>,
+    /// The goal that it serves.
+    pub goal: Option<Ref<Goal>>,
     /// What it was.
     #[oai(default, validator(max_length = 2000))]
     pub description: String,
@@ -81,7 +86,20 @@ impl Resource for Transaction {
         label: "t.type || ' ' || money_text(t.amount, t.currency) || ' ' || t.currency",
         list: &["date", "type", "amount", "account", "category", "party", "state"],
         search: &["description", "reference", "party.name"],
-        filter: &["type", "account", "to_account", "category", "party", "state", "source", "date", "amount", "currency", "created_at"],
+        filter: &[
+            "type",
+            "account",
+            "to_account",
+            "category",
+            "party",
+            "goal",
+            "state",
+            "source",
+            "date",
+            "amount",
+            "currency",
+            "created_at",
+        ],
         order: &["-date", "amount", "created_at"],
         server_set: &["currency", "to_currency", "source", "journal_entry", "related_payment_id"],
         resent: Some("client_ref"),
@@ -91,6 +109,11 @@ impl Resource for Transaction {
                 "reversal_entry",
                 "(SELECT r.id FROM journal_entries AS r WHERE r.business_id = t.business_id AND r.reverses_id = t.journal_entry_id)",
                 "The entry by which it was taken back.",
+            ),
+            Computed::integer(
+                "related_requisition",
+                "(SELECT p.requisition_id FROM payments AS p WHERE p.id = t.related_payment_id)",
+                "The requisition that its payment pays.",
             ),
         ],
         expand: &[("party", Expand::Label), ("account", Expand::Label), ("to_account", Expand::Label)],
@@ -125,21 +148,39 @@ impl Resource for Transaction {
             return Ok(());
         }
         if let Some(before) = change.before.filter(|before| before.state != TransactionState::Draft) {
-            return self.check_posted(before);
+            self.check_posted(before)?;
+            return if self.goal == before.goal { Ok(()) } else { self.check_goal(change.tx) };
         }
         if self.state == TransactionState::Reversed {
             return Err(Error::field("state", "A transaction is reversed by the operation for that."));
         }
-        self.settle(change.tx)
+        self.settle(change.tx)?;
+        self.check_goal(change.tx)
     }
 
     fn after(&self, id: i64, before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
         let was_draft = before.is_none_or(|before| before.state == TransactionState::Draft);
-        if was_draft && self.state == TransactionState::Posted { posting::post(self, id, tx) } else { Ok(()) }
+        if was_draft && self.state == TransactionState::Posted {
+            posting::post(self, id, tx)?;
+        }
+        match self.goal.filter(|_| self.state == TransactionState::Posted) {
+            Some(goal) => goal::moved(tx, goal.0, goal::Moves::Forward),
+            None => Ok(()),
+        }
     }
 }
 
 impl Transaction {
+    /// What serves a goal is income in its currency. Of a payment, it is that which serves it.
+    fn check_goal(&self, reader: &Writer<'_>) -> Result<()> {
+        let Some(goal) = self.goal else { return Ok(()) };
+        if self.related_payment_id.is_some() {
+            return Err(Error::field("goal", "This is the row of a payment; have the payment serve the goal instead."));
+        }
+        let currency = self.currency.as_ref().map_or("USD", |currency| &currency.0);
+        goal::check_served(reader, goal.0, currency, self.kind == TransactionType::Income)
+    }
+
     /// What is in the books stays as it is.
     fn check_posted(&self, before: &Self) -> Result<()> {
         let fixed = |transaction: &Self| match transaction.to_json() {
@@ -152,7 +193,7 @@ impl Transaction {
         if fixed(self) == fixed(before) {
             return Ok(());
         }
-        let text = "Of a posted transaction only description, reference and receipt are changed; reverse it instead.";
+        let text = "Of a posted transaction only description, reference, receipt and goal are changed; reverse it instead.";
         Err(Error::conflict("immutable", text))
     }
 }

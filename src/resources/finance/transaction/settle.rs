@@ -5,7 +5,10 @@ use crate::{
     db::{Reader, Row, Writer},
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref},
-    resources::finance::account::{default_till, may_use},
+    resources::finance::{
+        account::{default_till, may_use},
+        ledger::{self, AccountClass},
+    },
 };
 
 /// The category of what nobody gave one.
@@ -67,10 +70,8 @@ impl Transaction {
         self.to_currency = None;
         let category = self.category.get_or_insert_with(|| MISCELLANEOUS.to_owned());
         // Of the business's own and of the chart; one that is missing altogether is made when something is posted to it.
-        let sql = "SELECT 1 FROM accounts WHERE business_id = ?1 AND class = ?2 AND code = ?3 AND type = class AND is_active = 1 \
-                   AND deleted_at IS NULL";
-        let args = [tx.actor().business_id().into(), self.kind.name().into(), category.as_str().into()];
-        if tx.exists(sql, &args)? || category == MISCELLANEOUS {
+        let class = if self.kind == TransactionType::Income { AccountClass::Income } else { AccountClass::Expense };
+        if category == MISCELLANEOUS || ledger::is_category(tx, category, class)? {
             return Ok(());
         }
         Err(Error::field("category", format!("\"{category}\" is not a valid choice.")))
