@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 
 use crate::{
     actor::Actor,
+    audit::Audit,
     auth::{
         api_key::Doors,
         challenge::Challenges,
@@ -43,6 +44,8 @@ use crate::{
 pub struct App {
     pub config: Arc<Config>,
     pub db: Db,
+    /// Seals the audit log.
+    pub audit: Audit,
     pub gate: Arc<Gate>,
     pub sessions: Sessions,
     pub throttle: Throttle,
@@ -100,6 +103,7 @@ impl App {
         let storage = Storage::open(folder, config.files.max_bytes, config.files.quota_mib << 20)?;
         sweep(&storage, &db)?;
         let app = Self {
+            audit: Audit::new(db.clone(), vault.clone(), &folder.join("keys")),
             storage,
             vault,
             throttle: Throttle::new(gate.clone(), config.throttle.clone()),

@@ -15,7 +15,7 @@
 //! | 5 | `api`, `jobs` | the JSON face: resources stamped from one set of operations, sign-in, documents; what is done later and again |
 //! | 4 | `app`, `resources` | what is opened once; what the program keeps |
 //! | 3 | `engine` | how every resource works |
-//! | 2 | `auth`, `outbox` | who is calling, and how they prove it; messages to send after a commit |
+//! | 2 | `audit`, `auth`, `outbox` | the seals over the audit log; who is calling, and how they prove it; messages to send after a commit |
 //! | 1 | `db`, `storage` | the one door for writes, the readers, migrations; files on the disk |
 //! | 0 | `actor`, `clock`, `config`, `error`, `kit` | words that all others use |
 //!
@@ -24,6 +24,7 @@
 pub mod actor;
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod clock;

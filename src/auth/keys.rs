@@ -169,7 +169,7 @@ fn read_key(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Puts other keys in the place of those in a file, all or none of them.
-pub(super) fn replace_keys(folder: &Path, path: &Path, text: &str) -> Result<()> {
+pub(crate) fn replace_keys(folder: &Path, path: &Path, text: &str) -> Result<()> {
     let next = path.with_extension("next");
     // What an interrupted replacement has left.
     match fs::remove_file(&next) {
@@ -183,7 +183,7 @@ pub(super) fn replace_keys(folder: &Path, path: &Path, text: &str) -> Result<()>
 }
 
 /// The text of a file of keys, which nobody else may read.
-pub(super) fn read_text(path: &Path) -> Result<String> {
+pub(crate) fn read_text(path: &Path) -> Result<String> {
     let named = fs::symlink_metadata(path).map_err(refused("read", path))?;
     if named.is_symlink() {
         return Err(Error::internal(format!("{} is a symbolic link; put the key itself there.", path.display())));

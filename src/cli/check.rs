@@ -16,10 +16,7 @@ use crate::{
     },
     error::Result,
     outbox,
-    resources::{
-        self,
-        finance::{check as books, ledger},
-    },
+    resources::{self, finance::check as books},
 };
 
 /// Columns of tables that are fields of no resource.
@@ -78,11 +75,14 @@ pub fn ledger(app: &App) -> Result<Vec<String>> {
 
 /// Whether anything that was written down for good was changed or taken away since.
 pub fn chains(app: &App) -> Result<Vec<String>> {
-    app.db.snapshot(|reader| {
-        let (broken, count) = ledger::verify(reader)?;
-        let broken: Vec<String> = broken.iter().map(|at| format!("entry {} of business {}: {}", at.number, at.business, at.why)).collect();
-        Ok(report("journal", format!("{count} entries are as they were posted"), &broken))
-    })
+    let (problems, count) = app.db.snapshot(books::journal)?;
+    let mut lines = report("journal", format!("{count} entries are as they were posted"), &problems);
+    let log = app.audit.verify()?;
+    lines.extend(report("audit log", format!("{} entries are as they were sealed", log.entries), &log.problems));
+    // Nothing is wrong with that: a server seals them in a moment.
+    lines.push(ok(format!("audit log: {} entries are not sealed yet", log.unsealed)));
+    lines.extend(log.newest.map(|(number, hash)| ok(format!("audit log: the newest seal is {number} {hash}"))));
+    Ok(lines)
 }
 
 /// What there is to check about an opened database.

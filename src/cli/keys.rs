@@ -41,6 +41,8 @@ pub enum Name {
     Jwt,
     /// Seals what is secret in the database.
     Vault,
+    /// Seals the audit log.
+    Audit,
 }
 
 /// Those of which one before is kept for a while.
@@ -81,6 +83,10 @@ impl Action {
             Self::Rotate(Name::Vault) => {
                 let count = app.vault.rotate(&app.db, Actor::system(app.db.clock().now()))?;
                 format!("There is a new key; what was sealed with the one before was sealed anew: {count}.")
+            }
+            Self::Rotate(Name::Audit) => {
+                let number = app.audit.rotate(Actor::system(app.db.clock().now()))?;
+                format!("The audit log is sealed with key {number} from now on; what was sealed before is looked at with the keys before.")
             }
             Self::Retire(Signing::Jwt) => {
                 app.rekey(true)?;

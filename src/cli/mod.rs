@@ -99,7 +99,7 @@ enum Command {
         #[arg(long)]
         ledger: bool,
     },
-    /// Look whether anything in the books was changed or taken away behind the program's back; exit code 1 when it was.
+    /// Look whether anything in the books or the audit log was changed or taken away behind the program's back; exit code 1 when it was.
     Verify,
     /// Look at the settings.
     #[command(subcommand)]

@@ -6,9 +6,12 @@ use rusqlite::{
     types::ValueRef,
 };
 
-use crate::kit::{Money, exponent, fold, money::print_scaled};
+use crate::kit::{
+    Money, exponent, fold,
+    money::{EXPONENTS, print_scaled},
+};
 
-/// `distance_m(lat, lon, lat, lon)`; `money_text(minor, currency)` and `decimal_text(units, places)` as JSON shows them; `holds(text, term)` and `begins_word(text, term)`, whose terms are folded.
+/// `distance_m(lat, lon, lat, lon)`; `by_decimals(currency, ...)`, the argument for as many decimals as it has; `money_text(minor, currency)` and `decimal_text(units, places)` as JSON shows them; `holds(text, term)` and `begins_word(text, term)`, whose terms are folded.
 pub fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("holds", 2, flags, |call| compare(call, fold::holds))?;
@@ -17,6 +20,11 @@ pub fn register(connection: &Connection) -> rusqlite::Result<()> {
         let minor: Option<i64> = call.get(0)?;
         let decimals = call.get_raw(1).as_str().map_or(2, exponent);
         Ok(minor.map(|minor| Money { minor, exponent: decimals }.to_string()))
+    })?;
+    connection.create_scalar_function("by_decimals", 5, flags, |call| {
+        let decimals = call.get_raw(0).as_str().map_or(2, exponent);
+        let place = EXPONENTS.iter().position(|known| *known == decimals).unwrap_or(1);
+        call.get::<Option<i64>>(1 + place)
     })?;
     connection.create_scalar_function("decimal_text", 2, flags, |call| {
         let (units, places): (Option<i64>, u8) = (call.get(0)?, call.get(1)?);

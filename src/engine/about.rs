@@ -84,6 +84,8 @@ pub struct About {
     pub filter: &'static [&'static str],
     /// Filters with SQL of their own, in which `= ?` compares with the value.
     pub filter_by: &'static [(&'static str, &'static str)],
+    /// Other names of filters: `min_due` for `amount_due__gte`.
+    pub filter_as: &'static [(&'static str, &'static str)],
     /// Lists show only rows for which this SQL holds, unless one of these parameters is sent; the value `all` asks for everything.
     pub usual: Option<(&'static [&'static str], &'static str)>,
     /// Fields that can be ordered by; the first is the default, `-` means descending.
@@ -137,6 +139,7 @@ impl About {
         search: &[],
         filter: &[],
         filter_by: &[],
+        filter_as: &[],
         usual: None,
         order: &["-created_at"],
         server_set: &[],

@@ -229,6 +229,32 @@ impl IntoResponse for ExportFile {
     }
 }
 
+/// A report: JSON, or the same as a file with one table.
+pub enum Report<S> {
+    Json(Reply<S>),
+    File(ExportFile),
+}
+
+impl<S: Send> IntoResponse for Report<S> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Json(reply) => reply.into_response(),
+            Self::File(file) => file.into_response(),
+        }
+    }
+}
+
+impl<S: Type> ApiResponse for Report<S> {
+    fn meta() -> MetaResponses {
+        let mut responses = Reply::<S>::meta();
+        responses.responses.iter_mut().for_each(|response| response.content.push(media(CSV, None)));
+        responses
+    }
+    fn register(registry: &mut Registry) {
+        S::register(registry);
+    }
+}
+
 fn file_of(content: Vec<MetaMediaType>) -> MetaResponses {
     MetaResponses {
         responses: vec![MetaResponse { description: "The file.", status: Some(200), status_range: None, content, headers: vec![] }],

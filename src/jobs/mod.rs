@@ -1,7 +1,8 @@
 //! The runner: sends what stands in the outbox, and does the recurring work. The server has one (`start`); its time is the database's
-//! clock, and all that it knows stands in the database, so it may be cut off at any moment.
+//! clock, and all that it knows stands in the database, so it may be cut off at any moment. Beside it, `sealing` follows the audit log.
 
 pub mod recurring;
+mod sealing;
 
 use std::{
     sync::Arc,
@@ -129,25 +130,28 @@ impl Runner {
 pub struct Running {
     task: JoinHandle<()>,
     stop: oneshot::Sender<()>,
+    sealing: sealing::Sealing,
 }
 
 /// Works off what is due, from now on.
 pub fn start(app: &App) -> Result<Running> {
     let (stop, stopped) = oneshot::channel();
     let changes = app.db.changes("outbox")?;
-    Ok(Running { task: tokio::spawn(Runner::new(app)?.work(changes, stopped)), stop })
+    Ok(Running { task: tokio::spawn(Runner::new(app)?.work(changes, stopped)), stop, sealing: sealing::start(app)? })
 }
 
 impl Running {
     /// Lets what is under way finish, for a moment.
     pub async fn stop(self) {
-        let Self { mut task, stop } = self;
+        let Self { mut task, stop, sealing } = self;
         drop(stop);
         let begun = Instant::now();
         if timeout(LAST, &mut task).await.is_err() {
             tracing::warn!(seconds = begun.elapsed().as_secs(), "messages under way were cut off; they are sent again");
             task.abort();
         }
+        // The last: what was done until now is to be sealed.
+        sealing.stop().await;
     }
 }
 

@@ -50,13 +50,14 @@ pub struct Job {
 const OLD_MESSAGES: &str = "(status = 'sent' AND created_at <= ?1 AND sent_at <= ?1 OR status = 'cancelled' AND created_at <= ?1)";
 
 /// All of it.
-pub const JOBS: [Job; 8] = [
+pub const JOBS: [Job; 9] = [
     Job {
         name: "purge_email_tokens",
         when: When::Every(SignedDuration::from_hours(1)),
         work: |app| purge(app, "email_tokens", "expires_at <= ?1", SignedDuration::ZERO),
     },
     Job { name: "check_ledger", when: When::Daily(Time::constant(3, 30, 0, 0)), work: check_ledger },
+    Job { name: "verify_audit", when: When::Daily(Time::constant(3, 40, 0, 0)), work: verify_audit },
     Job {
         name: "purge_idempotency_keys",
         when: When::Every(SignedDuration::from_hours(1)),
@@ -104,26 +105,43 @@ fn check_ledger(app: &App) -> Result<String> {
         return Ok(format!("{} checks hold", findings.len()));
     }
     let names = wrong.iter().map(|finding| finding.name).collect::<Vec<_>>().join(", ");
-    let failed = names.clone();
-    app.db.write_blocking(app.system(), move |tx| tell_admins(tx, &names))?;
-    Err(Error::Internal(format!("the books are not in order: {failed}")))
+    let text = format!("The nightly check of the books failed: {names}. `studio check --ledger` says where.");
+    app.db.write_blocking(app.system(), move |tx| tell_admins(tx, "ledger.check_failed", "The books are not in order", &text))?;
+    Err(Error::Internal(format!("the books are not in order: {names}")))
+}
+
+/// Seals the audit log, and looks whether it is as it was sealed. What is wrong is in the log of the program, and those who run a
+/// business hear that something is.
+fn verify_audit(app: &App) -> Result<String> {
+    // What keeps it from being sealed is one of the problems.
+    if let Err(error) = app.audit.seal() {
+        tracing::error!(%error, "the audit log could not be sealed");
+    }
+    let report = app.audit.verify()?;
+    if report.problems.is_empty() {
+        return Ok(format!("{} entries are as they were sealed", report.entries));
+    }
+    tracing::error!(problems = ?report.problems, "the audit log was changed");
+    let count = report.problems.len();
+    let text = "The nightly check found that the audit log was changed behind the program's back. `studio verify` says where.";
+    app.db.write_blocking(app.system(), move |tx| tell_admins(tx, "audit.check_failed", "The audit log was changed", text))?;
+    Err(Error::Internal(format!("the audit log was changed in {count} places")))
 }
 
 /// One message a day for each administrator. No details: they may be another business's.
-fn tell_admins(tx: &mut Writer<'_>, names: &str) -> Result<()> {
+fn tell_admins(tx: &mut Writer<'_>, what: &str, subject: &str, text: &str) -> Result<()> {
     let sql = "SELECT DISTINCT u.id, u.email FROM users AS u LEFT JOIN memberships AS m ON m.user_id = u.id AND m.role = 'admin' AND m.status = 'active' \
                WHERE u.email IS NOT NULL AND u.deleted_at IS NULL AND u.is_active AND (u.is_superuser OR m.id IS NOT NULL)";
     let admins = tx.rows(sql, &[], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))?;
     let day = tx.now().to_string()[..10].to_owned();
     for (id, recipient) in admins {
-        let text = format!("The nightly check of the books failed: {names}. `studio check --ledger` says where.");
-        let payload = [("subject".to_owned(), "The books are not in order".into()), ("text".to_owned(), text.into())];
+        let payload = [("subject".to_owned(), subject.into()), ("text".to_owned(), text.into())];
         let message = Message {
             channel: Channel::Email,
             recipient,
             template: "message".to_owned(),
             payload: payload.into_iter().collect(),
-            key: Some(format!("ledger.check_failed {day} {id}")),
+            key: Some(format!("{what} {day} {id}")),
             due_at: None,
         };
         outbox::send(tx, message)?;

@@ -5,6 +5,8 @@
 //! verb and for a row that may be read but not this, 404 for a row that may not be read; another business's row and no row at all get
 //! the same bytes; what is refused changes nothing. Lists hold exactly the rows that may be read.
 
+mod finance;
+
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
@@ -45,10 +47,10 @@ const RESOURCES: [(&str, &str); 27] = [
     ("finance/parties", "admin LRCUD; manager LRCUD; staff m; staff+ LRCU; agent LRC.own; customer R.own U.own(phone); student R.own"),
     ("finance/accounts", "admin LRCUD; manager LRCU; staff+ LRC; agent LR.own"),
     ("finance/tax-rates", "admin LRCUD; manager LRCU; staff+ LR"),
-    // `ledger` looks at these two: who reverses what depends on the day.
+    // An agent's are those of their own cash box. Who reverses what depends on the day as well, which `ledger` looks at.
     ("finance/transactions", "admin LRCU; manager LRCU; staff+ LRCU; agent LRCU.own"),
     ("finance/journal", "admin LR; manager LR; staff+ LR"),
-    // `invoices` and `payments` look at these two: who sees what depends on how far it has come.
+    // Customers see what was issued to them and what they paid.
     ("finance/invoices", "admin LRCUD; manager LRCUD; staff+ LRCU; customer LR.own; student LR.own"),
     ("finance/payments", "admin LRCU; manager LRCU; staff+ LRCU; agent C.own; customer LR.own; student LR.own"),
     // Whoever asks writes what they ask for; `requisitions` looks at those who lead a department.
@@ -77,7 +79,7 @@ const ATTACHED: [&str; 2] = ["comments", "files"];
 const FOR_ROWS_ALONE: [&str; 4] = ["minimal/", "import/", "import/template/", "export/"];
 
 /// The same for what can be done besides: `x` is the action itself.
-const ACTIONS: [(&str, &str); 70] = [
+const ACTIONS: [(&str, &str); 75] = [
     // Who imported what: `transfer` looks at this one.
     ("GET imports/", IMPORTS),
     ("GET imports/{id}/", IMPORTS),
@@ -91,7 +93,7 @@ const ACTIONS: [(&str, &str); 70] = [
     ("POST finance/parties/merge/", "admin x; manager x"),
     ("POST finance/transactions/{id}/reverse/", "admin x; manager x; staff+ x.own; agent x.own"),
     ("DELETE finance/transactions/{id}/", "admin x; manager x; staff+ x.own; agent x.own"),
-    ("POST finance/journal/", "admin x; manager x; staff+ x"),
+    ("POST finance/journal/", "admin C; manager C; staff+ C"),
     ("POST finance/journal/{id}/reverse/", "admin x; manager x; staff+ x.own"),
     ("POST finance/lock/", "admin x; manager x"),
     ("POST accounts/memberships/invite/", "admin C; manager C"),
@@ -111,7 +113,8 @@ const ACTIONS: [(&str, &str); 70] = [
     ("POST finance/invoices/{id}/credit-note/", "admin x; manager x; staff+ x"),
     ("POST finance/invoices/{id}/pay/", "admin x; manager x; staff+ x"),
     ("POST finance/invoices/{id}/duplicate/", "admin x; manager x; staff+ x"),
-    ("POST finance/invoices/{id}/void/", "admin x; manager x; staff+ x.own"),
+    // Members of staff on the day on which it was issued: `invoices` looks at that.
+    ("POST finance/invoices/{id}/void/", "admin x; manager x; staff+ x"),
     ("POST finance/invoices/{id}/write-off/", "admin x; manager x"),
     ("GET finance/invoices/summary/", "admin x; manager x; staff+ x; customer x.own; student x.own"),
     ("POST finance/payments/{id}/allocate/", "admin x; manager x; staff+ x"),
@@ -145,6 +148,11 @@ const ACTIONS: [(&str, &str); 70] = [
     ("GET finance/debts/debtors/", "admin x; manager x; staff+ x"),
     ("GET finance/debts/creditors/", "admin x; manager x; staff+ x"),
     ("GET finance/reports/aging/", "admin x; manager x; staff+ x"),
+    ("GET finance/reports/cash-flow/", "admin x; manager x; staff+ x"),
+    ("GET finance/reports/profit-loss/", "admin x; manager x; staff+ x"),
+    ("GET finance/reports/tax/", "admin x; manager x; staff+ x"),
+    ("GET finance/reports/trial-balance/", "admin x; manager x; staff+ x"),
+    ("GET finance/summary/", "admin x; manager x; staff+ x"),
     ("GET field/leads/hot/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("GET field/leads/due/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("GET field/leads/board/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
@@ -466,6 +474,10 @@ fn kinds(resource: &str) -> &'static [Kind] {
         | "finance/requisitions"
         | "finance/goals"
         | "finance/goal-milestones"
+        | "finance/invoices"
+        | "finance/payments"
+        | "finance/transactions"
+        | "finance/journal"
         | "saved-views"
         | "accounts/staff-profiles"
         | "accounts/customer-profiles"
@@ -486,7 +498,7 @@ fn table(resource: &str) -> (&'static str, &'static str) {
         "field/leads" => ("leads", OWN_LEAD),
         "field/actions" => ("lead_actions", OWN_ACTION),
         "field/visits" => ("visits", "rep_id = ?2"),
-        "finance/parties" => ("parties", "(user_id = ?2 OR created_by = ?2)"),
+        "finance/parties" => ("parties", OWN_PARTY),
         "finance/accounts" => ("accounts", "owner_id = ?2"),
         "finance/transactions" => ("transactions", "account_id IN (SELECT id FROM accounts WHERE owner_id = ?2)"),
         "finance/invoices" => ("invoices", "state = 'issued' AND party_id IN (SELECT id FROM parties WHERE user_id = ?2)"),
@@ -514,6 +526,9 @@ fn first_text(resource: &str) -> &'static str {
 const OWN_LEAD: &str = "(assigned_rep_id = ?2 OR created_by = ?2 OR zone_id IN (SELECT id FROM zones WHERE manager_id = ?2))";
 const OWN_ACTION: &str = "lead_id IN (SELECT id FROM leads WHERE assigned_rep_id = ?2 OR created_by = ?2 OR zone_id IN (SELECT id FROM zones WHERE manager_id = ?2))";
 
+/// What an agent has entered, and the party that somebody signs in for.
+const OWN_PARTY: &str = "(user_id = ?2 OR created_by = ?2 AND 'agent' = (SELECT role FROM memberships WHERE user_id = ?2))";
+
 /// What is attached to a record that somebody sees who only sees their own.
 const OWN_TARGET: &str = "(target_type = 'lead' AND target_id IN (SELECT id FROM leads WHERE assigned_rep_id = ?2) \
                           OR target_type = 'payment' AND target_id IN (SELECT id FROM payments WHERE party_id IN (SELECT id FROM parties WHERE user_id = ?2)) \
@@ -531,9 +546,13 @@ enum State {
     Lost,
     CheckedIn,
     Completed,
+    /// Being written.
+    Draft,
+    /// Something that settles an invoice, or may do so.
+    Settled,
+    Unsettled,
     Invited,
     Suspended,
-    Draft,
     Approved,
     Rejected,
 }
@@ -620,9 +639,11 @@ impl World {
             return id;
         }
         let making = Making { resource, business, owner, other, kind, state, name: self.unique() };
-        let id = self.server.write(move |tx| make(tx, &making));
-        // Somebody has one profile at a time: a new one takes the place of those that are known.
-        let is_profile = resource.ends_with("-profiles");
+        let by_request = finance::MADE_BY_REQUESTS.contains(&resource);
+        let id = if by_request { finance::make(self, person, &making) } else { self.server.write(move |tx| make(tx, &making)) };
+        // Somebody has one profile at a time, and signs in for one party: a new one takes the place of those that are known.
+        let signs_in = resource == "finance/parties" && kind.is_own() && ["customer", "student"].contains(&person.plays);
+        let is_profile = resource.ends_with("-profiles") || signs_in;
         if is_profile {
             self.rows.borrow_mut().retain(|known, _| (known.0, known.2) != (resource, owner) || kind != known.3);
         }
@@ -657,12 +678,14 @@ impl World {
         self.ids(&format!("SELECT id FROM {table} WHERE {within}{mark}{mine}"), &[person.business.into(), person.client.id.into()])
     }
 
+    fn is_deletable(&self, resource: &str) -> bool {
+        self.server.app.db.catalog().has(table(resource).0, "deleted_at")
+    }
+
     /// Enough of a row to see whether anything happened to it.
     fn trace(&self, resource: &str, id: i64) -> Option<(i64, Option<String>)> {
-        let sql = format!("SELECT version, deleted_at FROM {}", table(resource).0)
-            .replace(", deleted_at FROM referrals", ", NULL FROM referrals")
-            .replace(", deleted_at FROM memberships", ", NULL FROM memberships")
-            .replace(", deleted_at FROM payments", ", NULL FROM payments");
+        let mark = if self.is_deletable(resource) { "deleted_at" } else { "NULL" };
+        let sql = format!("SELECT version, {mark} FROM {}", table(resource).0);
         let found = self
             .server
             .app
@@ -711,7 +734,15 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
             }
             tx.insert(table, vec![within, ("user_id", user.into())])?
         }
-        "parties" => tx.insert(table, vec![within, ("name", name()), ("currency", "USD".into()), ("created_by", owner.into())])?,
+        "parties" => {
+            let values = vec![within, ("name", name()), ("currency", "USD".into())];
+            let role: Option<String> = tx.one("SELECT role FROM memberships WHERE user_id = ?1", &[owner.into()])?;
+            // Customers sign in for one, and for one only; that of others is what they have entered.
+            let signs_in = kind.is_own() && ["customer", "student"].contains(&role.as_deref().unwrap_or_default());
+            let whose = if signs_in { "user_id" } else { "created_by" };
+            tx.each("UPDATE parties SET user_id = NULL WHERE user_id = ?1", &[owner.into()], |_| Ok(()))?;
+            tx.insert(table, [values, vec![(whose, owner.into())]].concat())?
+        }
         "accounts" => {
             let values = vec![within, ("name", name()), ("currency", "USD".into()), ("allow_negative", true.into())];
             let owner = kind.is_own().then_some(owner);
@@ -948,6 +979,11 @@ fn wanted(operation: &Operation, person: &Person, kind: Kind) -> u16 {
         }
         None => 403,
         Some(_) if kind.is_away() => 404,
+        // Files are for those who work here, whatever they are attached to.
+        Some(grant) if (!grant.own || kind.is_own()) && operation.path.ends_with("{id}/files/") => {
+            let files = RESOURCES.iter().find(|(name, _)| *name == "files").map_or("", |(_, line)| line);
+            if granted(files, person.plays, 'R').is_some() { 200 } else { 403 }
+        }
         Some(grant) if !grant.own || kind.is_own() => 200,
         Some(_) if kind == Kind::Shared && ['L', 'R'].contains(&operation.verb) => 200,
         Some(_) => {
@@ -1006,6 +1042,7 @@ fn body(world: &World, operation: &Operation, person: &Person, id: i64) -> Json 
         "comments" => json!({"content": name, "emoji": "👍"}),
         "files" => json!({"purpose": name}),
         "finance/tax-rates" => json!({"name": name, "percent": "18"}),
+        resource if finance::MADE_BY_REQUESTS.contains(&resource) => finance::body(world, operation, person, id, mine, &name),
         // What is theirs to change, beside what must be there.
         "finance/parties" if person.plays == "customer" => json!({"name": text(world, operation.resource, "name", id), "phone": "0701"}),
         // With an item, it comes to what that does.
@@ -1072,6 +1109,9 @@ fn send(world: &World, operation: &Operation, person: &Person, key: &str, id: i6
     let path = format!("/api/{}", operation.path.replace("{id}", key));
     let path = path.replace("{item_id}", &item_of(world, id).to_string());
     let action = operation.path.rsplit('/').nth(1).filter(|_| operation.verb == 'x');
+    if let Some(body) = finance::action(world, operation, id) {
+        return client.with("connection", "close").post(&path, body);
+    }
     match (operation.method.as_str(), action) {
         ("GET", _) => client.get(&path),
         ("DELETE", _) => client.delete(&path),
@@ -1123,15 +1163,19 @@ fn success(operation: &Operation) -> u16 {
     let makes = ["{id}/comments/", "{id}/files/", "/upload_document/", "/add_item/", "/add_payment/", "requisitions/{id}/pay/"];
     match operation.verb {
         _ if operation.method == "POST" && makes.iter().any(|end| operation.path.ends_with(end)) => 201,
-        'x' if operation.method == "DELETE" => 204,
+        _ if finance::makes(operation) => 201,
         'C' => 201,
         'D' => 204,
+        'x' if operation.method == "DELETE" => 204,
         _ => 200,
     }
 }
 
 /// The state that a row must be in for an operation to go through.
 fn state(operation: &Operation) -> State {
+    if let Some(state) = finance::state(operation) {
+        return state;
+    }
     match operation.path.rsplit('/').nth(1) {
         Some("restore" | "bulk_restore") => State::Deleted,
         Some("reopen") => State::Lost,
@@ -1338,7 +1382,9 @@ fn check_create(world: &World, verdict: &mut Verdict, operation: &Operation, per
     if answer.status == 201 {
         // It is in their business, and theirs to see.
         let again = person.client.get(&format!("/api/{}/{}/", operation.resource, answer.json()["id"]));
-        verdict.status(person.name, "the row they made", &again, 200);
+        let line = RESOURCES.iter().find(|(name, _)| *name == operation.resource).map_or("", |(_, line)| line);
+        let sees = granted(line, person.plays, 'R').is_some();
+        verdict.status(person.name, "the row they made", &again, if sees { 200 } else { 403 });
     }
 }
 
@@ -1373,7 +1419,7 @@ fn matrix(module: &str, capability: Capability) {
             for kind in kinds(resource) {
                 world.row(person, resource, *kind, State::Fresh, false);
             }
-            if !["referrals", "memberships"].contains(&table(resource).0) {
+            if world.is_deletable(resource) {
                 world.row(person, resource, Kind::Other, State::Deleted, false);
                 // Of those that nobody sees but their owner, one's own.
                 if resource == "saved-views" {
@@ -1383,6 +1429,7 @@ fn matrix(module: &str, capability: Capability) {
         }
     }
     // Lists first, as long as the rows are known.
+    let all: Vec<Operation> = all.into_iter().filter(|one| !one.path.ends_with("/summary/")).collect();
     let is_list = |one: &&Operation| one.method == "GET" && !one.path.contains("{id}") && one.path != "accounts/org-chart/";
     for operation in all.iter().filter(is_list).chain(all.iter().filter(|one| !is_list(one))) {
         for person in &world.people {

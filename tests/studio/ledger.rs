@@ -29,7 +29,7 @@ const ACCOUNTS: &str = "/api/finance/accounts/";
 const JOURNAL: &str = "/api/finance/journal/";
 
 /// A connection past the program, on which the database's own rules hold all the same.
-fn behind(server: &Server) -> Connection {
+pub fn behind(server: &Server) -> Connection {
     let connection = Connection::open(db::file_in(&server.app.config.data.folder)).expect("a connection");
     connection.pragma_update(None, "foreign_keys", true).expect("a pragma");
     connection.pragma_update(None, "recursive_triggers", true).expect("a pragma");
@@ -514,7 +514,7 @@ fn what_was_done_behind_the_books_is_found() {
     }
 }
 
-fn drop_triggers(connection: &Connection) {
+pub fn drop_triggers(connection: &Connection) {
     let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'").expect("the triggers");
     let names: Vec<String> = statement.query_map([], |row| row.get(0)).expect("names").map(|name| name.expect("a name")).collect();
     for name in names {

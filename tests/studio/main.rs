@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod api_keys;
+mod audit;
 mod books;
 mod browser;
 mod bulk;
@@ -35,6 +36,7 @@ mod payments;
 mod people;
 mod public;
 mod query;
+mod reports;
 mod requisitions;
 mod samples;
 mod schema;

@@ -7,6 +7,7 @@ use crate::engine::{
     Attachment, Output, Scope,
     descriptor::{self, Descriptor},
     field::Kind,
+    query::bare_name,
     table::Format,
 };
 
@@ -62,6 +63,11 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
             let is_target =
                 |parameter: &&mut MetaOperationParam| attached && matches!(parameter.name.as_str(), "target_type" | "target_id");
             all.iter_mut().filter(is_target).for_each(|parameter| parameter.required = true);
+            let as_other = |(name, filter): &(&str, &'static str)| {
+                let schema = filters(d, bare_name(filter)).into_iter().find(|parameter| parameter.name == *filter)?.schema;
+                Some(MetaOperationParam { schema, ..query(name, MetaSchema::ANY, &format!("The same as `{filter}`.")) })
+            };
+            all.extend(d.about.filter_as.iter().filter_map(as_other));
             all.extend(d.about.filter_by.iter().map(|(name, _)| query(name, schema("string"), &format!("Only those with this {name}."))));
             if matches!(verb, "list" | "export_retrieve") && d.about.soft_delete {
                 all.push(query("include_deleted", schema("boolean"), "Deleted ones as well; for those who run the business."));

@@ -1,12 +1,13 @@
 //! Records as tables, and the files that tables travel in.
 //!
-//! `columns` says which columns a resource has and what its rows show in them; `cell` is what stands in one; `csv`, `xlsx_write`
-//! and `xlsx_read` are the formats; `grid` is a table that was read, whatever its format.
+//! `columns` says which columns a resource has and what its rows show in them, `tabular` is what else is shown as a table; `cell` is what
+//! stands in one; `csv`, `xlsx_write` and `xlsx_read` are the formats; `grid` is a table that was read, whatever its format.
 
 pub mod cell;
 pub mod columns;
 pub mod csv;
 pub mod grid;
+pub mod tabular;
 pub mod xlsx_read;
 pub mod xlsx_write;
 
@@ -30,6 +31,9 @@ impl Format {
     pub const ALL: [Self; 4] = [Self::Csv, Self::Json, Self::Ndjson, Self::Xlsx];
     /// The formats of a table.
     pub const TABLES: [Self; 2] = [Self::Csv, Self::Xlsx];
+
+    /// The formats of a report.
+    pub const REPORTS: [Self; 2] = [Self::Json, Self::Csv];
 
     /// The name in `format=`, which is the ending of the file as well.
     pub fn name(self) -> &'static str {

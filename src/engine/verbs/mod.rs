@@ -9,6 +9,7 @@ mod history;
 mod import;
 mod paged;
 mod read;
+mod report;
 mod work;
 mod write;
 
@@ -25,6 +26,7 @@ pub use self::{
     import::{import, imports, interrupt, take_in},
     paged::paged,
     read::{ListRequest, Listing, check_filters, list, matches, read},
+    report::report,
     work::{hand_over, open_work},
     write::{create, delete, insert_record, read_back, restore, update},
 };

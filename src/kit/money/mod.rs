@@ -28,6 +28,9 @@ pub struct Money {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Currency(pub String);
 
+/// The decimals that currencies have.
+pub const EXPONENTS: [u8; 4] = [0, 2, 3, 4];
+
 /// Why a text is not an amount.
 #[derive(Debug, PartialEq, Eq)]
 pub enum BadAmount {
@@ -76,6 +79,23 @@ pub fn parse_scaled(text: &str, places: u8) -> Result<i64, BadAmount> {
             .ok_or(BadAmount::TooLarge)?;
     }
     Ok(if negative { -minor } else { minor })
+}
+
+/// The amounts in minor units between which a plain decimal lies, both included; one and the same when the currency has the decimals for
+/// it. What is beyond all amounts is beyond the largest. `None`: it is no number.
+pub fn around(text: &str, exponent: u8) -> Option<(i64, i64)> {
+    let is_negative = text.starts_with('-');
+    match parse_scaled(text, exponent) {
+        Ok(minor) => Some((minor, minor)),
+        Err(BadAmount::NotANumber) => None,
+        Err(BadAmount::TooLarge) if is_negative => Some((-LARGEST - 1, -LARGEST - 1)),
+        Err(BadAmount::TooLarge) => Some((LARGEST + 1, LARGEST + 1)),
+        Err(BadAmount::TooPrecise) => {
+            let (whole, fraction) = text.split_once('.')?;
+            let (toward_zero, _) = around(&format!("{whole}.{}", &fraction[..usize::from(exponent)]), exponent)?;
+            Some(if is_negative { (toward_zero - 1, toward_zero) } else { (toward_zero, toward_zero + 1) })
+        }
+    }
 }
 
 impl fmt::Display for Money {

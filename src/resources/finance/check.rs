@@ -116,9 +116,15 @@ pub fn run(reader: &Reader<'_>) -> Result<Vec<Finding>> {
         let problems = reader.rows(check.sql, &[], |row| row.get::<String>(0))?;
         findings.push(Finding { name: check.name, holds: check.holds, problems });
     }
-    let (broken, _) = ledger::verify(reader)?;
-    let problems = broken.iter().map(|at| format!("entry {} of business {}: {}", at.number, at.business, at.why)).collect();
+    let (problems, _) = journal(reader)?;
     findings.push(Finding { name: "series", holds: "documents are numbered without gaps", problems: ledger::gaps(reader)? });
     findings.push(Finding { name: "chain", holds: "every entry is as it was posted", problems });
     Ok(findings)
+}
+
+/// Where the journal is not what was posted, by its own chain and by the audit log; and how many entries there are.
+pub fn journal(reader: &Reader<'_>) -> Result<(Vec<String>, u64)> {
+    let (broken, count) = ledger::verify(reader)?;
+    let problems = broken.iter().map(|at| format!("entry {} of business {}: {}", at.number, at.business, at.why));
+    Ok((problems.chain(ledger::compare_with_log(reader)?).collect(), count))
 }

@@ -11,6 +11,8 @@ pub mod ledger;
 mod named;
 mod party;
 pub mod payment;
+mod posted;
+mod report;
 pub mod requisition;
 mod statement;
 mod tax_rate;
@@ -23,6 +25,7 @@ pub use invoice::{Invoice, InvoiceVerbs};
 pub use journal::{JournalEntry, JournalVerbs};
 pub use party::{Party, PartyVerbs};
 pub use payment::{Payment, PaymentVerbs};
+pub use report::ReportVerbs;
 pub use requisition::{Requisition, RequisitionVerbs};
 pub use statement::{PartiesWithUnpaid, PartyWithUnpaid, StatementVerbs};
 pub use tax_rate::TaxRate;
@@ -47,8 +50,18 @@ pub fn all() -> Vec<Descriptor> {
 }
 
 /// What can be done here besides the operations that every resource has.
-pub type Verbs =
-    (PartyVerbs, InvoiceVerbs, PaymentVerbs, RequisitionVerbs, GoalVerbs, DebtVerbs, StatementVerbs, TransactionVerbs, JournalVerbs);
+pub type Verbs = (
+    PartyVerbs,
+    InvoiceVerbs,
+    PaymentVerbs,
+    RequisitionVerbs,
+    GoalVerbs,
+    DebtVerbs,
+    StatementVerbs,
+    ReportVerbs,
+    TransactionVerbs,
+    JournalVerbs,
+);
 
 pub fn verbs(public_url: &str) -> Verbs {
     (
@@ -59,6 +72,7 @@ pub fn verbs(public_url: &str) -> Verbs {
         GoalVerbs,
         DebtVerbs,
         StatementVerbs,
+        ReportVerbs,
         TransactionVerbs,
         JournalVerbs,
     )

@@ -1,9 +1,13 @@
 //! What has passed between the business and one party, and what is open of it.
 
-use poem::web::Query;
-use poem_openapi::{Object, OpenApi, param::Path, types::ToJSON};
+use poem::web;
+use poem_openapi::{
+    Object, OpenApi,
+    param::{self, Path},
+    types::ToJSON,
+};
 
-use super::{Invoice, Party, invoice::Direction};
+use super::{Invoice, Party, invoice::Direction, report::day};
 use crate::{
     actor::Actor,
     auth::gate::Caller,
@@ -11,7 +15,8 @@ use crate::{
     engine::{
         LIST, READ, Reach, descriptor,
         query::{Parameters, parameter},
-        reply::Reply,
+        reply::{Reply, Report},
+        table::{cell::Shown, tabular::Tabular},
         verbs,
     },
     error::{Error, Result},
@@ -99,22 +104,32 @@ pub struct StatementVerbs;
 impl StatementVerbs {
     /// Read the statement of a party
     ///
-    /// What it owed, what passed (`from` one day `to` another, both included), and what it owes then, by currency. It is what the books
-    /// say; what a party is owed counts as less than nothing.
+    /// What it owed, what passed from one day to another, both included, and what it owes then, by currency. It is what the books say; what
+    /// a party is owed counts as less than nothing.
     #[oai(path = "/finance/parties/:id/statement", method = "get")]
-    async fn statement(&self, caller: Caller, id: Path<String>, parameters: Query<Parameters>) -> poem::Result<Reply<Vec<Statement>>> {
+    async fn statement(
+        &self,
+        caller: Caller,
+        id: Path<String>,
+        parameters: web::Query<Parameters>,
+        /// The first day: `2026-01-01`; since the books began when left out.
+        #[oai(name = "from")]
+        _from: param::Query<Option<String>>,
+        /// The last day; all that there is when left out.
+        #[oai(name = "to")]
+        _to: param::Query<Option<String>>,
+        /// `json`, or `csv` for a file with a line for each of the statement, and for what was owed before and after.
+        #[oai(name = "format")]
+        _format: param::Query<Option<String>>,
+    ) -> poem::Result<Report<Vec<Statement>>> {
         let (actor, key) = (caller.actor.clone(), id.0);
         keeps_books(&actor)?;
-        let day = |name: &str| match parameter(&parameters.0, name).map(str::trim).filter(|day| !day.is_empty()) {
-            None => Ok(None),
-            Some(day) => Date::parse(day).map(Some).ok_or_else(|| Error::field(name, "Enter a valid date.")),
-        };
-        let (from, to) = (day("from")?, day("to")?);
+        let (from, to) = (day(&parameters.0, "from")?, day(&parameters.0, "to")?);
         let work = move |reader: &Reader<'_>| {
             let id = verbs::find::<Party>(reader, &actor, &key, READ)?;
             statement(reader, &actor, id, from, to)
         };
-        Ok(Reply::json(&caller.scan(work).await?.to_json().unwrap_or_default()))
+        Ok(verbs::report(&caller, "statement", &parameters.0, work).await?)
     }
 
     /// List what is open with a party
@@ -135,7 +150,12 @@ impl StatementVerbs {
     ///
     /// Its open invoices of a `direction`: `outgoing` for what it owes, `incoming` for what it is owed.
     #[oai(path = "/finance/debts/party/:party_id", method = "get")]
-    async fn debts(&self, caller: Caller, party_id: Path<String>, parameters: Query<Parameters>) -> poem::Result<Reply<Vec<OpenItem>>> {
+    async fn debts(
+        &self,
+        caller: Caller,
+        party_id: Path<String>,
+        parameters: web::Query<Parameters>,
+    ) -> poem::Result<Reply<Vec<OpenItem>>> {
         let (actor, key) = (caller.actor.clone(), party_id.0);
         keeps_books(&actor)?;
         let direction = match parameter(&parameters.0, "direction") {
@@ -236,6 +256,23 @@ fn statement(reader: &Reader<'_>, actor: &Actor, party: i64, from: Option<Date>,
         Ok(())
     })?;
     Ok(all)
+}
+
+impl Tabular for Statement {
+    const COLUMNS: &'static [&'static str] = &["currency", "date", "document", "debit", "credit", "balance"];
+
+    fn rows(&self) -> Vec<Vec<Shown>> {
+        let balance =
+            |what: &str, amount: Money| vec![(&self.currency).into(), Shown::Empty, what.into(), Shown::Empty, Shown::Empty, amount.into()];
+        let line = |line: &StatementLine| {
+            let what = vec![(&self.currency).into(), line.date.into(), (&line.document).into()];
+            [what, vec![line.debit.into(), line.credit.into(), line.balance.into()]].concat()
+        };
+        let mut rows = vec![balance("Opening balance", self.opening_balance)];
+        rows.extend(self.lines.iter().map(line));
+        rows.push(balance("Closing balance", self.closing_balance));
+        rows
+    }
 }
 
 fn open_items(reader: &Reader<'_>, actor: &Actor, party: i64, direction: Option<Direction>) -> Result<Vec<OpenItem>> {

@@ -60,7 +60,9 @@ pub fn void(tx: &mut Writer<'_>, id: i64, reason: &str) -> Result<()> {
     let entry = match invoice.journal_entry_id {
         Some(entry) => {
             let memo = format!("Void {}", invoice.number.as_deref().unwrap_or_default());
-            Some(ledger::reverse(tx, entry, crate::kit::Date(today), &memo)?)
+            // What is dated later is not taken back before it was there.
+            let date = invoice.issue_date.map_or(today, |issued| issued.0.max(today));
+            Some(ledger::reverse(tx, entry, crate::kit::Date(date), &memo)?)
         }
         None => None,
     };

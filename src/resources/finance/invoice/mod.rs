@@ -11,7 +11,7 @@ pub mod share;
 mod totals;
 
 use jiff::ToSpan;
-use poem_openapi::{Object, types::ToJSON};
+use poem_openapi::Object;
 use serde_json::{Map, Value as Json};
 
 pub use actions::InvoiceVerbs;
@@ -20,7 +20,7 @@ pub use issue::issue;
 pub use item::InvoiceItem;
 pub use totals::{refusal, rows as refused_items};
 
-use super::{Party, ledger, named::currency_of};
+use super::{Party, ledger, named::currency_of, posted};
 use crate::{
     actor::Capability::Finance,
     db::{Reader, Row, Writer},
@@ -121,6 +121,7 @@ pub struct Invoice {
 
 /// What may be changed of an issued invoice.
 const ALWAYS_OPEN: [&str; 4] = ["notes", "terms", "due_date", "reference"];
+const IMMUTABLE: &str = "An issued invoice is not changed, but for notes, terms, due_date, reference; issue a credit note instead.";
 
 impl Resource for Invoice {
     const ABOUT: About = About {
@@ -143,6 +144,7 @@ impl Resource for Invoice {
             "is_overdue",
             "amount_due",
         ],
+        filter_as: &[("min_due", "amount_due__gte"), ("overdue", "is_overdue")],
         order: &["-created_at", "issue_date", "due_date", "number", "total", "amount_due"],
         server_set: &[
             "kind",
@@ -205,7 +207,7 @@ impl Resource for Invoice {
         let (tx, actor) = (change.tx, change.tx.actor());
         let business = actor.business_id().ok_or_else(Error::forbidden)?;
         if let Some(before) = change.before.filter(|before| before.state != InvoiceState::Draft) {
-            before.only_differs_where_open(self)?;
+            posted::only_differs_where(&ALWAYS_OPEN, before, self, IMMUTABLE)?;
             return self.check_dates();
         }
         self.defaults(tx, business, Date(actor.today()))?;
@@ -304,23 +306,5 @@ impl Invoice {
             return Err(Error::conflict("number_used", text));
         }
         Ok(())
-    }
-
-    /// # Errors
-    /// 409 when another says something else of what is fixed since it was issued.
-    fn only_differs_where_open(&self, other: &Self) -> Result<()> {
-        let fixed = |invoice: &Self| {
-            let mut record = match invoice.to_json() {
-                Some(Json::Object(record)) => record,
-                _ => Map::new(),
-            };
-            record.retain(|name, _| !ALWAYS_OPEN.contains(&name.as_str()) && !Self::ABOUT.input.contains(&name.as_str()));
-            record
-        };
-        if fixed(self) == fixed(other) {
-            return Ok(());
-        }
-        let open = ALWAYS_OPEN.join(", ");
-        Err(Error::conflict("immutable", format!("An issued invoice is not changed, but for {open}; issue a credit note instead.")))
     }
 }

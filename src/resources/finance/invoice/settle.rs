@@ -33,7 +33,9 @@ pub fn allocate(tx: &mut Writer<'_>, id: i64, wanted: &AllocateCredit) -> Result
         return Err(Error::conflict("nothing_left", "All of the credit note settles something already."));
     }
     let asked = match &wanted.amount {
-        Some(sent) => Wanted::Shares(vec![Share { invoice: wanted.invoice.0, amount: allocation::amount(&sent.0, rest.exponent)?.minor }]),
+        Some(sent) => {
+            Wanted::Shares(vec![Share { invoice: wanted.invoice.0, amount: allocation::amount("amount", &sent.0, rest.exponent)?.minor }])
+        }
         None => Wanted::Invoice(wanted.invoice.0),
     };
     // It settles what a payment of the other direction does.

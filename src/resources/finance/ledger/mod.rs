@@ -8,7 +8,7 @@ mod number;
 mod posting;
 
 pub use balance::{balance_of, natural};
-pub use chain::{Broken, verify};
+pub use chain::{Broken, compare_with_log, verify};
 pub use chart::{
     BAD_DEBT, BANK_CHARGES, FX_CLEARING, OPENING_EQUITY, PAYABLE, RECEIVABLE, TAX_PAYABLE, TAX_RECEIVABLE, account, category,
     follow_currency, is_category, seed_cash, seed_chart,

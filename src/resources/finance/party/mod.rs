@@ -37,6 +37,11 @@ pub enum PartyType {
     Internal,
 }
 
+/// The party that somebody signs in for, and for those who work here what they have entered: whoever has done so once is a customer like
+/// any other afterwards.
+const OWN: &str = "(t.user_id = :me OR t.created_by = :me AND EXISTS (SELECT 1 FROM memberships AS m WHERE m.business_id = t.business_id \
+     AND m.user_id = :me AND (m.role = 'agent' OR m.role = 'staff' OR m.role = 'manager' OR m.role = 'admin')))";
+
 /// Somebody with whom there is business.
 #[derive(Object)]
 pub struct Party {
@@ -98,7 +103,7 @@ impl Resource for Party {
             .agent(own(LR.and(CREATE)))
             .customer(own(READ.and(UPDATE)))
             .student(own(READ)),
-        own: "(t.user_id = :me OR t.created_by = :me)",
+        own: OWN,
         self_service: &["email", "phone", "address"],
         // Old documents keep showing who they were for.
         kept_by: &["transactions", "invoices", "payments", "requisitions"],

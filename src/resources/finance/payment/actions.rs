@@ -233,9 +233,10 @@ fn allocate(tx: &mut Writer<'_>, key: &str, body: &Input<AllocatePayment>) -> Re
     let currency = payment.currency.as_ref().map_or("USD", |currency| &currency.0);
     let wanted = match (body.invoice, &body.allocations, body.allocate) {
         (Some(invoice), None, None) => match &body.amount {
-            Some(sent) => {
-                Wanted::Shares(vec![allocation::Share { invoice: invoice.0, amount: allocation::amount(&sent.0, rest.exponent)?.minor }])
-            }
+            Some(sent) => Wanted::Shares(vec![allocation::Share {
+                invoice: invoice.0,
+                amount: allocation::amount("amount", &sent.0, rest.exponent)?.minor,
+            }]),
             None => Wanted::Invoice(invoice.0),
         },
         (None, Some(shares), None) => Wanted::Shares(allocation::shares(tx, tx.actor(), &shares.0, currency)?),
@@ -261,7 +262,7 @@ fn refund(tx: &mut Writer<'_>, key: &str, body: &Input<Refund>) -> Result<i64> {
     let body = body.get()?;
     let (_, payment, rest) = with_rest(tx, &id.to_string())?;
     let party = payment.party.ok_or_else(|| Error::conflict("not_open", "Only a payment of a party is given back."))?;
-    let given = body.amount.as_ref().map_or(Ok(rest), |sent| allocation::amount(&sent.0, rest.exponent))?;
+    let given = body.amount.as_ref().map_or(Ok(rest), |sent| allocation::amount("amount", &sent.0, rest.exponent))?;
     if given.minor > rest.minor {
         return Err(Error::field("amount", format!("exceeds_open_amount: {given} is more than the {rest} that settles nothing.")));
     }

@@ -227,12 +227,7 @@ pub fn shares(reader: &Reader<'_>, actor: &Actor, sent: &Json, currency: &str) -
         let missing =
             || wrong(&format!("Invalid pk \"{}\" - object does not exist.", key.as_str().map_or_else(|| key.to_string(), str::to_owned)));
         let invoice = id_of::<Invoice>(reader, actor, &key)?.ok_or_else(missing)?;
-        let amount = row.get("amount").cloned().unwrap_or_default();
-        let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
-        let amount = Money::parse(text.trim(), exponent(currency)).map_err(|_| wrong("A valid number is required."))?;
-        if amount.minor <= 0 {
-            return Err(wrong("Ensure this value is greater than 0."));
-        }
+        let amount = amount("allocations", row.get("amount").unwrap_or(&Json::Null), exponent(currency))?;
         if all.iter().any(|share| share.invoice == invoice) {
             return Err(wrong("Each invoice is there once."));
         }
@@ -241,11 +236,11 @@ pub fn shares(reader: &Reader<'_>, actor: &Actor, sent: &Json, currency: &str) -
     Ok(all)
 }
 
-/// An amount as it is sent beside what it is taken from.
-pub fn amount(sent: &Json, exponent: u8) -> Result<Money> {
+/// An amount as it is sent beside what it is taken from; `field` is where refusals say so.
+pub fn amount(field: &str, sent: &Json, exponent: u8) -> Result<Money> {
     let text = sent.as_str().map_or_else(|| sent.to_string(), |text| text.trim().to_owned());
-    let amount = Money::parse(&text, exponent).map_err(|_| Error::field("amount", "A valid number is required."))?;
-    if amount.minor > 0 { Ok(amount) } else { Err(Error::field("amount", "Ensure this value is greater than 0.")) }
+    let amount = Money::parse(&text, exponent).map_err(|_| Error::field(field, "A valid number is required."))?;
+    if amount.minor > 0 { Ok(amount) } else { Err(Error::field(field, "Ensure this value is greater than 0.")) }
 }
 
 /// What of `amount` goes where.

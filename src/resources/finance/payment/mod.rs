@@ -5,7 +5,7 @@ pub mod allocation;
 mod choices;
 mod posting;
 
-use poem_openapi::{Object, types::ToJSON};
+use poem_openapi::Object;
 use serde_json::{Map, Value as Json};
 
 pub use actions::{PaymentVerbs, Unallocate};
@@ -18,6 +18,7 @@ use super::{
     goal::{self, Goal},
     invoice::{self, Direction, Invoice},
     named::currency_of,
+    posted,
     requisition::{self, Requisition},
 };
 use crate::{
@@ -98,6 +99,7 @@ pub struct Payment {
 
 /// What may be changed of a payment.
 const ALWAYS_OPEN: [&str; 3] = ["notes", "reference", "goal"];
+const IMMUTABLE: &str = "A posted payment is not changed, but for notes, reference, goal; void it instead.";
 
 const ALLOCATIONS: &str = "(SELECT json_group_array(json_object('id', a.id, 'invoice', a.invoice_id, 'refund', a.refund_id, \
      'number', coalesce(i.number, r.number), 'date', a.date, 'amount', money_text(a.amount, t.currency))) \
@@ -205,7 +207,7 @@ impl Resource for Payment {
         let (tx, actor) = (change.tx, change.tx.actor());
         let business = actor.business_id().ok_or_else(Error::forbidden)?;
         if let Some(before) = change.before {
-            before.only_differs_where_open(self)?;
+            posted::only_differs_where(&ALWAYS_OPEN, before, self, IMMUTABLE)?;
             return if self.goal == before.goal { Ok(()) } else { self.check_goal(tx) };
         }
         self.number = None;
@@ -341,23 +343,6 @@ impl Payment {
             allocation::add(tx, allocation::Source::Payment(id), allocation::Target::Invoice(share.invoice), share.amount, date)?;
         }
         Ok(())
-    }
-
-    /// # Errors
-    /// 409 when another says something else of what is fixed.
-    fn only_differs_where_open(&self, other: &Self) -> Result<()> {
-        let fixed = |payment: &Self| {
-            let mut record = match payment.to_json() {
-                Some(Json::Object(record)) => record,
-                _ => Map::new(),
-            };
-            record.retain(|name, _| !ALWAYS_OPEN.contains(&name.as_str()) && !Self::ABOUT.input.contains(&name.as_str()));
-            record
-        };
-        if fixed(self) == fixed(other) {
-            return Ok(());
-        }
-        Err(Error::conflict("immutable", format!("A posted payment is not changed, but for {}; void it instead.", ALWAYS_OPEN.join(", "))))
     }
 }
 

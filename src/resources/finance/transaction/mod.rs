@@ -5,7 +5,7 @@ mod choices;
 mod posting;
 mod settle;
 
-use poem_openapi::{Object, types::ToJSON};
+use poem_openapi::Object;
 use serde_json::{Map, Value as Json};
 
 pub use actions::TransactionVerbs;
@@ -21,11 +21,15 @@ use crate::{
     engine::{About, Access, CREATE, Change, Computed, Expand, LR, LRCU, Resource, UPDATE, all, own},
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref},
-    resources::{finance::named::currency_of, shared::File},
+    resources::{
+        finance::{named::currency_of, posted},
+        shared::File,
+    },
 };
 
 /// What may be changed of a transaction that is posted.
 const OPEN: [&str; 4] = ["description", "reference", "receipt_file", "goal"];
+const IMMUTABLE: &str = "Of a posted transaction only description, reference, receipt and goal are changed; reverse it instead.";
 
 /// Money that came in, went out, or went from one account to another.
 #[derive(Object)]
@@ -100,6 +104,7 @@ impl Resource for Transaction {
             "currency",
             "created_at",
         ],
+        filter_as: &[("min_amount", "amount__gte"), ("max_amount", "amount__lte")],
         order: &["-date", "amount", "created_at"],
         server_set: &["currency", "to_currency", "source", "journal_entry", "related_payment_id"],
         resent: Some("client_ref"),
@@ -148,7 +153,7 @@ impl Resource for Transaction {
             return Ok(());
         }
         if let Some(before) = change.before.filter(|before| before.state != TransactionState::Draft) {
-            self.check_posted(before)?;
+            posted::only_differs_where(&OPEN, before, self, IMMUTABLE)?;
             return if self.goal == before.goal { Ok(()) } else { self.check_goal(change.tx) };
         }
         if self.state == TransactionState::Reversed {
@@ -179,21 +184,5 @@ impl Transaction {
         }
         let currency = self.currency.as_ref().map_or("USD", |currency| &currency.0);
         goal::check_served(reader, goal.0, currency, self.kind == TransactionType::Income)
-    }
-
-    /// What is in the books stays as it is.
-    fn check_posted(&self, before: &Self) -> Result<()> {
-        let fixed = |transaction: &Self| match transaction.to_json() {
-            Some(Json::Object(mut fields)) => {
-                fields.retain(|name, _| !OPEN.contains(&name.as_str()));
-                fields
-            }
-            _ => Map::new(),
-        };
-        if fixed(self) == fixed(before) {
-            return Ok(());
-        }
-        let text = "Of a posted transaction only description, reference, receipt and goal are changed; reverse it instead.";
-        Err(Error::conflict("immutable", text))
     }
 }

@@ -1,0 +1,207 @@
+//! A list's filters, turned into conditions: what a parameter is compared with, and how.
+
+use super::{
+    about::Output,
+    descriptor::{Descriptor, bind},
+    field::Kind,
+    query::{MOST_VALUES, Parameters, Query, parameter},
+    validate::is_uuid,
+};
+use crate::{
+    actor::Actor,
+    db::Value,
+    error::{Error, Result},
+    kit::{
+        Date, DateTime, exponent,
+        money::{self, parse_scaled},
+    },
+};
+
+impl Query {
+    /// Adds the condition of one parameter; parameters that are no filter are none of its business.
+    pub(super) fn filter(&mut self, d: &Descriptor, actor: &Actor, sent: &str, value: &str, all: &Parameters) -> Result<()> {
+        let parameter = d.about.filter_as.iter().find(|(name, _)| *name == sent).map_or(sent, |(_, filter)| *filter);
+        if let Some((_, sql)) = d.about.filter_by.iter().find(|(name, _)| *name == parameter) {
+            let place = self.bind(value);
+            self.conditions.push(bind(&sql.replace("= ?", &format!("= {place}"))));
+            return Ok(());
+        }
+        let (name, test) = split(parameter);
+        let Some(name) = d.about.filter.iter().find(|known| **known == name) else { return Ok(()) };
+        if !d.is_open(name, actor) {
+            return Ok(());
+        }
+        let (Some(sql), Some(kind)) = (d.expression(name), kind_of(d, name)) else { return Ok(()) };
+        match test {
+            Test::Is(operator) if kind == Kind::Money => {
+                let value = self.money(d, actor, name, operator, value, all)?;
+                self.conditions.push(format!("{sql} {operator} {value}"));
+            }
+            Test::In if kind == Kind::Money => {
+                let values = value.split(',').take(MOST_VALUES).filter_map(|part| self.money(d, actor, name, "=", part, all).ok());
+                let values: Vec<String> = values.collect();
+                self.conditions.push(if values.is_empty() { "FALSE".into() } else { format!("{sql} IN ({})", values.join(", ")) });
+            }
+            Test::IsNull => {
+                let Some(yes) = boolean(value) else { return Ok(()) };
+                self.conditions.push(format!("{sql} IS {}NULL", if yes { "" } else { "NOT " }));
+            }
+            Test::In => {
+                let values = value.split(',').take(MOST_VALUES).filter_map(|part| Self::operand(&kind, actor, part.trim()).ok().flatten());
+                let values: Vec<(String, Value)> = values.collect();
+                let places: Vec<String> = values.into_iter().map(|(form, value)| form.replace("??", &self.bind(value))).collect();
+                self.conditions.push(if places.is_empty() { "FALSE".into() } else { format!("{sql} IN ({})", places.join(", ")) });
+            }
+            Test::Is(operator) => {
+                let Some((form, value)) = Self::operand(&kind, actor, value)? else { return Ok(()) };
+                if let (Kind::Reference(table), Value::Text(key)) = (&kind, &value) {
+                    self.references.push((sent.to_owned(), table, key.clone()));
+                }
+                self.date_or_plain(&kind, actor, &sql, operator, &form, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// A day stands for all its instants when an instant is compared with it.
+    fn date_or_plain(&mut self, kind: &Kind, actor: &Actor, sql: &str, operator: &str, form: &str, value: Value) {
+        let Value::Text(text) = &value else {
+            let place = self.bind(value);
+            self.conditions.push(format!("{sql} {operator} {}", form.replace("??", &place)));
+            return;
+        };
+        let day = (*kind == Kind::DateTime).then(|| Date::parse(text)).flatten();
+        let Some(day) = day else {
+            let place = self.bind(value);
+            self.conditions.push(format!("{sql} {operator} {}", form.replace("??", &place)));
+            return;
+        };
+        let zone = actor.zone();
+        // At the end of the calendar there is no such instant: the day itself compares as its first, and nothing is beyond it.
+        let midnight = |date: jiff::civil::Date| zone.to_timestamp(date.at(0, 0, 0, 0)).ok().map(|at| DateTime(at).to_string());
+        if operator != "<=" {
+            let place = self.bind(midnight(day.0).unwrap_or_else(|| day.to_string()));
+            self.conditions.push(format!("{sql} >= {place}"));
+        }
+        if let Some(end) = day.0.tomorrow().ok().and_then(midnight).filter(|_| operator != ">=") {
+            let place = self.bind(end);
+            self.conditions.push(format!("{sql} < {place}"));
+        }
+    }
+
+    /// The amount that the rows' own is compared with, as SQL: in minor units of the currency of each row. A list of one currency has one.
+    /// An amount with more decimals than a currency has is none of its amounts, and lies between two.
+    fn money(&mut self, d: &Descriptor, actor: &Actor, name: &str, operator: &str, value: &str, all: &Parameters) -> Result<String> {
+        let minor = |exponent: u8| -> Result<Value> {
+            let (below, above) = money::around(value.trim(), exponent).ok_or_else(|| Error::Malformed("Enter a number.".into()))?;
+            Ok(match operator {
+                ">=" => above.into(),
+                "<=" => below.into(),
+                _ => (below == above).then_some(above).into(),
+            })
+        };
+        let currency = d.field(name).map_or_else(|| d.currency(), |field| d.currency_of(field));
+        let Some(currency) = currency else {
+            let own = actor.business.as_ref().map_or("USD", |business| &business.currency);
+            return Ok(self.bind(minor(exponent(own))?));
+        };
+        let only = d.about.filter.contains(&currency.name).then(|| parameter(all, currency.name)).flatten();
+        if let Some(only) = only {
+            return Ok(self.bind(minor(exponent(only))?));
+        }
+        let places = money::EXPONENTS.iter().map(|exponent| minor(*exponent)).collect::<Result<Vec<_>>>()?;
+        let places: Vec<String> = places.into_iter().map(|place| self.bind(place)).collect();
+        Ok(format!("by_decimals(t.{}, {})", currency.column, places.join(", ")))
+    }
+
+    /// The value of a filter, and how it is written (`??` standing for its place). `None`: the value is ignored.
+    fn operand(kind: &Kind, actor: &Actor, value: &str) -> Result<Option<(String, Value)>> {
+        let plain = |value: Value| Ok(Some(("??".to_owned(), value)));
+        let wrong = |words: String| Err(Error::Malformed(words));
+        if value.contains('\0') {
+            return wrong("Null characters are not allowed.".into());
+        }
+        match kind {
+            Kind::Bool => Ok(boolean(value).map(|flag| ("??".to_owned(), flag.into()))),
+            Kind::Integer => value.trim().parse::<i64>().map_or_else(|_| wrong("Enter a number.".into()), |number| plain(number.into())),
+            Kind::Number => match value.trim().parse::<f64>() {
+                Ok(number) if number.is_finite() => plain(number.into()),
+                _ => wrong("Enter a number.".into()),
+            },
+            Kind::Decimal(places) => {
+                parse_scaled(value.trim(), *places).map_or_else(|_| wrong("Enter a number.".into()), |units| plain(units.into()))
+            }
+            Kind::Date => {
+                Date::parse(value.trim()).map_or_else(|| wrong("Enter a valid date.".into()), |date| plain(date.to_string().into()))
+            }
+            Kind::DateTime => match (Date::parse(value.trim()), DateTime::parse(value, &actor.zone())) {
+                (Some(date), _) => plain(date.to_string().into()),
+                (None, Some(time)) => plain(time.to_string().into()),
+                (None, None) => wrong("Enter a valid date/time.".into()),
+            },
+            Kind::Choice(names) => match names.iter().find(|name| name.eq_ignore_ascii_case(value.trim())) {
+                Some(name) => plain((*name).into()),
+                None => wrong(format!("Select a valid choice. {value} is not one of the available choices.")),
+            },
+            Kind::Reference(table) => match value.trim() {
+                key if key.parse::<i64>().is_ok() => Ok(Some(("CAST(?? AS INTEGER)".into(), key.into()))),
+                key if is_uuid(key) => Ok(Some((format!("(SELECT id FROM \"{table}\" WHERE uuid = ??)"), key.to_ascii_lowercase().into()))),
+                _ => wrong("Select a valid choice. That choice is not one of the available choices.".into()),
+            },
+            _ => plain(value.into()),
+        }
+    }
+}
+
+pub(super) enum Test {
+    Is(&'static str),
+    In,
+    IsNull,
+}
+
+pub(super) fn split(parameter: &str) -> (&str, Test) {
+    let tests = [
+        ("__in", Test::In),
+        ("__isnull", Test::IsNull),
+        ("__gte", Test::Is(">=")),
+        ("__lte", Test::Is("<=")),
+        ("_after", Test::Is(">=")),
+        ("_before", Test::Is("<=")),
+    ];
+    for (suffix, test) in tests {
+        if let Some(name) = parameter.strip_suffix(suffix) {
+            return (name, test);
+        }
+    }
+    (parameter, Test::Is("="))
+}
+
+fn kind_of(d: &Descriptor, name: &str) -> Option<Kind> {
+    let computed = || {
+        let computed = d.about.computed.iter().find(|computed| computed.name == name)?;
+        Some(match computed.output {
+            Output::Bool => Kind::Bool,
+            Output::Integer => Kind::Integer,
+            Output::Number => Kind::Number,
+            Output::DateTime => Kind::DateTime,
+            Output::Money => Kind::Money,
+            Output::Text | Output::Json(_) => Kind::Text,
+        })
+    };
+    let mixin = || match name {
+        "created_at" | "updated_at" | "deleted_at" => Some(Kind::DateTime),
+        "id" | "created_by" | "updated_by" | "version" => Some(Kind::Integer),
+        "uuid" => Some(Kind::Text),
+        _ => None,
+    };
+    d.field(name).map(|field| field.kind.clone()).or_else(computed).or_else(mixin)
+}
+
+/// Django's spellings of true and false in a query.
+pub(super) fn boolean(value: &str) -> Option<bool> {
+    match value.trim() {
+        "true" | "True" | "1" => Some(true),
+        "false" | "False" | "0" => Some(false),
+        _ => None,
+    }
+}
