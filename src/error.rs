@@ -18,6 +18,8 @@ pub enum Error {
     Invalid(Problems),
     /// 400: the request could not be read at all.
     Malformed(String),
+    /// 400: refused as a whole, in words that clients know.
+    Refused { detail: Cow<'static, str>, code: &'static str },
     /// 401: who is calling is not known. `messages` as SimpleJWT sends them for a bad token.
     Unauthenticated { detail: Cow<'static, str>, code: &'static str, messages: Option<Value> },
     /// 401: the password is right, and a second factor is to follow: with this, within so many seconds.
@@ -112,7 +114,7 @@ impl Error {
 
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Invalid(_) | Self::Malformed(_) | Self::Refused { .. } => StatusCode::BAD_REQUEST,
             Self::Unauthenticated { .. } | Self::SecondFactor { .. } => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
@@ -136,7 +138,8 @@ impl Error {
             Self::Invalid(_) => return None,
             Self::Malformed(_) => "parse_error",
             Self::SecondFactor { .. } => "totp_required",
-            Self::Unauthenticated { code, .. }
+            Self::Refused { code, .. }
+            | Self::Unauthenticated { code, .. }
             | Self::Forbidden { code, .. }
             | Self::Conflict { code, .. }
             | Self::Blocked { code, .. } => code,
@@ -158,7 +161,8 @@ impl Error {
     pub fn detail(&self) -> Cow<'static, str> {
         match self {
             Self::Invalid(problems) => problems.to_string().into(),
-            Self::Unauthenticated { detail, .. }
+            Self::Refused { detail, .. }
+            | Self::Unauthenticated { detail, .. }
             | Self::Forbidden { detail, .. }
             | Self::Conflict { detail, .. }
             | Self::Blocked { detail, .. }

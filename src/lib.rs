@@ -16,7 +16,7 @@
 //! | 4 | `app`, `resources` | what is opened once; what the program keeps |
 //! | 3 | `engine` | how every resource works |
 //! | 2 | `audit`, `auth`, `outbox` | the seals over the audit log; who is calling, and how they prove it; messages to send after a commit |
-//! | 1 | `db`, `storage` | the one door for writes, the readers, migrations; files on the disk |
+//! | 1 | `db`, `paper`, `storage` | the one door for writes, the readers, migrations; documents to print; files on the disk |
 //! | 0 | `actor`, `clock`, `config`, `error`, `kit` | words that all others use |
 //!
 //! A file imports from its own floor or lower ones; a test enforces it. A request goes face -> verb -> store.
@@ -35,6 +35,7 @@ pub mod error;
 pub mod jobs;
 pub mod kit;
 pub mod outbox;
+pub mod paper;
 pub mod resources;
 pub mod server;
 pub mod storage;

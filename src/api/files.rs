@@ -1,9 +1,6 @@
 //! Files: attached to records of each resource that takes them, and what can be done with one of them.
 
-use poem::{
-    Body, Request, Response, Result,
-    http::{HeaderValue, StatusCode},
-};
+use poem::{Body, Request, Response, Result, http::StatusCode};
 use poem_openapi::{
     OpenApi,
     param::{Header, Path, Query},
@@ -23,7 +20,7 @@ use crate::{
         Options, READ, Resource,
         descriptor::{self, Descriptor},
         query::{Pages, Parameters},
-        reply::{Download, PageOf, Picture, Reply},
+        reply::{Download, PageOf, Picture, Reply, disposition},
         upload::Upload,
         verbs::{self, Listing},
     },
@@ -230,22 +227,6 @@ fn safe(content_type: &str, etag: &str) -> poem::ResponseBuilder {
         .header("ETag", etag)
         .header("Cache-Control", "private, no-cache")
         .header("Content-Security-Policy", "sandbox; default-src 'none'")
-}
-
-/// `Content-Disposition` (RFC 6266): the name in ASCII for old clients, and as it is.
-fn disposition(kind: &str, filename: &str) -> HeaderValue {
-    let plain: String =
-        filename.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' }).collect();
-    let mut encoded = String::new();
-    for byte in filename.bytes() {
-        if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    let text = format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}");
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
 /// The one part that a `Range` asks for (RFC 9110, 14.2): where it starts and how long it is. `None`: all of it, for what is no range

@@ -11,7 +11,7 @@ use crate::{
     app::App,
     db::{self, Catalog, Reader},
     engine::{
-        descriptor::{Descriptor, owner_column},
+        descriptor::{Descriptor, by_table, owner_column},
         field::{Field, Kind},
     },
     error::Result,
@@ -137,7 +137,10 @@ pub fn drift(reader: &Reader<'_>, catalog: &Catalog) -> Vec<String> {
     for d in resources::all().iter().chain(resources::attached()) {
         compare(reader, catalog, d.about.table, &d.fields, &MIXIN, d.about.read_only, &mut found);
         for field in &d.fields {
-            if let Kind::Lines(table, fields) = &field.kind {
+            // Rows that are records themselves are looked at as such.
+            if let Kind::Lines(table, fields) = &field.kind
+                && by_table(table).is_none()
+            {
                 let owner = owner_column(d.about.table);
                 compare(reader, catalog, table, fields, &["id", "business_id", "position", &owner], false, &mut found);
             }

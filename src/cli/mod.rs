@@ -6,6 +6,7 @@ mod changepassword;
 pub mod check;
 pub mod control;
 mod createsuperuser;
+pub mod demo;
 mod document;
 mod jobs;
 mod keys;
@@ -72,6 +73,8 @@ enum Command {
     ShowMigrations,
     /// Make the usual head office, departments and designations; those that exist are left alone.
     SeedAccounts,
+    /// Fill an empty folder with two businesses to look around in, each with people and a story.
+    SeedDemo(demo::SeedDemo),
     /// Make an administrator of everything.
     #[command(name = "createsuperuser")]
     CreateSuperuser(createsuperuser::CreateSuperuser),
@@ -139,6 +142,7 @@ fn dispatch(place: &Place, command: Command) -> Outcome {
         Command::Migrate(migrate) => migrate.run(place),
         Command::ShowMigrations => migrate::show(place),
         Command::SeedAccounts => say_lines(&control::perform(&control::Task::SeedAccounts, &place.load(&[])?.config)?),
+        Command::SeedDemo(demo) => demo.run(place),
         Command::CreateSuperuser(create) => create.run(place),
         Command::ChangePassword(change) => change.run(place),
         Command::Users(users) => users.run(place),

@@ -103,6 +103,9 @@ pub struct About {
     /// Fields that only callers with the capability see or set; one capability for all of a resource.
     pub private: &'static [(&'static str, Capability)],
     pub computed: &'static [Computed],
+    /// Tables of rows that belong to a record, by field, where it is not the one that their type names: documents of several kinds have
+    /// the same items.
+    pub lines: &'static [(&'static str, &'static str)],
     /// References that the read form shows as more than an id.
     pub expand: &'static [(&'static str, Expand)],
     /// Values of a choice that older clients send: field, theirs, ours.
@@ -149,6 +152,7 @@ impl About {
         confirmed: &[],
         private: &[],
         computed: &[],
+        lines: &[],
         expand: &[],
         aliases: &[],
         access: Access::deny(),

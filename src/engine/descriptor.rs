@@ -320,6 +320,9 @@ impl Descriptor {
         look("input", about.input.to_vec(), &is_field);
         look("confirmed", about.confirmed.iter().map(|(_, field)| *field).collect(), &is_field);
         look("private", about.private.iter().map(|(name, _)| *name).collect(), &is_field);
+        look("lines", about.lines.iter().map(|(name, _)| *name).collect(), &|name| {
+            self.field(name).is_some_and(|field| matches!(field.kind, Kind::Lines(..)))
+        });
         look("expand", about.expand.iter().map(|(name, _)| *name).collect(), &|name| self.target(name).is_some());
         look("aliases", about.aliases.iter().map(|(name, ..)| *name).collect(), &is_field);
         look("self_service", about.self_service.to_vec(), &is_field);

@@ -4,7 +4,10 @@ use std::{borrow::Cow, io, marker::PhantomData};
 
 use futures_util::Stream;
 use hyper::body::Bytes;
-use poem::{Body, IntoResponse, Response, http::StatusCode};
+use poem::{
+    Body, IntoResponse, Response,
+    http::{HeaderValue, StatusCode},
+};
 use poem_openapi::{
     ApiResponse,
     registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
@@ -13,6 +16,8 @@ use poem_openapi::{
 use serde_json::Value as Json;
 
 use super::table::{CSV, Format, NDJSON, XLSX};
+
+const PDF: &str = "application/pdf";
 
 /// An answer whose JSON is written already; `S` is its schema. `STATUS` is 200 unless it says otherwise.
 pub struct Reply<S, const STATUS: u16 = 200> {
@@ -164,6 +169,43 @@ impl ApiResponse for Picture {
         answers
     }
     fn register(_: &mut Registry) {}
+}
+
+/// A document on paper, shown by whatever shows PDF.
+pub struct PdfFile {
+    pub bytes: Vec<u8>,
+    /// What it is called, without the ending.
+    pub title: String,
+}
+
+impl IntoResponse for PdfFile {
+    fn into_response(self) -> Response {
+        let name = disposition("inline", &format!("{}.pdf", self.title.replace(['/', '\\'], "-")));
+        Response::builder().content_type(PDF).header("Content-Disposition", name).body(self.bytes)
+    }
+}
+
+impl ApiResponse for PdfFile {
+    fn meta() -> MetaResponses {
+        file_of(vec![media(PDF, Some("binary"))])
+    }
+    fn register(_: &mut Registry) {}
+}
+
+/// `Content-Disposition` (RFC 6266): the name in ASCII for old clients, and as it is.
+pub fn disposition(kind: &str, filename: &str) -> HeaderValue {
+    let plain: String =
+        filename.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' }).collect();
+    let mut encoded = String::new();
+    for byte in filename.bytes() {
+        if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    let text = format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}");
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
 /// 204, and nothing to say.

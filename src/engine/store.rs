@@ -302,6 +302,15 @@ fn lines(tx: &mut Writer<'_>, d: &Descriptor, owner: i64, before: Option<&Record
             continue;
         }
         check_line_ids(field.name, &old, &new)?;
+        let story = |rows: Vec<Json>| Some(Json::Object([(field.name.to_owned(), Json::Array(rows))].into_iter().collect()));
+        if tx.catalog().has(table, "uuid") {
+            records(tx, table, columns, (&owner_column, owner), &old, &new)?;
+            if before.is_some() {
+                tx.touch_version(d.about.table, owner)?;
+                tx.note(d.about.table, owner, "update", story(old), story(new))?;
+            }
+            continue;
+        }
         // Rows that change or move go and come back under their id: two that change places would stand in each other's way.
         for (position, row) in old.iter().enumerate().filter(|(position, row)| new.get(*position) != Some(*row)) {
             let id = line_id(row).ok_or_else(|| Error::internal(format_args!("a row at {position} of {table} without its id")))?;
@@ -315,11 +324,42 @@ fn lines(tx: &mut Writer<'_>, d: &Descriptor, owner: i64, before: Option<&Record
             fields.chain([i64::try_from(position).unwrap_or(i64::MAX).into(), owner.into()]).collect()
         };
         tx.insert_lines(table, &names, added.map(values))?;
-        let story = |rows: Vec<Json>| Some(Json::Object([(field.name.to_owned(), Json::Array(rows))].into_iter().collect()));
         // What a new record has is part of the story of its creation.
         if before.is_some() {
             tx.touch_version(d.about.table, owner)?;
             tx.note(d.about.table, owner, "update", story(old), story(new))?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows that belong to a record and are records themselves: each keeps what it is, and has a history of its own.
+fn records(
+    tx: &mut Writer<'_>,
+    table: &'static str,
+    columns: &[Field],
+    (owner_column, owner): (&str, i64),
+    old: &[Json],
+    new: &[Json],
+) -> Result<()> {
+    let same = |id: i64| move |row: &&Json| line_id(row) == Some(id);
+    for row in old {
+        let id = line_id(row).ok_or_else(|| Error::internal(format_args!("a row of {table} without its id")))?;
+        if !new.iter().any(|row| same(id)(&row)) {
+            tx.remove(table, id)?;
+            tx.note(table, id, "delete", Some(row.clone()), None)?;
+        }
+    }
+    for (position, row) in new.iter().enumerate() {
+        let fields = columns.iter().filter(|column| column.name != "id");
+        let mut values: Vec<(&str, Value)> = fields.map(|column| (column.column, column.to_value(row.get(column.name)))).collect();
+        values.push(("position", i64::try_from(position).unwrap_or(i64::MAX).into()));
+        match line_id(row) {
+            Some(id) => drop(tx.update(table, id, values)?),
+            None => {
+                values.push((owner_column, owner.into()));
+                tx.insert(table, values)?;
+            }
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     kit::DateTime,
     outbox::{self, Channel, Message, short},
-    resources::finance::check as books,
+    resources::finance::{check as books, recurring, remind},
 };
 
 /// Whoever runs a job has so long to say what became of it.
@@ -50,7 +50,7 @@ pub struct Job {
 const OLD_MESSAGES: &str = "(status = 'sent' AND created_at <= ?1 AND sent_at <= ?1 OR status = 'cancelled' AND created_at <= ?1)";
 
 /// All of it.
-pub const JOBS: [Job; 9] = [
+pub const JOBS: &[Job] = &[
     Job {
         name: "purge_email_tokens",
         when: When::Every(SignedDuration::from_hours(1)),
@@ -91,6 +91,13 @@ pub const JOBS: [Job; 9] = [
             let ended = "proven_at <= ?1 AND NOT EXISTS (SELECT 1 FROM refresh_tokens r WHERE r.family = session_proofs.family)";
             purge(app, "session_proofs", ended, SignedDuration::from_hours(24))
         },
+    },
+    // Each business has its own day: these look every hour whose has begun.
+    Job { name: "remind_invoices", when: When::Every(SignedDuration::from_hours(1)), work: |app| remind::remind_due(&app.db) },
+    Job {
+        name: "run_recurring_invoices",
+        when: When::Every(SignedDuration::from_hours(1)),
+        work: |app| recurring::run_due(&app.db, &app.config.server.public_url()),
     },
 ];
 
@@ -166,7 +173,7 @@ fn purge(app: &App, table: &'static str, condition: &'static str, ago: SignedDur
 
 /// Makes the jobs known that are not yet: an interval begins now, a time of day is waited for.
 pub fn register(tx: &mut Writer<'_>) -> Result<()> {
-    for job in &JOBS {
+    for job in JOBS {
         if !tx.exists("SELECT 1 FROM jobs WHERE name = ?1", &[job.name.into()])? {
             let now = tx.now().0;
             let next = if matches!(job.when, When::Every(_)) { now } else { job.when.after(now) };

@@ -133,11 +133,13 @@ fn yes() -> bool {
 fn features() -> kit::Json {
     kit::Json(Module::ALL.iter().map(|module| (module.name().to_owned(), Json::Bool(true))).collect::<Map<_, _>>().into())
 }
-fn number_formats() -> kit::Json {
+/// How documents are numbered as long as nobody says otherwise.
+pub fn number_formats() -> kit::Json {
     kit::Json(json!({
         "invoice": "INV-{YYYY}-{SEQ:4}",
         "credit_note": "CN-{YYYY}-{SEQ:4}",
         "receipt": "RCT-{YYYY}-{SEQ:4}",
+        "quotation": "QUO-{YYYY}-{SEQ:4}",
         "requisition": "REQ-{SEQ:4}",
         "student": "STU-{SEQ:4}",
     }))
@@ -169,7 +171,11 @@ impl Resource for Business {
         merge(&mut problems, "features", &mut self.features.0, before.map_or_else(features, |before| before.features.clone()).0, |value| {
             (!value.is_boolean()).then_some("Must be a valid boolean.")
         });
-        let formats = before.map_or_else(number_formats, |before| before.number_formats.clone()).0;
+        // Those of documents that there were not when it was made are as usual.
+        let mut formats = number_formats().0;
+        if let (Some(Json::Object(known)), Some(all)) = (before.map(|before| before.number_formats.0.clone()), formats.as_object_mut()) {
+            all.extend(known);
+        }
         merge(&mut problems, "number_formats", &mut self.number_formats.0, formats, wrong_format);
         problems.or_ok()?;
         if self.slug.is_empty() {

@@ -26,7 +26,7 @@ use crate::support::{Answer, Client, Server};
 
 /// For each resource who may do what: List, Read, Create, Update, Delete; with all rows, or those that are their `.own`; in brackets the
 /// only field. Who is not named may nothing. `staff+` is staff with the capability of the module: `hr` or `field`.
-const RESOURCES: [(&str, &str); 27] = [
+const RESOURCES: [(&str, &str); 30] = [
     ("accounts/departments", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
     ("accounts/designations", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
     ("accounts/branches", "admin LRCUD; manager LRCUD; staff LR; staff+ LRCU; agent LR; teacher LR"),
@@ -50,6 +50,10 @@ const RESOURCES: [(&str, &str); 27] = [
     // An agent's are those of their own cash box. Who reverses what depends on the day as well, which `ledger` looks at.
     ("finance/transactions", "admin LRCU; manager LRCU; staff+ LRCU; agent LRCU.own"),
     ("finance/journal", "admin LR; manager LR; staff+ LR"),
+    // `quotations` and `recurring` look at these three.
+    ("finance/quotations", "admin LRCUD; manager LRCUD; staff+ LRCU; customer LR.own; student LR.own"),
+    ("finance/quotation-items", "admin LRCU; manager LRCU; staff+ LRCU; customer LR.own; student LR.own"),
+    ("finance/recurring-invoices", "admin LRCUD; manager LRCUD; staff+ LRCU"),
     // Customers see what was issued to them and what they paid.
     ("finance/invoices", "admin LRCUD; manager LRCUD; staff+ LRCU; customer LR.own; student LR.own"),
     ("finance/payments", "admin LRCU; manager LRCU; staff+ LRCU; agent C.own; customer LR.own; student LR.own"),
@@ -63,10 +67,11 @@ const RESOURCES: [(&str, &str); 27] = [
          student LRCUD.own; customer LRCUD.own",
     ),
     // On leads, and on the profiles of customers: an `.own` one is by the caller on a record that they may read.
-    // Students and customers see their own payments.
+    // Students and customers see their own payments, teachers what they ask for.
     (
         "comments",
-        "admin LRCD U.own; manager LRCD U.own; staff LRCUD.own; staff+ LRC UD.own; agent LRCUD.own; student LRCUD.own; customer LRCUD.own",
+        "admin LRCD U.own; manager LRCD U.own; staff LRCUD.own; staff+ LRC UD.own; agent LRCUD.own; teacher LRCUD.own; student LRCUD.own; \
+         customer LRCUD.own",
     ),
     // On leads, and on the profiles of staff: for those who work here alone.
     ("files", "admin LRUD; manager LRUD; staff LRUD.own; staff+ LR UD.own; agent LRUD.own; teacher LRUD.own"),
@@ -79,7 +84,7 @@ const ATTACHED: [&str; 2] = ["comments", "files"];
 const FOR_ROWS_ALONE: [&str; 4] = ["minimal/", "import/", "import/template/", "export/"];
 
 /// The same for what can be done besides: `x` is the action itself.
-const ACTIONS: [(&str, &str); 75] = [
+const ACTIONS: [(&str, &str); 84] = [
     // Who imported what: `transfer` looks at this one.
     ("GET imports/", IMPORTS),
     ("GET imports/{id}/", IMPORTS),
@@ -106,6 +111,14 @@ const ACTIONS: [(&str, &str); 75] = [
     ("POST accounts/users-list/{id}/activate/", "admin x; manager x"),
     ("PUT integrations/{id}/secret/", "admin x"),
     ("POST integrations/{id}/test/", "admin x"),
+    ("POST finance/quotations/{id}/accept/", "admin x; manager x; staff+ x"),
+    ("POST finance/quotations/{id}/create-invoice/", "admin x; manager x; staff+ x"),
+    ("DELETE finance/quotation-items/{id}/", "admin x; manager x; staff+ x"),
+    ("POST finance/recurring-invoices/{id}/pause/", "admin x; manager x; staff+ x"),
+    ("POST finance/recurring-invoices/{id}/resume/", "admin x; manager x; staff+ x"),
+    ("POST finance/recurring-invoices/{id}/run-now/", "admin x; manager x; staff+ x"),
+    ("POST finance/recurring-invoices/{id}/skip/", "admin x; manager x; staff+ x"),
+    ("GET finance/invoices/{id}/pdf/", "admin x; manager x; staff+ x; customer x.own; student x.own"),
     ("POST finance/invoices/{id}/issue/", "admin x; manager x; staff+ x"),
     ("POST finance/invoices/{id}/send/", "admin x; manager x; staff+ x"),
     ("POST finance/invoices/{id}/allocate/", "admin x; manager x; staff+ x"),
@@ -157,6 +170,7 @@ const ACTIONS: [(&str, &str); 75] = [
     ("GET field/leads/due/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("GET field/leads/board/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("POST field/leads/merge/", "admin x; manager x; staff x.own; staff+ x.own; agent x.own"),
+    ("POST field/leads/{id}/convert/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("POST field/leads/{id}/lose/", "admin x; manager x; staff x.own; staff+ x; agent x.own"),
     ("POST field/leads/{id}/reopen/", "admin x; manager x"),
     ("POST field/visits/{id}/check-in/", "admin x.own; manager x.own; staff x.own; staff+ x.own; agent x.own"),
@@ -501,6 +515,8 @@ fn table(resource: &str) -> (&'static str, &'static str) {
         "finance/parties" => ("parties", OWN_PARTY),
         "finance/accounts" => ("accounts", "owner_id = ?2"),
         "finance/transactions" => ("transactions", "account_id IN (SELECT id FROM accounts WHERE owner_id = ?2)"),
+        "finance/quotations" => ("quotations", "state <> 'draft' AND party_id IN (SELECT id FROM parties WHERE user_id = ?2)"),
+        "finance/quotation-items" => ("quotation_items", OWN_ITEM),
         "finance/invoices" => ("invoices", "state = 'issued' AND party_id IN (SELECT id FROM parties WHERE user_id = ?2)"),
         "finance/payments" => ("payments", "state = 'posted' AND party_id IN (SELECT id FROM parties WHERE user_id = ?2)"),
         "finance/requisitions" => ("requisitions", "(requested_by_id = ?2 OR created_by = ?2)"),
@@ -528,10 +544,13 @@ const OWN_ACTION: &str = "lead_id IN (SELECT id FROM leads WHERE assigned_rep_id
 
 /// What an agent has entered, and the party that somebody signs in for.
 const OWN_PARTY: &str = "(user_id = ?2 OR created_by = ?2 AND 'agent' = (SELECT role FROM memberships WHERE user_id = ?2))";
+const OWN_ITEM: &str =
+    "quotation_id IN (SELECT id FROM quotations WHERE state <> 'draft' AND party_id IN (SELECT id FROM parties WHERE user_id = ?2))";
 
 /// What is attached to a record that somebody sees who only sees their own.
 const OWN_TARGET: &str = "(target_type = 'lead' AND target_id IN (SELECT id FROM leads WHERE assigned_rep_id = ?2) \
                           OR target_type = 'payment' AND target_id IN (SELECT id FROM payments WHERE party_id IN (SELECT id FROM parties WHERE user_id = ?2)) \
+                          OR target_type = 'requisition' AND target_id IN (SELECT id FROM requisitions WHERE requested_by_id = ?2) \
                           OR target_type = 'customer_profile' AND target_id IN (SELECT id FROM customer_profiles WHERE user_id = ?2) \
                           OR target_type = 'staff_profile' AND 'teacher' = (SELECT role FROM memberships WHERE user_id = ?2))";
 
@@ -670,7 +689,7 @@ impl World {
             _ => "business_id = ?1",
         };
         let mark = match (table, deleted) {
-            ("referrals" | "memberships" | "payments" | "transactions" | "journal_entries", _) => "",
+            ("referrals" | "memberships" | "payments" | "transactions" | "journal_entries" | "quotation_items", _) => "",
             (_, true) => " AND deleted_at IS NOT NULL",
             (_, false) => " AND deleted_at IS NULL",
         };
@@ -762,6 +781,18 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
             let sums = ["prices_include_tax", "subtotal", "discount_total", "tax_total", "total"].map(|column| (column, 0.into()));
             tx.insert(table, [values, sums.to_vec()].concat())?
         }
+        "quotations" => quotation_of(tx, business, &making.name)?,
+        "quotation_items" => {
+            let quotation = quotation_of(tx, business, &making.name)?;
+            tx.insert(table, vec![within, ("quotation_id", quotation.into()), ("name", name()), ("unit_cost", 0.into())])?
+        }
+        "recurring_invoices" => {
+            let party = tx.insert("parties", vec![within.clone(), ("name", name()), ("currency", "USD".into())])?;
+            let values =
+                vec![within, ("name", name()), ("party_id", party.into()), ("currency", "USD".into()), ("frequency", "weekly".into())];
+            let more = vec![("next_run_on", "2026-06-01".into()), ("prices_include_tax", 0.into()), ("total", 0.into())];
+            tx.insert(table, [values, more].concat())?
+        }
         "journal_entries" => {
             let sql = "SELECT 1 + coalesce(max(number), 0) FROM journal_entries WHERE business_id = ?1";
             let number: Option<i64> = tx.one(sql, &[business.into()])?;
@@ -771,9 +802,7 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
         "tax_rates" => tx.insert(table, vec![within, ("name", name()), ("percent", 180_000.into())])?,
         "requisitions" => {
             let status = if state == State::Draft { "draft" } else { "pending" };
-            let values = vec![within.clone(), ("requested_by_id", owner.into()), ("purpose", name()), ("category", "travel".into())];
-            let more = vec![("amount", 100.into()), ("currency", "USD".into()), ("status", status.into()), ("created_by", owner.into())];
-            let id = tx.insert(table, [values, more].concat())?;
+            let id = requisition_of(tx, business, owner, &making.name, status)?;
             let item = vec![within, ("requisition_id", id.into()), ("position", 0.into()), ("particular", name())];
             tx.insert("requisition_items", [item, vec![("unit_cost", 1_000_000.into()), ("amount", 100.into())]].concat())?;
             let decided = vec![("decided_by", other_than(tx, business, owner)?.into()), ("decided_at", tx.now().to_string().into())];
@@ -822,6 +851,7 @@ fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
                 // Who sees no leads sees this.
                 Some("customer") if table == "comments" => ("customer_profile", profile_of(tx, business, owner)?),
                 Some("customer" | "student") => ("payment", payment_of(tx, business, Some(owner), &making.name)?),
+                Some("teacher") if table == "comments" => ("requisition", requisition_of(tx, business, owner, &making.name, "pending")?),
                 Some("teacher") if table == "files" => {
                     ("staff_profile", tx.insert("staff_profiles", vec![within.clone(), ("name", name())])?)
                 }
@@ -884,12 +914,28 @@ fn other_than(tx: &mut Writer<'_>, business: i64, user: i64) -> Result<Option<i6
     tx.one("SELECT user_id FROM memberships WHERE business_id = ?1 AND user_id <> ?2 ORDER BY id LIMIT 1", &[business.into(), user.into()])
 }
 
+/// What somebody asks money for.
+fn requisition_of(tx: &mut Writer<'_>, business: i64, owner: i64, name: &str, status: &'static str) -> Result<i64> {
+    let values = vec![("business_id", business.into()), ("requested_by_id", owner.into()), ("purpose", name.into())];
+    let more = vec![("category", "travel".into()), ("amount", 100.into()), ("currency", "USD".into()), ("status", status.into())];
+    tx.insert("requisitions", [values, more, vec![("created_by", owner.into())]].concat())
+}
+
 /// A goal of somebody.
 fn goal_of(tx: &mut Writer<'_>, business: i64, owner: i64, name: &str) -> Result<i64> {
     let values =
         vec![("business_id", business.into()), ("title", name.into()), ("target_amount", 1_000_000.into()), ("currency", "USD".into())];
     let more = vec![("start_date", "2026-01-01".into()), ("due_date", "2027-01-01".into()), ("owner_id", owner.into())];
     tx.insert("goals", [values, more].concat())
+}
+
+/// A quotation of nothing.
+fn quotation_of(tx: &mut Writer<'_>, business: i64, name: &str) -> Result<i64> {
+    let party = tx.insert("parties", vec![("business_id", business.into()), ("name", name.into()), ("currency", "USD".into())])?;
+    let values =
+        vec![("business_id", business.into()), ("quote_number", name.into()), ("party_id", party.into()), ("currency", "USD".into())];
+    let sums = ["prices_include_tax", "subtotal", "discount_total", "tax_total", "total_amount"].map(|column| (column, 0.into()));
+    tx.insert("quotations", [values, vec![("issued_date", "2026-02-01".into())], sums.to_vec()].concat())
 }
 
 /// A place for money.
@@ -1034,6 +1080,10 @@ fn body(world: &World, operation: &Operation, person: &Person, id: i64) -> Json 
             let named = name.clone();
             let payment = world.server.write(move |tx| payment_of(tx, business, Some(id), &named));
             json!({"target_type": "payment", "target_id": payment, "content": name})
+        }
+        "comments" if creates && person.plays == "teacher" => {
+            let target = world.row(person, "finance/requisitions", Kind::Own, State::Fresh, false);
+            json!({"target_type": "requisition", "target_id": target, "content": name})
         }
         "comments" if creates => {
             let lead = if person.signed_in() { world.row(person, "field/leads", mine, State::Fresh, true) } else { MISSING };

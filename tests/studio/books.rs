@@ -13,6 +13,7 @@ pub fn more(world: &World, path: &str) {
             drop(world.admin.create("/api/finance/tax-rates/", json!({"name": world.name("Usual"), "percent": "7", "is_default": true})));
         }
         "finance/invoices" => invoices(world),
+        "finance/recurring-invoices" => recurring(world),
         "finance/payments" => payments(world),
         "finance/transactions" => transactions(world),
         "finance/requisitions" => requisitions(world),
@@ -46,6 +47,23 @@ fn invoices(world: &World) {
     act(&issued(world, party, "20", json!({})), "void", json!({"reason": "Wrong party"}));
     act(&issued(world, party, "60", json!({})), "credit-note", json!({"full": true}));
     act(&issued(world, party, "15", json!({})), "write-off", json!({}));
+    // Made from something else.
+    let quotation = world.another("finance/quotations");
+    world.admin.post(&format!("/api/finance/quotations/{quotation}/accept/"), json!({})).expect(200);
+    world.admin.post(&format!("/api/finance/quotations/{quotation}/create-invoice/"), json!({})).expect(201);
+    let recurring = world.another("finance/recurring-invoices");
+    world.admin.post(&format!("/api/finance/recurring-invoices/{recurring}/run-now/"), json!({})).expect(201);
+    let lead = json!({"business_name": world.name("Lead"), "contact_phone": "0700", "expected_value": 5});
+    let lead = world.admin.create("/api/field/leads/", lead)["id"].clone();
+    world.admin.post(&format!("/api/field/leads/{lead}/convert/"), json!({"create_invoice": true})).expect(200);
+}
+
+/// One that rests, and one that went wrong.
+fn recurring(world: &World) {
+    let rests = world.another("finance/recurring-invoices");
+    world.admin.post(&format!("/api/finance/recurring-invoices/{rests}/pause/"), json!({})).expect(200);
+    let wrong = world.another("finance/recurring-invoices");
+    world.server.write(move |tx| tx.update("recurring_invoices", wrong, vec![("last_error", "The books are locked.".into())]));
 }
 
 /// One that settles an invoice, one of which something was given back, one that was taken back, one in another currency.

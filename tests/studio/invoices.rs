@@ -363,6 +363,7 @@ fn every_column_is_either_frozen_or_named() {
         "viewed_at",
         "last_reminder_at",
         "reminder_count",
+        "reminders_off",
         "share_token_hash",
         "void_entry_id",
     ];

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::invoices::{Books, INVOICES};
 
 /// The path of the link in the message that was sent last.
-fn link(books: &Books) -> String {
+pub fn link(books: &Books) -> String {
     let sql = "SELECT payload FROM outbox ORDER BY id DESC LIMIT 1";
     let payload: Option<String> = books.server.app.db.read(|reader| reader.one(sql, &[])).expect("a message");
     let payload: Value = serde_json::from_str(&payload.expect("a payload")).expect("JSON");

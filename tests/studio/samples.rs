@@ -214,6 +214,7 @@ pub const SAMPLES: &[Sample] = &[
                 "currency": (["EUR", "UGX", "USD"][n as usize % 3]),
                 "payment_terms_days": n % 60,
                 "user": world.person(Role::Customer),
+                "reminders_off": n.is_multiple_of(2),
                 "notes": format!("Pays late {n}"),
             })
         },
@@ -295,6 +296,102 @@ pub const SAMPLES: &[Sample] = &[
         full: full_invoice,
         patch: |world| json!({"notes": world.name("Thanks")}),
         filled_in: &["issue_date", "due_date", "currency", "prices_include_tax", "subtotal", "discount_total", "tax_total", "total"],
+    },
+    Sample {
+        path: "finance/quotations",
+        least: |world| json!({"party": world.kept("finance/parties")}),
+        full: |world| {
+            let n = world.next();
+            let item = |name: String, amount: &str| {
+                json!({
+                    "name": name, "description": "As agreed.", "quantity": "2", "unit": "h", "unit_cost": "50.25", "discount_type": "none",
+                    "discount_value": "0", "tax_rate": null, "tax_name": "", "tax_percent": "0", "account": null, "gross": "100.50",
+                    "discount_amount": "0.00", "amount": "100.50", "doc_discount_share": amount, "net_amount": "90.45", "tax_amount": "0.00",
+                })
+            };
+            json!({
+                "quote_number": world.name("Q"),
+                "party": world.another("finance/parties"),
+                "description": world.name("Offer"),
+                "status": if world.next().is_multiple_of(2) { "draft" } else { "sent" },
+                "issued_date": format!("2026-01-{:02}", n % 28 + 1),
+                "valid_until": format!("2029-05-{:02}", n % 28 + 1),
+                "currency": "EUR",
+                "prices_include_tax": false,
+                "discount_type": "percent",
+                "discount_value": "10",
+                "total_amount": "180.90",
+                "terms": "Half of it in advance",
+                "items": [item(world.name("Work"), "10.05"), item(world.name("More"), "10.05")],
+            })
+        },
+        patch: |world| json!({"description": world.name("Described")}),
+        filled_in: &[
+            "quote_number",
+            "issued_date",
+            "currency",
+            "prices_include_tax",
+            "subtotal",
+            "discount_total",
+            "tax_total",
+            "total_amount",
+        ],
+    },
+    Sample {
+        path: "finance/quotation-items",
+        least: |world| json!({"quotation": world.kept("finance/quotations"), "name": world.name("Part"), "unit_cost": "20.4"}),
+        full: |world| {
+            let n = world.next();
+            json!({
+                "quotation": world.kept("finance/quotations"),
+                "name": world.name("Part"),
+                "description": world.name("Described"),
+                "quantity": format!("{n}.5"),
+                "unit": "kg",
+                "unit_cost": "20.4",
+                "discount_type": "fixed",
+                "discount_value": "1",
+                "tax_rate": null,
+                "account": null,
+            })
+        },
+        patch: |world| json!({"description": world.name("Described otherwise")}),
+        filled_in: &["gross", "discount_amount", "amount", "doc_discount_share", "net_amount", "tax_amount", "currency", "position"],
+    },
+    Sample {
+        path: "finance/recurring-invoices",
+        least: |world| {
+            json!({
+                "name": world.name("Rent"), "party": world.kept("finance/parties"), "frequency": "monthly", "next_run_on": "2026-06-01",
+                "items": [one_item(20)],
+            })
+        },
+        full: |world| {
+            let (n, cost) = (world.next(), world.next());
+            json!({
+                "name": world.name("Hosting"),
+                "party": world.another("finance/parties"),
+                "direction": if n.is_multiple_of(2) { "outgoing" } else { "incoming" },
+                "currency": "EUR",
+                "prices_include_tax": true,
+                "discount_type": "fixed",
+                "discount_value": "0",
+                "reference": world.name("PO"),
+                "notes": "Thank you.",
+                "terms": "14 days",
+                "frequency": if n.is_multiple_of(3) { "monthly" } else { "yearly" },
+                "interval": 2,
+                "anchor_day": 31,
+                "next_run_on": format!("2026-{:02}-{:02}", n % 12 + 1, n % 28 + 1),
+                "end_on": "2029-12-31",
+                "max_runs": 12,
+                "auto_issue": n.is_multiple_of(2),
+                "auto_send": n.is_multiple_of(2),
+                "items": [one_item(cost)],
+            })
+        },
+        patch: |world| json!({"notes": world.name("Thanks")}),
+        filled_in: &["currency", "prices_include_tax", "total", "anchor_day"],
     },
     Sample {
         path: "finance/payments",
@@ -413,6 +510,16 @@ fn full_lead(world: &World) -> Value {
     })
 }
 
+/// An item as it is read.
+fn one_item(cost: u32) -> Value {
+    let amount = format!("{cost}.00");
+    json!({
+        "name": "Month", "description": "", "quantity": "1", "unit": null, "unit_cost": cost.to_string(), "discount_type": "none", "discount_value": "0",
+        "tax_rate": null, "tax_name": "", "tax_percent": "0", "account": null, "gross": amount, "discount_amount": "0.00", "amount": amount,
+        "doc_discount_share": "0.00", "net_amount": amount, "tax_amount": "0.00",
+    })
+}
+
 /// Two items, one of them taxed and discounted, and a discount on the whole.
 fn full_invoice(world: &World) -> Value {
     let n = world.next();
@@ -438,6 +545,7 @@ fn full_invoice(world: &World) -> Value {
         "discount_value": "10",
         "notes": "Thank you.",
         "terms": "14 days",
+        "reminders_off": world.next().is_multiple_of(2),
         "items": [
             item(world.name("Work"), Value::Null, ["100.50", "10.00", "90.50", "9.05", "81.45", "0.00"]),
             item(world.name("More"), Value::Null, ["100.50", "20.00", "80.50", "8.05", "72.45", "0.00"]),

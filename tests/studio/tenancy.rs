@@ -252,8 +252,12 @@ fn the_database_itself_refuses_references_into_another_business() {
         ("idempotency_keys", "user_id"),
         ("api_keys", "user_id"),
         ("lead_stage_events", "by_id"),
-        // A trigger holds it.
+        // Triggers hold these.
         ("transactions", "related_payment_id"),
+        ("leads", "party_id"),
+        ("invoices", "quotation_id"),
+        ("invoices", "lead_id"),
+        ("invoices", "recurring_id"),
         ("audit_log", "actor_id"),
         ("audit_log", "target_id"),
         ("audit_log", "request_id"),
@@ -367,6 +371,22 @@ fn insert(tx: &mut Writer<'_>, table: &str, column: &str, business: i64, id: i64
             let mut values = vec![("invoice_id", invoice.into()), ("position", position.into()), ("name", name), ("unit_cost", 0.into())];
             values.extend(sums);
             values
+        }
+        "recurring_invoice_items" => {
+            let position = 1_000 + i64::try_from(n).unwrap_or_default();
+            let of = ("recurring_invoice_id", rows["recurring_invoices"].into());
+            let mut values = vec![of, ("position", position.into()), ("name", name), ("unit_cost", 0.into())];
+            values.extend(
+                ["gross", "discount_amount", "amount", "doc_discount_share", "net_amount", "tax_amount"].map(|name| (name, 0.into())),
+            );
+            values
+        }
+        "invoice_reminders" => {
+            let mut head = invoice(rows["parties"], "invoice");
+            head.push(("business_id", business.into()));
+            let invoice = tx.insert("invoices", head)?;
+            let day = i64::try_from(n).unwrap_or_default();
+            vec![("invoice_id", invoice.into()), ("due_date", "2026-02-01".into()), ("day", day.into()), ("at", now)]
         }
         "payments" => {
             let mut values = payment(rows, name.clone());

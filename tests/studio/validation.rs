@@ -275,8 +275,9 @@ fn names_are_taken_once() {
         let words = d.words.clone();
         for unique in ["name", "title", "code", "employee_no", "client_ref"] {
             // These are called alike, or are told apart by more than the name.
-            let shared = ["staff_profiles", "parties", "accounts", "integrations"].contains(&d.about.table);
-            let optional = |field: &&Field| field.name == unique && !(shared && ["name", "code"].contains(&unique));
+            let shared = ["staff_profiles", "parties", "accounts", "integrations", "goals", "quotation_items", "recurring_invoices"];
+            let shared = shared.contains(&d.about.table);
+            let optional = |field: &&Field| field.name == unique && !(shared && ["name", "title", "code"].contains(&unique));
             let Some(field) = settable(d).find(optional) else { continue };
             let mut body = (sample(d.about.path).least)(world);
             body[unique] = json!("taken");

@@ -12,6 +12,11 @@ mod named;
 mod party;
 pub mod payment;
 mod posted;
+mod pricing;
+mod printed;
+mod quotation;
+pub mod recurring;
+pub mod remind;
 mod report;
 pub mod requisition;
 mod statement;
@@ -25,6 +30,8 @@ pub use invoice::{Invoice, InvoiceVerbs};
 pub use journal::{JournalEntry, JournalVerbs};
 pub use party::{Party, PartyVerbs};
 pub use payment::{Payment, PaymentVerbs};
+pub use quotation::{Quotation, QuotationItem, QuotationVerbs};
+pub use recurring::{RecurringInvoice, RecurringVerbs};
 pub use report::ReportVerbs;
 pub use requisition::{Requisition, RequisitionVerbs};
 pub use statement::{PartiesWithUnpaid, PartyWithUnpaid, StatementVerbs};
@@ -39,7 +46,10 @@ pub fn all() -> Vec<Descriptor> {
         Descriptor::new::<Party>(),
         Descriptor::new::<Account>(),
         Descriptor::new::<TaxRate>(),
+        Descriptor::new::<Quotation>(),
+        Descriptor::new::<QuotationItem>(),
         Descriptor::new::<Invoice>(),
+        Descriptor::new::<RecurringInvoice>(),
         Descriptor::new::<Payment>(),
         Descriptor::new::<Requisition>(),
         Descriptor::new::<Goal>(),
@@ -52,7 +62,9 @@ pub fn all() -> Vec<Descriptor> {
 /// What can be done here besides the operations that every resource has.
 pub type Verbs = (
     PartyVerbs,
+    QuotationVerbs,
     InvoiceVerbs,
+    RecurringVerbs,
     PaymentVerbs,
     RequisitionVerbs,
     GoalVerbs,
@@ -66,7 +78,9 @@ pub type Verbs = (
 pub fn verbs(public_url: &str) -> Verbs {
     (
         PartyVerbs,
+        QuotationVerbs,
         InvoiceVerbs { public_url: public_url.to_owned() },
+        RecurringVerbs { public_url: public_url.to_owned() },
         PaymentVerbs,
         RequisitionVerbs,
         GoalVerbs,

@@ -38,7 +38,7 @@ impl Resource for TaxRate {
         filter: &["is_active", "is_default"],
         order: &["name", "percent"],
         // Documents keep what they were issued with.
-        kept_by: &["invoices"],
+        kept_by: &["invoices", "quotation_items"],
         access: Access::deny().admin(all(LRCUD)).manager(all(LRCU)).staff_with(Finance, all(LR)),
         ..About::DEFAULT
     };
@@ -47,12 +47,10 @@ impl Resource for TaxRate {
         if !(0..=WHOLE).contains(&self.percent.0) {
             return Err(Error::field("percent", "Ensure this value is between 0 and 100."));
         }
-        // What documents name it may not be there yet.
-        let used = "SELECT 1 FROM invoice_items WHERE tax_rate_id = ?1 LIMIT 1";
-        if change.before.is_some_and(|before| before.percent != self.percent)
-            && change.tx.catalog().has("invoice_items", "tax_rate_id")
-            && change.tx.exists(used, &[change.id.into()])?
-        {
+        let used = "SELECT 1 FROM invoice_items WHERE tax_rate_id = ?1 UNION ALL \
+                    SELECT 1 FROM quotation_items AS i JOIN quotations AS q ON q.id = i.quotation_id WHERE i.tax_rate_id = ?1 AND q.state = 'accepted' \
+                    LIMIT 1";
+        if change.before.is_some_and(|before| before.percent != self.percent) && change.tx.exists(used, &[change.id.into()])? {
             return Err(Error::conflict("immutable", "The percentage of a rate is fixed once it is used; make a new rate instead."));
         }
         let other = "SELECT 1 FROM tax_rates WHERE business_id = ?1 AND is_default = 1 AND deleted_at IS NULL AND id IS NOT ?2";

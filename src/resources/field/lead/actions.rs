@@ -6,6 +6,7 @@ use serde_json::Map;
 use super::{
     Lead, LostReason, Stage,
     computed::{HOTTEST_FIRST, IS_DUE, IS_HOT},
+    convert::{self, Convert, Converted},
     merge::{self, Merge},
     name_of,
 };
@@ -119,6 +120,19 @@ impl LeadVerbs {
             Ok(id)
         };
         Ok(verbs::act_on::<Lead>(&caller, reopen).await?)
+    }
+
+    /// Make a customer of a lead
+    ///
+    /// Wins it: finds the party with its telephone number or e-mail address, or makes one. `create_invoice` drafts an invoice over the
+    /// expected value. Whoever does it again gets the same party and the same invoice.
+    #[oai(path = "/field/leads/:id/convert", method = "post")]
+    async fn convert(&self, caller: Caller, id: Path<String>, body: Input<Convert>) -> poem::Result<Reply<Converted>> {
+        let work = move |tx: &mut Writer<'_>| {
+            let id = verbs::find::<Lead>(tx, tx.actor(), &id.0, UPDATE)?;
+            convert::convert(tx, id, body.get()?)
+        };
+        Ok(verbs::act(&caller, work, |_, _, done: Converted| Ok(Reply::json(&done.to_json().unwrap_or_default()))).await?)
     }
 
     /// Make one lead of several

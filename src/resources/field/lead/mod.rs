@@ -3,6 +3,7 @@
 mod actions;
 mod choices;
 mod computed;
+mod convert;
 mod merge;
 mod rules;
 
@@ -91,6 +92,8 @@ pub struct Lead {
     pub lost_at: Option<DateTime>,
     /// When somebody was last in touch.
     pub last_activity_at: Option<DateTime>,
+    /// The id of the party that it has become.
+    pub party_id: Option<i64>,
     /// An id of the client's own, so that what is sent twice is stored once.
     #[oai(validator(max_length = 36))]
     pub client_ref: Option<String>,
@@ -132,7 +135,7 @@ impl Resource for Lead {
             ("stale", computed::IS_STALE_IS),
         ],
         order: &["-created_at", "lead_score", "priority", "follow_up_date", "expected_value", "last_activity_at", "business_name"],
-        server_set: &["won_at", "lost_at", "last_activity_at"],
+        server_set: &["won_at", "lost_at", "last_activity_at", "party_id"],
         hidden: &["phone_norm", "email_norm"],
         computed: computed::ALL,
         expand: &[("assigned_rep", SUMMARY), ("zone", Expand::Label)],

@@ -7,6 +7,7 @@ use super::{
     Invoice, InvoiceKind, InvoiceState,
     correct::{self, CreditNote, Why},
     issue::issue,
+    print,
     settle::{self, AllocateCredit},
     share,
 };
@@ -14,7 +15,13 @@ use crate::{
     actor::Actor,
     auth::gate::Caller,
     db::{Reader, Value, Writer},
-    engine::{CREATE, LIST, Options, Reach, UPDATE, body::Input, descriptor, reply::Reply, store, verbs},
+    engine::{
+        CREATE, LIST, Options, READ, Reach, UPDATE,
+        body::Input,
+        descriptor,
+        reply::{PdfFile, Reply},
+        store, verbs,
+    },
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref, exponent},
     outbox::{self, Channel, Message},
@@ -108,7 +115,12 @@ impl InvoiceVerbs {
     #[oai(path = "/finance/invoices/:id/send", method = "post")]
     async fn send(&self, caller: Caller, id: Path<String>) -> poem::Result<Reply<Invoice>> {
         let public_url = self.public_url.clone();
-        Ok(verbs::act_on::<Invoice>(&caller, move |tx| send(tx, &id.0, &public_url)).await?)
+        let work = move |tx: &mut Writer<'_>| {
+            let id = found(tx, &id.0)?;
+            send(tx, id, &public_url)?;
+            Ok(id)
+        };
+        Ok(verbs::act_on::<Invoice>(&caller, work).await?)
     }
 
     /// Settle an invoice with a credit note
@@ -195,6 +207,18 @@ impl InvoiceVerbs {
         Ok(verbs::act_making::<Invoice>(&caller, work).await?)
     }
 
+    /// Read an invoice on paper
+    ///
+    /// As a PDF document: as it was issued, and what is open of it now. A draft and what was taken back say so.
+    #[oai(path = "/finance/invoices/:id/pdf", method = "get")]
+    async fn pdf(&self, caller: Caller, id: Path<String>) -> poem::Result<PdfFile> {
+        verbs::allowed::<Invoice>(&caller.actor, READ)?;
+        let actor = caller.actor.clone();
+        let work = move |reader: &Reader<'_>| print::file(reader, verbs::find::<Invoice>(reader, &actor, &id.0, READ)?);
+        let (bytes, title) = caller.scan(work).await?;
+        Ok(PdfFile { bytes, title })
+    }
+
     /// How the invoices stand
     ///
     /// For each currency and direction: how many there are, what they come to, what is open and what is overdue.
@@ -210,8 +234,11 @@ fn found(tx: &Writer<'_>, key: &str) -> Result<i64> {
     verbs::find::<Invoice>(tx, tx.actor(), key, UPDATE)
 }
 
-fn send(tx: &mut Writer<'_>, key: &str, public_url: &str) -> Result<i64> {
-    let id = found(tx, key)?;
+/// Sends an invoice to its party, with a new link to it.
+///
+/// # Errors
+/// 409 for what is not issued, and for a party without an address.
+pub fn send(tx: &mut Writer<'_>, id: i64, public_url: &str) -> Result<()> {
     let invoice = verbs::load::<Invoice>(tx, id)?;
     if invoice.state != InvoiceState::Issued {
         return Err(Error::conflict("invalid_transition", "Only an issued invoice is sent."));
@@ -237,8 +264,7 @@ fn send(tx: &mut Writer<'_>, key: &str, public_url: &str) -> Result<i64> {
         Map::from_iter([("subject".to_owned(), Json::from(format!("{seller}: {what} {number}"))), ("text".to_owned(), text.into())]);
     let template = "message".to_owned();
     outbox::send(tx, Message { channel: Channel::Email, recipient, template, payload, key: None, due_at: None })?;
-    tx.update("invoices", id, vec![("sent_at", tx.now().to_string().into())])?;
-    Ok(id)
+    tx.update("invoices", id, vec![("sent_at", tx.now().to_string().into())]).map(drop)
 }
 
 fn pay(tx: &mut Writer<'_>, key: &str, body: &Input<Pay>) -> Result<Paid> {

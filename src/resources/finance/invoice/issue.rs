@@ -77,7 +77,7 @@ fn number(tx: &mut Writer<'_>, invoice: &Invoice, id: i64, business: i64, date: 
 }
 
 /// Seller and buyer as they are now, and the buyer's address for messages.
-fn snapshot(reader: &Reader<'_>, invoice: &Invoice, business: i64) -> Result<(Json, Option<String>)> {
+pub(super) fn snapshot(reader: &Reader<'_>, invoice: &Invoice, business: i64) -> Result<(Json, Option<String>)> {
     let sql = "SELECT b.name, b.legal_name, b.tax_number, b.address, p.name, p.tax_number, p.address, p.email, p.phone \
                FROM businesses AS b JOIN parties AS p ON p.business_id = b.id \
                WHERE b.id = ?1 AND p.id = ?2 AND p.deleted_at IS NULL";

@@ -9,7 +9,7 @@ use crate::{
     resources::finance::{Account, TaxRate},
 };
 
-/// An item of an invoice.
+/// An item of an invoice or a quotation.
 #[derive(Object, Clone, PartialEq)]
 pub struct InvoiceItem {
     /// Its id; left out for a new one.

@@ -6,27 +6,32 @@ mod computed;
 mod correct;
 mod issue;
 mod item;
+mod print;
 mod settle;
 pub mod share;
-mod totals;
 
 use jiff::ToSpan;
 use poem_openapi::Object;
 use serde_json::{Map, Value as Json};
 
-pub use actions::InvoiceVerbs;
+pub use actions::{InvoiceVerbs, send};
 pub use choices::{Direction, DiscountType, InvoiceKind, InvoiceState};
+pub use correct::blank;
 pub use issue::issue;
-pub use item::InvoiceItem;
-pub use totals::{refusal, rows as refused_items};
+pub use item::{InvoiceItem, discount};
 
-use super::{Party, ledger, named::currency_of, posted};
+use super::{
+    Party, ledger,
+    named::currency_of,
+    posted,
+    pricing::{self, Terms},
+};
 use crate::{
     actor::Capability::Finance,
     db::{Reader, Row, Writer},
     engine::{About, Access, Change, Expand, LR, LRCU, LRCUD, Resource, all, own},
     error::{Error, Result},
-    kit::{self, Currency, Date, DateTime, Decimal, Lines, Money, Ref},
+    kit::{self, Currency, Date, DateTime, Decimal, Lines, Money, Price, Ref},
 };
 
 /// What somebody is to pay, or takes back of that.
@@ -103,6 +108,17 @@ pub struct Invoice {
     /// How often somebody was reminded.
     #[oai(default)]
     pub reminder_count: i64,
+    /// Nobody is reminded of it.
+    #[oai(default)]
+    pub reminders_off: bool,
+    /// The id of the quotation that it was made from.
+    pub quotation_id: Option<i64>,
+    /// The id of the lead that it was made from.
+    pub lead_id: Option<i64>,
+    /// The id of the recurring invoice that it was made by.
+    pub recurring_id: Option<i64>,
+    /// The day of the recurring invoice that it is for.
+    pub run_on: Option<Date>,
     /// By what the public link is known.
     #[oai(validator(max_length = 64))]
     pub share_token_hash: Option<String>,
@@ -120,8 +136,9 @@ pub struct Invoice {
 }
 
 /// What may be changed of an issued invoice.
-const ALWAYS_OPEN: [&str; 4] = ["notes", "terms", "due_date", "reference"];
-const IMMUTABLE: &str = "An issued invoice is not changed, but for notes, terms, due_date, reference; issue a credit note instead.";
+const ALWAYS_OPEN: [&str; 5] = ["notes", "terms", "due_date", "reference", "reminders_off"];
+const IMMUTABLE: &str =
+    "An issued invoice is not changed, but for notes, terms, due_date, reference, reminders_off; issue a credit note instead.";
 
 impl Resource for Invoice {
     const ABOUT: About = About {
@@ -143,6 +160,9 @@ impl Resource for Invoice {
             "number",
             "is_overdue",
             "amount_due",
+            "quotation_id",
+            "lead_id",
+            "recurring_id",
         ],
         filter_as: &[("min_due", "amount_due__gte"), ("overdue", "is_overdue")],
         order: &["-created_at", "issue_date", "due_date", "number", "total", "amount_due"],
@@ -165,6 +185,10 @@ impl Resource for Invoice {
             "reminder_count",
             "journal_entry_id",
             "void_entry_id",
+            "quotation_id",
+            "lead_id",
+            "recurring_id",
+            "run_on",
         ],
         hidden: &["amount_allocated", "snapshot", "share_token_hash"],
         input: &["amount", "issue"],
@@ -228,7 +252,7 @@ impl Resource for Invoice {
             self.items.0.push(shorthand(self.number.as_deref(), amount)?);
         }
         let sent = change.before.is_none_or(|before| before.items.0 != self.items.0);
-        totals::fill(self, tx, business, sent)
+        self.price(tx, business, sent)
     }
 
     fn after(&self, id: i64, _before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
@@ -252,9 +276,14 @@ fn kind_name(kind: InvoiceKind) -> &'static str {
 
 /// One item of this amount.
 fn shorthand(number: Option<&str>, amount: Money) -> Result<InvoiceItem> {
+    Ok(InvoiceItem::new(number.unwrap_or("Invoice"), price_of(amount)?))
+}
+
+/// An amount as the price of one.
+pub fn price_of(amount: Money) -> Result<Price> {
     let unit = 10_i64.pow(6 - u32::from(amount.exponent.min(6)));
     match amount.minor.checked_mul(unit) {
-        Some(price) if price >= 0 => Ok(InvoiceItem::new(number.unwrap_or("Invoice"), Decimal(price))),
+        Some(price) if price >= 0 => Ok(Decimal(price)),
         Some(_) => Err(Error::field("amount", "Ensure this value is greater than or equal to 0.")),
         None => Err(Error::field("amount", "The amount is too large.")),
     }
@@ -267,6 +296,26 @@ impl Invoice {
 
     pub fn minor(amount: Option<Money>) -> i64 {
         amount.map_or(0, |amount| amount.minor)
+    }
+
+    /// Fills in what it comes to. `sent`: see `pricing::fill`.
+    fn price(&mut self, reader: &Reader<'_>, business: i64, sent: bool) -> Result<()> {
+        let currency = self.currency_code().to_owned();
+        let terms = Terms {
+            business,
+            currency: &currency,
+            direction: self.direction,
+            takes_expense: self.kind == InvoiceKind::CreditNote,
+            prices_include_tax: self.prices_include_tax.unwrap_or_default(),
+            discount_type: self.discount_type,
+            discount_value: self.discount_value,
+        };
+        let sums = pricing::fill(&mut self.items.0, &terms, reader, sent)?;
+        let exponent = sums.total.exponent;
+        (self.subtotal, self.discount_total) = (Some(sums.subtotal), Some(sums.discount));
+        (self.tax_total, self.total) = (Some(sums.tax), Some(sums.total));
+        self.amount_allocated = Some(self.amount_allocated.map_or(Money { minor: 0, exponent }, |was| Money { exponent, ..was }));
+        Ok(())
     }
 
     /// What is still to be settled.

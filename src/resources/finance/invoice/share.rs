@@ -1,16 +1,14 @@
 //! The public link of an invoice: who has it sees the invoice, and nothing else. Only a hash of its token is stored.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::{Invoice, InvoiceKind, InvoiceState};
+use super::print::{file, printed};
 use crate::{
-    db::{Reader, Row, Writer},
-    engine::verbs,
+    db::{self, Reader, Writer},
     error::{Error, Result},
-    kit::{Money, exponent},
     outbox::template::escaped,
+    resources::finance::printed::{Row, Sum},
 };
 
 const TOKEN_BYTES: usize = 32;
@@ -23,9 +21,9 @@ pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-ur
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem;color:#18181b;overflow-wrap:anywhere}\
                      .parties{display:flex;gap:2rem}.parties>section{flex:1;white-space:pre-line}\
                      table{width:100%;border-collapse:collapse;margin:1.5rem 0}th,td{padding:.35rem .5rem;text-align:left;vertical-align:top;\
-                     border-bottom:1px solid #d4d4d8}.n{text-align:right;white-space:nowrap}tfoot td{border:0}tfoot tr:last-child{font-weight:700}\
+                     border-bottom:1px solid #d4d4d8}.n{text-align:right;white-space:nowrap}tfoot td{border:0}tfoot .strong{font-weight:700}\
                      .void{color:#b91c1c;font-weight:700}.text{white-space:pre-line}\
-                     @media print{body{margin:0;max-width:none;font-size:11pt}thead{display:table-header-group}tr{break-inside:avoid}}";
+                     @media print{.screen{display:none}body{margin:0;max-width:none;font-size:11pt}thead{display:table-header-group}tr{break-inside:avoid}}";
 
 /// Makes a new link for an invoice; the one before is dead from now on. Answers its token.
 pub fn renew(tx: &mut Writer<'_>, id: i64) -> Result<String> {
@@ -46,7 +44,7 @@ pub fn find(reader: &Reader<'_>, token: &str) -> Result<Option<(i64, bool, i64)>
         return Ok(None);
     }
     let sql = "SELECT id, viewed_at IS NOT NULL, business_id FROM invoices WHERE share_token_hash = ?1 AND state <> 'draft' AND deleted_at IS NULL";
-    reader.row(sql, &[hash(token).into()], |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    reader.row(sql, &[hash(token).into()], |row: &db::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
 }
 
 /// Notes that somebody looked at an invoice, the first time.
@@ -58,64 +56,45 @@ pub fn viewed(tx: &mut Writer<'_>, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// The page of an invoice: as it was issued, and what is open of it now.
-pub fn page(reader: &Reader<'_>, id: i64) -> Result<String> {
-    let invoice = verbs::load::<Invoice>(reader, id)?;
-    let decimals = exponent(invoice.currency_code());
-    let money = |amount: Option<Money>| amount.map_or_else(String::new, |amount| amount.to_string());
-    let what = if invoice.kind == InvoiceKind::CreditNote { "Credit note" } else { "Invoice" };
-    let title = format!("{what} {}", invoice.number.as_deref().unwrap_or_default());
-    let snapshot = invoice.snapshot.as_ref().map(|snapshot| snapshot.0.clone()).unwrap_or_default();
-    let mut facts = vec![("Date", invoice.issue_date.map(|date| date.to_string()).unwrap_or_default())];
-    if invoice.kind == InvoiceKind::Invoice {
-        facts.push(("Due", invoice.due_date.map(|date| date.to_string()).unwrap_or_default()));
-    }
-    if !invoice.reference.is_empty() {
-        facts.push(("Reference", invoice.reference.clone()));
-    }
-    let facts: String = facts.iter().map(|(name, value)| format!("<br>{name}: {}", escaped(value))).collect();
-    let rows: String = invoice
-        .items
-        .0
-        .iter()
-        .map(|item| {
-            let unit = item.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
-            let text = if item.description.is_empty() {
-                String::new()
-            } else {
-                format!("<br><small class=\"text\">{}</small>", escaped(&item.description))
-            };
-            let tax = if item.tax_rate.is_some() { format!("{} %", item.tax_percent) } else { String::new() };
-            let cells = [format!("{}{unit}", item.quantity), item.unit_cost.to_string(), tax, money(item.amount)];
-            let cells: String = cells.iter().map(|cell| format!("<td class=\"n\">{}</td>", escaped(cell))).collect();
-            format!("<tr><td>{}{text}</td>{cells}</tr>\n", escaped(&item.name))
-        })
-        .collect();
-    let mut sums = vec![("Discounts".to_owned(), money(invoice.discount_total)), ("Subtotal".to_owned(), money(invoice.subtotal))];
-    sums.retain(|(name, _)| name != "Discounts" || Invoice::minor(invoice.discount_total) != 0);
-    sums.extend(taxes(&invoice).into_iter().map(|(name, minor)| (name, Money { minor, exponent: decimals }.to_string())));
-    sums.push((format!("Total {}", invoice.currency_code()), money(invoice.total)));
-    if invoice.state == InvoiceState::Issued && invoice.kind == InvoiceKind::Invoice {
-        sums.push(("Paid".to_owned(), money(invoice.amount_allocated)));
-        sums.push(("Amount due".to_owned(), Money { minor: invoice.open(), exponent: decimals }.to_string()));
-    }
-    let sums: String = sums
-        .iter()
-        .map(|(name, sum)| format!("<tr><td colspan=\"4\" class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n", escaped(name), escaped(sum)))
-        .collect();
-    let void = if invoice.state == InvoiceState::Void { "<p class=\"void\">This was taken back: nothing is to be paid.</p>\n" } else { "" };
-    let text = |text: &str| if text.is_empty() { String::new() } else { format!("<p class=\"text\">{}</p>\n", escaped(text)) };
+/// The page of an invoice, with a link to it on paper; `token` is that of its own link.
+pub fn page(reader: &Reader<'_>, id: i64, business: i64, token: &str) -> Result<String> {
+    let printed = printed(reader, id, business)?;
+    let facts: String = printed.facts.iter().map(|(name, value)| format!("<br>{name}: {}", escaped(value))).collect();
+    let row = |row: &Row| {
+        let more = if row.more.is_empty() { String::new() } else { format!("<br><small class=\"text\">{}</small>", escaped(&row.more)) };
+        let cells = [&row.quantity, &row.price, &row.tax, &row.amount];
+        let cells: String = cells.iter().map(|cell| format!("<td class=\"n\">{}</td>", escaped(cell))).collect();
+        format!("<tr><td>{}{more}</td>{cells}</tr>\n", escaped(&row.name))
+    };
+    let sum = |sum: &Sum| {
+        let class = if sum.strong { " class=\"strong\"" } else { "" };
+        let cells = [("colspan=\"4\" ", sum.name.clone()), ("", sum.amount.to_string())];
+        let cells: String = cells.iter().map(|(how, text)| format!("<td {how}class=\"n\">{}</td>", escaped(text))).collect();
+        format!("<tr{class}>{cells}</tr>\n")
+    };
+    let rows: String = printed.rows.iter().map(row).collect();
+    let sums: String = printed.sums.iter().map(sum).collect();
+    let warning = if printed.warning.is_empty() { String::new() } else { format!("<p class=\"void\">{}</p>\n", printed.warning) };
+    let texts = printed.texts.iter().filter(|text| !text.is_empty());
+    let texts: String = texts.map(|text| format!("<p class=\"text\">{}</p>\n", escaped(text))).collect();
+    let sides = printed.parties.iter().map(|(what, lines)| {
+        let lines: Vec<String> = lines.iter().map(|line| escaped(line)).collect();
+        format!("<section><strong>{what}</strong>\n{}</section>", lines.join("\n"))
+    });
     let body = format!(
-        "<p>{}{facts}</p>\n{void}<div class=\"parties\"><section>{}</section><section>{}</section></div>\n\
+        "<p>{}{facts}</p>\n{warning}<div class=\"parties\">{}</div>\n\
          <table><thead><tr><th>Item</th><th class=\"n\">Quantity</th><th class=\"n\">Price</th><th class=\"n\">Tax</th><th class=\"n\">Amount</th></tr></thead>\n\
-         <tbody>\n{rows}</tbody>\n<tfoot>\n{sums}</tfoot></table>\n{}{}",
-        escaped(&title),
-        side("From", &snapshot["seller"]),
-        side("To", &snapshot["buyer"]),
-        text(&invoice.notes),
-        text(&invoice.terms)
+         <tbody>\n{rows}</tbody>\n<tfoot>\n{sums}</tfoot></table>\n{texts}<p class=\"screen\"><a href=\"/p/{}/pdf/\">PDF</a></p>\n",
+        escaped(&printed.title),
+        sides.collect::<String>(),
+        escaped(token),
     );
-    Ok(whole(&title, &body))
+    Ok(whole(&printed.title, &body))
+}
+
+/// The same as a PDF file.
+pub fn paper(reader: &Reader<'_>, id: i64) -> Result<Vec<u8>> {
+    file(reader, id).map(|(bytes, _)| bytes)
 }
 
 /// The page for a token that is none.
@@ -130,33 +109,4 @@ fn whole(title: &str, body: &str) -> String {
          <meta name=\"robots\" content=\"noindex\"><title>{title}</title><link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style></head>\n\
          <body>\n<h1>{title}</h1>\n{body}</body>\n</html>\n"
     )
-}
-
-/// The tax of each rate, as it is printed.
-fn taxes(invoice: &Invoice) -> Vec<(String, i64)> {
-    let mut taxes: Vec<(String, i64)> = vec![];
-    for item in invoice.items.0.iter().filter(|item| item.tax_rate.is_some()) {
-        let name = format!("{} {} %", item.tax_name, item.tax_percent);
-        let minor = Invoice::minor(item.tax_amount);
-        match taxes.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, sum)) => *sum += minor,
-            None => taxes.push((name, minor)),
-        }
-    }
-    taxes
-}
-
-/// Seller or buyer as they were when it was issued.
-fn side(what: &str, snapshot: &Json) -> String {
-    let text = |name: &str| snapshot[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    let mut lines = vec![text("legal_name").or_else(|| text("name")).unwrap_or_default()];
-    match &snapshot["address"] {
-        Json::Object(address) => lines.extend(address.values().filter_map(Json::as_str).map(str::to_owned)),
-        Json::String(address) => lines.push(address.clone()),
-        _ => {}
-    }
-    lines.extend(text("tax_number").map(|number| format!("Tax number {number}")));
-    lines.retain(|line| !line.is_empty());
-    let lines: Vec<String> = lines.iter().map(|line| escaped(line)).collect();
-    format!("<strong>{what}</strong>\n{}", lines.join("\n"))
 }

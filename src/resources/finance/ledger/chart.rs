@@ -127,11 +127,13 @@ fn cash() -> Plan {
     Plan { code: CASH.to_owned(), kind: AccountType::Cash, name: "Cash".to_owned() }
 }
 
-/// Is this the code of a category that is in use?
-pub fn is_category(reader: &Writer<'_>, slug: &str, class: AccountClass) -> Result<bool> {
-    let sql = "SELECT 1 FROM accounts WHERE business_id = ?1 AND class = ?2 AND code = ?3 AND type = class AND is_active = 1 \
-               AND deleted_at IS NULL";
-    reader.exists(sql, &[reader.actor().business_id().into(), class.name().into(), slug.into()])
+/// Is this the code of a category that something can be posted to? One of the chart that the business never had is made then.
+pub fn is_category(reader: &Reader<'_>, business: Option<i64>, slug: &str, class: AccountClass) -> Result<bool> {
+    let args = [business.into(), class.name().into(), slug.into()];
+    let used = "SELECT 1 FROM accounts WHERE business_id = ?1 AND class = ?2 AND code = ?3 AND type = class AND is_active = 1 \
+                AND deleted_at IS NULL";
+    let known = "SELECT 1 FROM accounts WHERE business_id = ?1 AND class = ?2 AND code = ?3";
+    Ok(reader.exists(used, &args)? || CATEGORIES.contains(&slug) && !reader.exists(known, &args)?)
 }
 
 /// The account of a code in a currency, which is made if there is none yet.

@@ -8,6 +8,7 @@ use crate::{
     db::{Reader, Writer},
     error::{Error, Result},
     kit::Date,
+    resources::business,
 };
 
 /// Where a business's numbers of one kind have come to.
@@ -25,7 +26,9 @@ impl Series {
         let formats: Option<String> = reader.one("SELECT number_formats FROM businesses WHERE id = ?1", &[business.into()])?;
         let formats: Json = formats.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         let chosen = formats.get(key).and_then(Json::as_str).map(str::trim).filter(|format| !format.is_empty());
-        let mut format = chosen.map_or_else(|| format!("{}-{{SEQ:4}}", key.to_ascii_uppercase()), str::to_owned);
+        let usual = || business::number_formats().0.get(key).and_then(Json::as_str).map(str::to_owned);
+        let named = || format!("{}-{{SEQ:4}}", key.to_ascii_uppercase());
+        let mut format = chosen.map(str::to_owned).or_else(usual).unwrap_or_else(named);
         if !format.contains("{SEQ") {
             // All would be the same.
             format += "-{SEQ}";

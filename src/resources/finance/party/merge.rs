@@ -56,17 +56,31 @@ pub fn merge(tx: &mut Writer<'_>, wanted: &Merge) -> Result<i64> {
         for draft in drafts {
             tx.update("transactions", draft, vec![("party_id", into.into())])?;
         }
-        let asked = "SELECT id FROM requisitions WHERE business_id = ?2 AND party_id = ?1 AND deleted_at IS NULL \
-                     AND (status = 'draft' OR status = 'pending')";
-        let asked: Vec<i64> = tx.rows(asked, &[source.into(), actor.business_id().into()], |row| row.get(0))?;
-        for requisition in asked {
-            tx.update("requisitions", requisition, vec![("party_id", into.into())])?;
-        }
+        follow(tx, source, into)?;
         verbs::move_attached::<Party>(tx, source, into)?;
         verbs::remove::<Party>(tx, source)?;
     }
     verbs::change::<Party>(tx, into, changes, Options::default())?;
     Ok(into)
+}
+
+/// What is still to come goes on with the party that stays: leads that became it, offers without an answer, what recurs, what is asked for.
+fn follow(tx: &mut Writer<'_>, source: i64, into: i64) -> Result<()> {
+    let open = [
+        ("leads", "SELECT id FROM leads WHERE party_id = ?1"),
+        ("quotations", "SELECT id FROM quotations WHERE party_id = ?1 AND (state = 'draft' OR state = 'sent')"),
+        ("recurring_invoices", "SELECT id FROM recurring_invoices WHERE party_id = ?1"),
+        (
+            "requisitions",
+            "SELECT id FROM requisitions WHERE party_id = ?1 AND deleted_at IS NULL AND (status = 'draft' OR status = 'pending')",
+        ),
+    ];
+    for (table, sql) in open {
+        for id in tx.rows(sql, &[source.into()], |row| row.get::<i64>(0))? {
+            tx.update(table, id, vec![("party_id", into.into())])?;
+        }
+    }
+    Ok(())
 }
 
 fn fields(party: &Party) -> Map<String, Json> {

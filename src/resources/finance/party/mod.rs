@@ -74,6 +74,9 @@ pub struct Party {
     pub payment_terms_days: Option<i64>,
     /// The member who signs in for them.
     pub user: Option<Ref<User>>,
+    /// Nobody reminds them of invoices.
+    #[oai(default)]
+    pub reminders_off: bool,
     /// Anything else worth knowing.
     #[oai(default, validator(max_length = 5000))]
     pub notes: String,
@@ -106,7 +109,7 @@ impl Resource for Party {
         own: OWN,
         self_service: &["email", "phone", "address"],
         // Old documents keep showing who they were for.
-        kept_by: &["transactions", "invoices", "payments", "requisitions"],
+        kept_by: &["transactions", "invoices", "payments", "requisitions", "quotations"],
         ..About::DEFAULT
     };
 
@@ -134,6 +137,10 @@ impl Resource for Party {
                      AND (status = 'draft' OR status = 'pending' OR status = 'approved' AND paid_amount < approved_amount)";
         if tx.exists(asked, &[id.into(), tx.actor().business_id().into()])? {
             return Err(Error::conflict("in_use", "This party cannot be deleted: a requisition is to pay it."));
+        }
+        let offered = "SELECT 1 FROM quotations WHERE party_id = ?1 AND deleted_at IS NULL AND (state = 'draft' OR state = 'sent')";
+        if tx.exists(offered, &[id.into()])? {
+            return Err(Error::conflict("in_use", "This party cannot be deleted: a quotation for it is open."));
         }
         Ok(())
     }

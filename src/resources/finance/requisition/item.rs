@@ -8,7 +8,7 @@ use crate::{
         Decimal, Line, Money, Price, Quantity,
         money::compute::{self, Discount, Document, Entry},
     },
-    resources::finance::invoice::{refusal, refused_items},
+    resources::finance::pricing::{refusal, rows},
 };
 
 /// An item of a requisition.
@@ -50,7 +50,7 @@ pub fn total(items: &mut [RequisitionItem], exponent: u8, sent: bool) -> Result<
         problems.push(claim.map_or_else(Problems::default, |claim| Problems::one("amount", format!("This comes to {fact}, not {claim}."))));
     }
     if problems.iter().any(|problems| !problems.is_empty()) {
-        return Err(refused_items(problems));
+        return Err(rows(problems));
     }
     if computed.total <= 0 {
         return Err(Error::field("items", "Ensure that these come to more than 0."));

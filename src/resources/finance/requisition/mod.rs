@@ -206,7 +206,7 @@ impl Requisition {
         let category = self.category.get_or_insert_with(|| OPERATIONS.to_owned());
         // One that is no longer in use may stay where it is.
         let stays = change.before.is_some_and(|before| before.category.as_ref() == Some(category));
-        if !stays && category != OPERATIONS && !ledger::is_category(tx, category, AccountClass::Expense)? {
+        if !stays && category != OPERATIONS && !ledger::is_category(tx, tx.actor().business_id(), category, AccountClass::Expense)? {
             return Err(Error::field("category", format!("\"{category}\" is not a valid choice.")));
         }
         if self.items.0.is_empty() {

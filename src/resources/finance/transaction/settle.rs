@@ -71,7 +71,7 @@ impl Transaction {
         let category = self.category.get_or_insert_with(|| MISCELLANEOUS.to_owned());
         // Of the business's own and of the chart; one that is missing altogether is made when something is posted to it.
         let class = if self.kind == TransactionType::Income { AccountClass::Income } else { AccountClass::Expense };
-        if category == MISCELLANEOUS || ledger::is_category(tx, category, class)? {
+        if category == MISCELLANEOUS || ledger::is_category(tx, tx.actor().business_id(), category, class)? {
             return Ok(());
         }
         Err(Error::field("category", format!("\"{category}\" is not a valid choice.")))
