@@ -1361,9 +1361,28 @@ fn pages(client: &Client, path: &str, first: &Answer) -> BTreeSet<i64> {
     }
 }
 
+/// A goal of the person's business that one payment serves.
+fn goal_of_payment(world: &World, person: &Person) -> i64 {
+    let (business, user, name) = (person.business, person.client.id, world.unique());
+    if !person.signed_in() {
+        return 1;
+    }
+    world.server.write(move |tx| {
+        let goal = goal_of(tx, business, user, &name)?;
+        let sql = "SELECT id FROM payments WHERE business_id = ?1 AND direction = 'incoming' AND purpose = 'settlement' \
+                   AND currency = 'USD' AND state = 'posted' ORDER BY id LIMIT 1";
+        let payment: i64 = tx.one(sql, &[business.into()])?.expect("a payment");
+        tx.update("payments", payment, vec![("goal_id", goal.into())])?;
+        Ok(goal)
+    })
+}
+
 fn check_list(world: &World, verdict: &mut Verdict, operation: &Operation, person: &Person) {
     let path = format!("/api/{}", operation.path);
-    let answer = person.client.get(&format!("{path}?page_size=100&format=json"));
+    let of_goal = operation.path.ends_with("by_goal/");
+    let goal = if of_goal { goal_of_payment(world, person) } else { 0 };
+    let asked = if of_goal { format!("&goal={goal}") } else { String::new() };
+    let answer = person.client.get(&format!("{path}?page_size=100&format=json{asked}"));
     let grant = operation.grant(person.plays);
     let wanted = match (person.signed_in(), grant) {
         (false, _) => 401,
@@ -1381,6 +1400,14 @@ fn check_list(world: &World, verdict: &mut Verdict, operation: &Operation, perso
         person.name,
         operation.name()
     );
+    if of_goal {
+        let sql = "SELECT id FROM payments WHERE goal_id = ?1";
+        let served = world.ids(sql, &[goal.into()]);
+        let wanted: BTreeSet<i64> = served.intersection(&expected).copied().collect();
+        let found = pages(&person.client, &path, &answer);
+        verdict.expect(served.len() == 1 && found == wanted, || format!("{}: {found:?} serve the goal, not {wanted:?}", person.name));
+        return;
+    }
     if operation.path.ends_with("pending/") {
         let sql =
             "SELECT id FROM requisitions WHERE business_id = ?1 AND requested_by_id <> ?2 AND status = 'pending' AND deleted_at IS NULL";

@@ -20,6 +20,7 @@ use crate::{
         token::{Claims, random_id},
     },
     clock::Clock,
+    db::Writer,
     error::{Error, Result},
     resources::business,
 };
@@ -60,8 +61,8 @@ impl<'a> Stage<'a> {
     }
 
     /// The business that is there from the start, or another one.
-    pub fn business(&self, name: &'static str) -> Result<i64> {
-        self.app.db.write_blocking(self.app.system(), move |tx| {
+    pub async fn business(&self, name: &'static str) -> Result<i64> {
+        let ready = move |tx: &mut Writer<'_>| {
             let first = "SELECT id FROM businesses WHERE NOT EXISTS (SELECT 1 FROM memberships WHERE business_id = businesses.id)";
             if let Some(id) = tx.one::<i64>(first, &[])? {
                 return Ok(id);
@@ -69,11 +70,19 @@ impl<'a> Stage<'a> {
             let id = tx.insert("businesses", vec![("name", name.into()), ("slug", name.to_lowercase().replace(' ', "-").into())])?;
             business::seed_business(tx, id)?;
             Ok(id)
-        })
+        };
+        self.app.db.write(self.app.system(), ready).await
     }
 
     /// Somebody joins a business.
-    pub fn person(&mut self, business: i64, name: &'static str, full_name: &'static str, role: Role, can: &[Capability]) -> Result<i64> {
+    pub async fn person(
+        &mut self,
+        business: i64,
+        name: &'static str,
+        full_name: &'static str,
+        role: Role,
+        can: &[Capability],
+    ) -> Result<i64> {
         if self.password_hash.is_empty() {
             self.password_hash = password::hash(PASSWORD)?;
         }
@@ -85,14 +94,15 @@ impl<'a> Stage<'a> {
             ..NewUser::default()
         };
         let can = Json::from(can.iter().map(|one| one.name()).collect::<Vec<_>>()).to_string();
-        let id = self.app.db.write_blocking(self.app.system(), move |tx| {
+        let join = move |tx: &mut Writer<'_>| {
             let id = account::create(tx, user.clone(), business, role)?;
             let membership: Option<i64> = tx.one("SELECT id FROM memberships WHERE user_id = ?1", &[id.into()])?;
             if let Some(membership) = membership {
                 tx.update("memberships", membership, vec![("capabilities", can.as_str().into())])?;
             }
             Ok(id)
-        })?;
+        };
+        let id = self.app.db.write(self.app.system(), join).await?;
         self.people.insert(name, Person { id, business, role });
         Ok(id)
     }
