@@ -65,12 +65,11 @@ struct Served {
 }
 
 impl OpenApi for Served {
+    /// Nothing: `Description` has the document, and serving needs none of it.
     fn meta() -> Vec<MetaApi> {
-        Operations::meta()
+        vec![]
     }
-    fn register(registry: &mut Registry) {
-        Operations::register(registry);
-    }
+    fn register(_: &mut Registry) {}
     fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
         self.operations.add_routes(table);
         let mut others = HashMap::new();

@@ -151,6 +151,14 @@ fn transactions_and_payments_are_linked_to_one_goal() {
     assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("in_use")));
     let archived = books.admin.patch(&format!("{GOALS}{}/", roof["id"]), json!({"archived_at": "2026-03-02T08:00:00Z"})).expect(200);
     assert_eq!(archived["state"], "archived");
+    // By the actions, there and back; each once.
+    let act = |action: &str| books.admin.post(&format!("{GOALS}{}/{action}/", roof["id"]), json!({}));
+    assert_eq!(act("archive").json()["code"], "invalid_transition");
+    let back = act("unarchive").expect(200);
+    assert_eq!((back["state"] != "archived", &back["archived_at"]), (true, &json!(null)));
+    assert_eq!((act("unarchive").status, act("unarchive").json()["code"].clone()), (409, json!("invalid_transition")));
+    let archived = act("archive").expect(200);
+    assert_eq!((&archived["state"], &archived["archived_at"]), (&json!("archived"), &json!(crate::support::NOW)));
     in_order(&books);
 }
 

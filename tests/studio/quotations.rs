@@ -289,3 +289,70 @@ fn quotations_are_for_those_who_keep_the_books_and_for_whom_they_are() {
     let kept = books.admin.delete(&format!("/api/finance/parties/{other}/"));
     assert_eq!((kept.status, &kept.json()["code"]), (409, &json!("in_use")));
 }
+
+#[test]
+fn a_quotation_is_sent_and_then_offered() {
+    let books = Books::open();
+    let body = json!({
+        "party": books.party, "valid_until": "2026-03-31", "terms": "Half in advance",
+        "items": [{"name": "Posts", "quantity": 4, "unit_cost": "10"}],
+    });
+    let made = books.admin.create(QUOTATIONS, body);
+    let sent = act(&books, &made["id"], "send").expect(200);
+    assert_eq!((&sent["status"], &sent["sent_at"]), (&json!("sent"), &json!(crate::support::NOW)));
+    let mails = || {
+        let sql = "SELECT recipient, json_extract(payload, '$.subject'), json_extract(payload, '$.text') FROM outbox ORDER BY id";
+        let read = |row: &studio::db::Row<'_>| Ok([row.get::<String>(0)?, row.get(1)?, row.get(2)?]);
+        books.server.app.db.read(|reader| reader.rows(sql, &[], read)).expect("a query of the test")
+    };
+    let number = made["quote_number"].as_str().expect("a number");
+    let text = format!("Quotation {number} of Main: USD 40.00; valid until 2026-03-31.\n\n4 x Posts: 40.00\n\nHalf in advance");
+    assert_eq!(mails(), [["acme@example.com".to_owned(), format!("Main: quotation {number}"), text]]);
+    // Again: another message, and nothing else.
+    let again = act(&books, &made["id"], "send").expect(200);
+    assert_eq!((&again["status"], &again["sent_at"], mails().len()), (&json!("sent"), &sent["sent_at"], 2));
+    act(&books, &made["id"], "accept").expect(200);
+    let refused = |id: &Value| (act(&books, id, "send").status, act(&books, id, "send").json()["code"].clone());
+    assert_eq!(refused(&made["id"]), (409, json!("invalid_transition")));
+    let old = json!({"party": books.party, "issued_date": "2026-01-01", "valid_until": "2026-02-01", "total_amount": 5});
+    let old = books.admin.create(QUOTATIONS, old);
+    assert_eq!(refused(&old["id"]), (409, json!("expired")));
+    let silent = books.admin.create("/api/finance/parties/", json!({"name": "Silent"}))["id"].clone();
+    let silent = books.admin.create(QUOTATIONS, json!({"party": silent, "total_amount": 5}));
+    assert_eq!(refused(&silent["id"]), (409, json!("no_address")));
+    assert_eq!((quotation(&books, &silent["id"])["status"].clone(), mails().len()), (json!("draft"), 2));
+}
+
+#[test]
+fn a_quotation_on_paper_is_for_whoever_reads_it() {
+    let books = Books::open();
+    let customer = books.server.member("customer", Role::Customer);
+    books.admin.patch(&format!("/api/finance/parties/{}/", books.party), json!({"user": customer.id})).expect(200);
+    let body = json!({"party": books.party, "terms": "Half in advance", "items": [{"name": "Posts", "quantity": 4, "unit_cost": "10"}]});
+    let made = books.admin.create(QUOTATIONS, body);
+    let path = format!("{QUOTATIONS}{}/pdf/", made["id"]);
+    let title = format!("Quotation {}", made["quote_number"].as_str().expect("a number"));
+    let page = || crate::paper::pages(&books.admin.download(&path)).concat();
+    for words in [&title, "DRAFT", "Main", "Acme", "Posts", "40.00", "Half in advance"] {
+        assert!(page().iter().any(|text| text == words), "no {words} in {:?}", page());
+    }
+    assert_eq!(customer.get(&path).status, 404, "not while it is being written");
+    act(&books, &made["id"], "send").expect(200);
+    let answer = customer.get(&path);
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/pdf")));
+    assert!(!page().iter().any(|text| text == "DRAFT"));
+    act(&books, &made["id"], "accept").expect(200);
+    assert!(page().iter().any(|text| text == "ACCEPTED"));
+    let whole = json!({"party": books.party, "total_amount": 70, "description": "A fence", "issued_date": "2026-01-01", "valid_until": "2026-02-01"});
+    let whole = books.admin.create(QUOTATIONS, whole);
+    let page = crate::paper::pages(&books.admin.download(&format!("{QUOTATIONS}{}/pdf/", whole["id"]))).concat();
+    assert!(page.iter().any(|text| text == "A fence") && page.iter().any(|text| text == "EXPIRED"), "{page:?}");
+    let abroad = books.server.business("Abroad");
+    let stranger = books.server.member_with("stranger", Role::Admin, abroad, &[]);
+    assert_eq!(stranger.get(&path).status, 404);
+    assert_eq!(stranger.post(&path.replace("pdf", "send"), json!({})).status, 404);
+    for role in [Role::Staff, Role::Agent, Role::Teacher] {
+        let member = books.server.member(role.name(), role);
+        assert_eq!((member.get(&path).status, member.post(&path.replace("pdf", "send"), json!({})).status), (403, 403), "{}", role.name());
+    }
+}

@@ -175,9 +175,10 @@ fn one_that_fails_holds_up_no_other_and_says_why() {
     assert_eq!(books.admin.get(&format!("{RECURRING}?has_failed=true")).expect(200)["count"], 1);
     assert!(days(&books.admin, &fails["id"]).is_empty(), "nothing is left of it");
     assert_eq!(made(&books.admin, &works["id"])[0].2, "unpaid");
-    // Said once, however often it is tried.
+    // Said once, however often it is tried: where it is seen, and to whoever set it up.
     run(&books);
     assert_eq!(read(&fails)["version"], failed["version"]);
+    assert_eq!(told(&books), [("admin@example.com".to_owned(), failed["last_error"].as_str().unwrap_or_default().to_owned())]);
     let skipped = books.admin.post(&format!("{RECURRING}{}/skip/", fails["id"]), json!({})).expect(200);
     assert_eq!((&skipped["last_error"], &skipped["failed_at"]), (&json!(""), &json!(null)));
 }
@@ -193,7 +194,8 @@ fn what_is_sent_at_once_goes_out_once() {
         .patch(&format!("{RECURRING}{}/", unsent["id"]), json!({"auto_issue": false}))
         .refuses(json!({"auto_send": ["Only what is issued is sent: set auto_issue as well."]}));
     run(&books);
-    let sql = "SELECT count(*), max(recipient), max(instr(payload, '/p/') > 0) FROM outbox WHERE status = 'pending' AND channel = 'email'";
+    let sql = "SELECT count(*), max(recipient), max(instr(payload, '/p/') > 0) FROM outbox \
+               WHERE status = 'pending' AND channel = 'email' AND json_extract(payload, '$.subject') NOT LIKE 'Recurring invoice %'";
     let sent =
         books.server.app.db.read(|reader| reader.row(sql, &[], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?, row.get::<i64>(2)?))));
     assert_eq!(sent.expect("a query"), Some((1, "acme@example.com".to_owned(), 1)), "one message, with the link");
@@ -201,6 +203,44 @@ fn what_is_sent_at_once_goes_out_once() {
     let after = read(&books.admin, &unsent["id"]);
     assert_eq!((made(&books.admin, &unsent["id"])[0].2.as_str(), &after["runs"]), ("unpaid", &json!(1)));
     assert!(after["last_error"].as_str().is_some_and(|text| text.contains("no e-mail address")), "{after}");
+    assert_eq!(told(&books), [("admin@example.com".to_owned(), after["last_error"].as_str().unwrap_or_default().to_owned())]);
+}
+
+/// Who was told of what went wrong.
+fn told(books: &Books) -> Vec<(String, String)> {
+    let sql = "SELECT recipient, json_extract(payload, '$.text') FROM outbox \
+               WHERE channel = 'email' AND json_extract(payload, '$.subject') = 'Recurring invoice Rent' ORDER BY id";
+    let read = |row: &studio::db::Row<'_>| Ok((row.get::<String>(0)?, row.get::<String>(1)?));
+    books.server.app.db.read(|reader| reader.rows(sql, &[], read)).expect("a query of the test")
+}
+
+/// Who set it up is told while they work here; otherwise those who run the business are.
+#[test]
+fn of_a_failure_somebody_is_told() {
+    let books = Books::open();
+    let keeper = books.server.staff("keeper", &[Capability::Finance]);
+    let body = json!({
+        "name": "Rent", "party": books.party, "frequency": "monthly", "next_run_on": "2026-02-15", "auto_issue": true,
+        "items": [{"name": "Office", "unit_cost": "250"}],
+    });
+    keeper.create(RECURRING, body.clone());
+    books.admin.post("/api/finance/lock/", json!({"until": "2026-02-20"}));
+    run(&books);
+    let people = |books: &Books| told(books).into_iter().map(|(who, _)| who).collect::<Vec<_>>();
+    assert_eq!(people(&books), ["keeper@example.com"]);
+    let id = keeper.create(RECURRING, body)["id"].clone();
+    let keeper = keeper.id;
+    books.server.write(move |tx| {
+        let membership: i64 = tx.one("SELECT id FROM memberships WHERE user_id = ?1", &[keeper.into()])?.expect("a membership");
+        tx.update("memberships", membership, vec![("status", "ended".into())])
+    });
+    run(&books);
+    assert_eq!(people(&books), ["keeper@example.com", "admin@example.com"]);
+    // A failure of another kind is another failure.
+    let party = books.party;
+    books.server.write(move |tx| tx.delete("parties", party));
+    run(&books);
+    assert_ne!(read(&books.admin, &id)["last_error"], "");
 }
 
 #[test]

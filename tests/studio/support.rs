@@ -1,8 +1,11 @@
 //! A running server for each test, on a free port, with a fixed clock and a folder of its own; and clients that talk to it.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -10,19 +13,19 @@ use std::{
     time::Duration,
 };
 
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use serde_json::{Value, json};
 use studio::{
     actor::{Actor, Capability, Role},
     api,
-    app::App,
+    app::{self, App},
     auth::{
         account::{self, NewUser},
-        password,
         session::Opening,
     },
     clock::Clock,
     config::{self, Config, MaybeRate},
-    db::Writer,
+    db::{self, Db, Writer},
     error::Result,
     server::{self, Limits},
 };
@@ -50,7 +53,7 @@ impl Folder {
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("studio-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
+        let path = place().join(name);
         fs::create_dir_all(&path).expect("a folder for the test");
         Self(path)
     }
@@ -63,6 +66,21 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Where folders are made: in memory where there is room for them, for commits wait for the disk; `TMPDIR` has the last word.
+fn place() -> &'static Path {
+    const MEMORY: &str = "/dev/shm";
+    const ENOUGH_KIB: u64 = 2 << 20;
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let free = || -> Option<u64> {
+            let told = Command::new("df").args(["-Pk", MEMORY]).output().ok()?;
+            String::from_utf8(told.stdout).ok()?.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
+        };
+        let fits = std::env::var_os("TMPDIR").is_none() && free().is_some_and(|free| free >= ENOUGH_KIB);
+        if fits { PathBuf::from(MEMORY) } else { std::env::temp_dir() }
+    })
 }
 
 /// The configuration of tests: the defaults, in `folder`.
@@ -99,6 +117,13 @@ impl Server {
         let folder = Folder::new();
         let mut config = configuration(folder.path());
         change(&mut config);
+        // Unless the test has put a database there.
+        let file = db::file_in(&config.data.folder);
+        if !file.exists() {
+            db::create_folder(&config.data.folder).expect("a data folder");
+            let mut empty = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).expect("a database");
+            empty.write_all(migrated()).expect("a database");
+        }
         Self::open(folder, config, Clock::fixed(NOW.parse().expect("a time")))
     }
 
@@ -202,10 +227,30 @@ impl Drop for Server {
     }
 }
 
-/// The hash of `PASSWORD`, worked out once for all tests.
+/// The file of a database in which nothing has happened but the migrations, which take longer than many a test.
+fn migrated() -> &'static [u8] {
+    static FILE: OnceLock<Vec<u8>> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let folder = Folder::new();
+        let config = configuration(folder.path());
+        let db = Db::open(&config.data.folder, &app::database_settings(&config), Clock::fixed(NOW.parse().expect("a time")));
+        drop(db.expect("the database opens"));
+        let file = db::file_in(&config.data.folder);
+        // All of it is in the file once the last connection is closed.
+        let rest = fs::metadata(file.with_extension("db-wal")).map_or(0, |rest| rest.len());
+        assert_eq!(rest, 0, "the database was not closed");
+        fs::read(file).expect("the database")
+    })
+}
+
+/// The hash of `PASSWORD`, worked out once for all tests; as cheap as a hash can be, for hashes say themselves what they cost.
 fn fixed_hash() -> &'static str {
     static HASH: OnceLock<String> = OnceLock::new();
-    HASH.get_or_init(|| password::hash(PASSWORD).expect("a hash"))
+    HASH.get_or_init(|| {
+        let cheap = Params::new(Params::MIN_M_COST, 1, 1, None).expect("parameters");
+        let hashed = Argon2::new(Algorithm::Argon2id, Version::V0x13, cheap).hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16]);
+        hashed.expect("a hash").to_string()
+    })
 }
 
 fn agent() -> Agent {

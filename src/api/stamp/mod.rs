@@ -6,7 +6,7 @@ mod parameters;
 mod resources;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -80,14 +80,14 @@ impl<T: OpenApi> OpenApi for House<T> {
     fn add_routes(self, table: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
         let mut routes = HashMap::new();
         self.api.add_routes(&mut routes);
-        let guarded: Vec<String> = T::meta()
+        let guarded: HashSet<String> = T::meta()
             .into_iter()
             .flat_map(|api| api.paths)
             .filter(|path| path.operations.iter().any(|op| !op.security.is_empty()))
-            .map(|path| path.path)
+            .map(|path| shape(&path.path))
             .collect();
         for (path, methods) in routes {
-            let is_guarded = guarded.iter().any(|known| same_path(known, &path));
+            let is_guarded = guarded.contains(&shape(&path));
             let path = format!("/api{}", path.trim_end_matches('/'));
             let (plain, slashed) = both(methods, is_guarded.then(|| self.gate.clone()));
             table.insert(format!("{path}/"), slashed);
@@ -96,17 +96,10 @@ impl<T: OpenApi> OpenApi for House<T> {
     }
 }
 
-/// `/leads/{id}` of the document is `/leads/:id` of the router.
-fn same_path(documented: &str, routed: &str) -> bool {
-    let is_variable = |part: &str| part.starts_with([':', '{']);
-    let (mut a, mut b) = (documented.trim_end_matches('/').split('/'), routed.trim_end_matches('/').split('/'));
-    loop {
-        match (a.next(), b.next()) {
-            (None, None) => return true,
-            (Some(a), Some(b)) if a == b || is_variable(a) && is_variable(b) => {}
-            _ => return false,
-        }
-    }
+/// What the spellings of a path have in common: `/leads/{id}` of the document is `/leads/:id` of the router.
+fn shape(path: &str) -> String {
+    let parts = path.trim_end_matches('/').split('/');
+    parts.map(|part| if part.starts_with([':', '{']) { ":" } else { part }).collect::<Vec<_>>().join("/")
 }
 
 fn tag(path: &str) -> Option<&str> {

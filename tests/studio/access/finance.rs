@@ -3,11 +3,18 @@
 use serde_json::{Value as Json, json};
 use studio::{actor::Capability, db::Value};
 
-use super::{ACTIONS, Kind, MISSING, Making, Operation, Person, State, Verdict, World, granted, matrix, till};
+use super::{
+    expectations::ACTIONS,
+    operations::{Operation, granted},
+    requests::Verdict,
+    rows::{goal_of, till},
+    walk::matrix,
+    world::{Kind, MISSING, Making, Person, State, World},
+};
 use crate::support::Client;
 
 /// These are made by requests.
-pub(super) const MADE_BY_REQUESTS: [&str; 4] = ["finance/invoices", "finance/payments", "finance/transactions", "finance/journal"];
+pub(super) const MADE_BY_REQUESTS: &[&str] = &["finance/invoices", "finance/payments", "finance/transactions", "finance/journal"];
 
 fn admin(world: &World, business: i64) -> &Client {
     let found = world.people.iter().find(|person| person.plays == "admin" && person.business == business);
@@ -21,6 +28,17 @@ fn create(client: &Client, path: &str, body: Json) -> i64 {
 /// A place for the money of a business.
 fn money(world: &World, business: i64) -> i64 {
     world.server.write(move |tx| till(tx, business))
+}
+
+/// What the payments of a business serve.
+pub(super) fn goal(world: &World, business: i64) -> i64 {
+    world.server.write(move |tx| {
+        let sql = "SELECT id FROM goals WHERE business_id = ?1 AND title = 'Roof'";
+        match tx.one(sql, &[business.into()])? {
+            Some(id) => Ok(id),
+            None => goal_of(tx, business, None, "Roof"),
+        }
+    })
 }
 
 /// Somebody's party, or one of nobody's.
@@ -74,7 +92,7 @@ pub(super) fn make(world: &World, person: &Person, making: &Making) -> i64 {
         }
         "finance/payments" => {
             let party = party(world, business, is_own.then_some(owner));
-            let mut body = json!({"party": party, "amount": "10", "account": till});
+            let mut body = json!({"party": party, "amount": "10", "account": till, "goal": goal(world, business)});
             if matches!(state, State::Unsettled | State::Settled) {
                 let id = invoice(party, true);
                 if state == State::Settled {
@@ -199,14 +217,9 @@ fn reports_and_debts() {
         let body = json!({"type": "income", "amount": amount, "account": money(&world, business)});
         create(admin(&world, business), "transactions", body);
     }
-    // Those that answer rows of a resource are walked along with it.
-    let of_rows = ["finance/payments/", "finance/requisitions/"];
-    let is_report = |path: &str| {
-        path.starts_with("finance/")
-            && !path.contains("{id}")
-            && !path.contains("{party_id}")
-            && !of_rows.iter().any(|of| path.starts_with(of))
-    };
+    // Those two are lists, which the walk looks at.
+    let is_list = |path: &str| path.ends_with("/by_goal/") || path.ends_with("/pending/");
+    let is_report = |path: &str| !path.contains("{id}") && !path.contains("{party_id}") && path.starts_with("finance/") && !is_list(path);
     let reports: Vec<(&str, &str)> =
         ACTIONS.iter().filter_map(|(name, line)| Some((name.strip_prefix("GET ").filter(|path| is_report(path))?, *line))).collect();
     assert!(reports.len() >= 9, "{reports:?}");

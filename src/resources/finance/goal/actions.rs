@@ -93,6 +93,22 @@ impl GoalVerbs {
         Ok(Reply::json(&told?.to_json().unwrap_or_default()))
     }
 
+    /// Lay a goal aside
+    ///
+    /// It is kept with all that serves it, and no longer counts as active, achieved or missed.
+    #[oai(path = "/finance/goals/:id/archive", method = "post")]
+    async fn archive(&self, caller: Caller, id: Path<String>) -> poem::Result<Reply<Goal>> {
+        verbs::allowed::<Goal>(&caller.actor, UPDATE)?;
+        Ok(verbs::act_on::<Goal>(&caller, move |tx| lay_aside(tx, &id.0, true)).await?)
+    }
+
+    /// Take up a goal again that was laid aside
+    #[oai(path = "/finance/goals/:id/unarchive", method = "post")]
+    async fn unarchive(&self, caller: Caller, id: Path<String>) -> poem::Result<Reply<Goal>> {
+        verbs::allowed::<Goal>(&caller.actor, UPDATE)?;
+        Ok(verbs::act_on::<Goal>(&caller, move |tx| lay_aside(tx, &id.0, false)).await?)
+    }
+
     /// Receive money for a goal
     ///
     /// Makes a payment that serves it.
@@ -130,6 +146,19 @@ impl GoalVerbs {
         };
         Ok(verbs::act(&caller, work, answer).await?)
     }
+}
+
+/// Lays a goal aside, or takes it up again.
+fn lay_aside(tx: &mut Writer<'_>, key: &str, aside: bool) -> Result<i64> {
+    let id = verbs::find::<Goal>(tx, tx.actor(), key, UPDATE)?;
+    if verbs::load::<Goal>(tx, id)?.archived_at.is_some() == aside {
+        let detail = if aside { "The goal is archived already." } else { "The goal is not archived." };
+        return Err(Error::conflict("invalid_transition", detail));
+    }
+    let at = if aside { Json::from(tx.now().to_string()) } else { Json::Null };
+    tx.act(if aside { "archive" } else { "unarchive" });
+    verbs::change::<Goal>(tx, id, Map::from_iter([("archived_at".to_owned(), at)]), Options::default())?;
+    Ok(id)
 }
 
 fn told(reader: &Reader<'_>, goal: i64) -> Result<GoalProgress> {

@@ -30,7 +30,7 @@ pub fn issue(tx: &mut Writer<'_>, id: i64) -> Result<()> {
     let date = invoice.issue_date.unwrap_or(Date(tx.actor().today()));
     ledger::check_open(tx, business, date)?;
     let number = number(tx, &invoice, id, business, date)?;
-    let (snapshot, email) = snapshot(tx, &invoice, business)?;
+    let (snapshot, email) = sides(tx, invoice.party.0, invoice.direction, business)?;
     let lines = lines(tx, &invoice)?;
     let memo = format!("{} {number}", if invoice.kind == InvoiceKind::CreditNote { "Credit note" } else { "Invoice" });
     // An invoice of nothing moves nothing.
@@ -77,7 +77,7 @@ fn number(tx: &mut Writer<'_>, invoice: &Invoice, id: i64, business: i64, date: 
 }
 
 /// Seller and buyer as they are now, and the buyer's address for messages.
-pub(super) fn snapshot(reader: &Reader<'_>, invoice: &Invoice, business: i64) -> Result<(Json, Option<String>)> {
+pub fn sides(reader: &Reader<'_>, party: i64, direction: Direction, business: i64) -> Result<(Json, Option<String>)> {
     let sql = "SELECT b.name, b.legal_name, b.tax_number, b.address, p.name, p.tax_number, p.address, p.email, p.phone \
                FROM businesses AS b JOIN parties AS p ON p.business_id = b.id \
                WHERE b.id = ?1 AND p.id = ?2 AND p.deleted_at IS NULL";
@@ -86,14 +86,14 @@ pub(super) fn snapshot(reader: &Reader<'_>, invoice: &Invoice, business: i64) ->
         let text = |index| row.get::<Option<String>>(index);
         let us = json!({"name": text(0)?, "legal_name": text(1)?, "tax_number": text(2)?, "address": json(row.get(3)?)});
         let them = json!({"name": text(4)?, "tax_number": text(5)?, "address": json(row.get(6)?), "email": text(7)?, "phone": text(8)?});
-        let snapshot = match invoice.direction {
+        let sides = match direction {
             Direction::Outgoing => json!({"seller": us, "buyer": them}),
             Direction::Incoming => json!({"seller": them, "buyer": us}),
         };
-        Ok((snapshot, text(7)?))
+        Ok((sides, text(7)?))
     };
-    let found = reader.row(sql, &[business.into(), invoice.party.0.into()], read)?;
-    found.ok_or_else(|| Error::conflict("invalid_transition", "The party of the invoice was deleted."))
+    let found = reader.row(sql, &[business.into(), party.into()], read)?;
+    found.ok_or_else(|| Error::conflict("invalid_transition", "Its party was deleted."))
 }
 
 /// What an invoice does to the books.

@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json};
 pub use actions::{InvoiceVerbs, send};
 pub use choices::{Direction, DiscountType, InvoiceKind, InvoiceState};
 pub use correct::blank;
-pub use issue::issue;
+pub use issue::{issue, sides};
 pub use item::{InvoiceItem, discount};
 
 use super::{

@@ -1,6 +1,6 @@
 //! An invoice as it is printed: as it was issued, and what is open of it now.
 
-use super::{Invoice, InvoiceKind, InvoiceState, issue::snapshot};
+use super::{Invoice, InvoiceKind, InvoiceState, issue::sides};
 use crate::{
     db::{Reader, Row},
     engine::verbs,
@@ -24,7 +24,7 @@ pub fn printed(reader: &Reader<'_>, id: i64, business: i64) -> Result<Printed> {
     // A draft says what it would say if it were issued now.
     let parties = match &invoice.snapshot {
         Some(snapshot) => snapshot.0.clone(),
-        None => snapshot(reader, &invoice, business)?.0,
+        None => sides(reader, invoice.party.0, invoice.direction, business)?.0,
     };
     let is_paid = invoice.state == InvoiceState::Issued && !is_note && invoice.open() == 0;
     let (stamp, warning) = match invoice.state {

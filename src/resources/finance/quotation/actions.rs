@@ -3,17 +3,18 @@
 use poem_openapi::{Object, OpenApi, param::Path, types::ToJSON};
 use serde_json::{Map, Value as Json};
 
-use super::{Quotation, QuotationItem, QuotationState, QuotationStatus, item};
+use super::{Quotation, QuotationItem, QuotationState, QuotationStatus, item, print};
 use crate::{
     auth::gate::Caller,
-    db::{Row, Writer},
+    db::{Reader, Row, Writer},
     engine::{
-        CREATE, Options, UPDATE,
-        reply::{NoContent, Reply},
+        CREATE, Options, READ, UPDATE,
+        reply::{NoContent, PdfFile, Reply},
         verbs,
     },
     error::{Error, Result},
-    kit::{Lines, Money, exponent},
+    kit::{Date, Lines, Money, exponent},
+    outbox::{self, Channel, Message},
     resources::finance::invoice::{Invoice, InvoiceItem, blank, price_of},
 };
 
@@ -46,6 +47,33 @@ impl QuotationVerbs {
     async fn accept(&self, caller: Caller, id: Path<String>) -> poem::Result<Reply<QuotationAccepted>> {
         let work = move |tx: &mut Writer<'_>| accept(tx, &id.0);
         Ok(verbs::act(&caller, work, |_, _, done: QuotationAccepted| Ok(Reply::json(&done.to_json().unwrap_or_default()))).await?)
+    }
+
+    /// Send a quotation
+    ///
+    /// By e-mail to its party; a draft is offered from then on. One that was answered or has expired is not sent.
+    #[oai(path = "/finance/quotations/:id/send", method = "post")]
+    async fn send(&self, caller: Caller, id: Path<String>) -> poem::Result<Reply<Quotation>> {
+        verbs::allowed::<Quotation>(&caller.actor, UPDATE)?;
+        let work = move |tx: &mut Writer<'_>| {
+            let id = verbs::find::<Quotation>(tx, tx.actor(), &id.0, UPDATE)?;
+            send(tx, id)?;
+            Ok(id)
+        };
+        Ok(verbs::act_on::<Quotation>(&caller, work).await?)
+    }
+
+    /// Read a quotation on paper
+    ///
+    /// As a PDF document. A draft, and what was answered or has expired, say so.
+    #[oai(path = "/finance/quotations/:id/pdf", method = "get")]
+    async fn pdf(&self, caller: Caller, id: Path<String>) -> poem::Result<PdfFile> {
+        verbs::allowed::<Quotation>(&caller.actor, READ)?;
+        let actor = caller.actor.clone();
+        let work =
+            move |reader: &Reader<'_>| print::file(reader, verbs::find::<Quotation>(reader, &actor, &id.0, READ)?, Date(actor.today()));
+        let (bytes, title) = caller.scan(work).await?;
+        Ok(PdfFile { bytes, title })
     }
 
     /// Make an invoice of a quotation
@@ -89,6 +117,43 @@ fn accept(tx: &mut Writer<'_>, key: &str) -> Result<QuotationAccepted> {
     Ok(QuotationAccepted { status: QuotationStatus::Accepted, quotation_id: id })
 }
 
+fn send(tx: &mut Writer<'_>, id: i64) -> Result<()> {
+    let quotation = verbs::load::<Quotation>(tx, id)?;
+    if quotation.is_closed() {
+        return Err(Error::conflict("invalid_transition", "A quotation that was answered is not sent."));
+    }
+    if quotation.is_over(Date(tx.actor().today())) {
+        return Err(Error::conflict("expired", "The quotation has expired; change valid_until first."));
+    }
+    let sql =
+        "SELECT p.email, b.name FROM parties AS p JOIN businesses AS b ON b.id = p.business_id WHERE p.id = ?1 AND p.deleted_at IS NULL";
+    let found = tx.row(sql, &[quotation.party.0.into()], |row| Ok((row.get::<Option<String>>(0)?, row.get::<String>(1)?)))?;
+    let Some((Some(recipient), seller)) = found else {
+        return Err(Error::conflict("no_address", "The party has no e-mail address."));
+    };
+    let number = quotation.quote_number.as_deref().unwrap_or_default();
+    let shown = |money: &Option<Money>| money.as_ref().map(Money::to_string).unwrap_or_default();
+    let mut text = format!("Quotation {number} of {seller}: {} {}", quotation.currency_code(), shown(&quotation.total_amount));
+    text += &quotation.valid_until.map(|until| format!("; valid until {until}")).unwrap_or_default();
+    text += ".\n";
+    for item in &quotation.items.0 {
+        text += &format!("\n{} x {}: {}", item.quantity, item.name, shown(&item.amount));
+    }
+    for more in [&quotation.description, &quotation.terms].into_iter().filter(|more| !more.is_empty()) {
+        text += &format!("\n\n{more}");
+    }
+    tx.act("send");
+    let payload =
+        Map::from_iter([("subject".to_owned(), Json::from(format!("{seller}: quotation {number}"))), ("text".to_owned(), text.into())]);
+    let template = "message".to_owned();
+    outbox::send(tx, Message { channel: Channel::Email, recipient, template, payload, key: None, due_at: None })?;
+    if quotation.state == QuotationState::Sent {
+        return Ok(());
+    }
+    let changes = Map::from_iter([("status".to_owned(), Json::from("sent"))]);
+    verbs::change::<Quotation>(tx, id, changes, Options::default())
+}
+
 /// Makes the invoice, or finds the one that there is. There is never a second one: the database keeps one for each quotation.
 fn create_invoice(tx: &mut Writer<'_>, key: &str) -> Result<(bool, QuotationInvoiced)> {
     let id = verbs::find::<Quotation>(tx, tx.actor(), key, UPDATE)?;
@@ -115,10 +180,8 @@ fn create_invoice(tx: &mut Writer<'_>, key: &str) -> Result<(bool, QuotationInvo
 /// The invoice as the fields of a draft: the same items, or one of all that was offered.
 fn draft(quotation: &Quotation, id: i64) -> Result<Map<String, Json>> {
     let items = if quotation.items.0.is_empty() {
-        let words = [quotation.description.lines().next(), quotation.quote_number.as_deref()];
-        let name = words.into_iter().flatten().map(str::trim).find(|words| !words.is_empty()).unwrap_or("Quotation");
         let price = price_of(quotation.total_amount.unwrap_or(Money { minor: 0, exponent: exponent(quotation.currency_code()) }))?;
-        vec![InvoiceItem::new(name.chars().take(255).collect::<String>(), price)]
+        vec![InvoiceItem::new(quotation.words(), price)]
     } else {
         quotation.items.0.iter().map(blank).collect()
     };

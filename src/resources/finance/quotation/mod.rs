@@ -2,6 +2,7 @@
 
 mod actions;
 mod item;
+mod print;
 
 use poem_openapi::{Enum, Object};
 use serde_json::{Map, Value as Json};
@@ -213,6 +214,18 @@ impl Quotation {
         self.currency.as_ref().map_or("USD", |currency| &currency.0)
     }
 
+    /// What it is about, in a few words.
+    fn words(&self) -> String {
+        let words = [self.description.lines().next(), self.quote_number.as_deref()];
+        let words = words.into_iter().flatten().map(str::trim).find(|words| !words.is_empty()).unwrap_or("Quotation");
+        words.chars().take(255).collect()
+    }
+
+    /// Is it too late to accept it?
+    fn is_over(&self, today: Date) -> bool {
+        self.valid_until.is_some_and(|until| until < today)
+    }
+
     /// Has the party answered?
     pub fn is_closed(&self) -> bool {
         matches!(self.state, QuotationState::Accepted | QuotationState::Rejected)
@@ -234,7 +247,7 @@ impl Quotation {
     /// Takes it to where `status` says.
     fn go(&mut self, before: Option<&Self>, today: Date, now: DateTime) -> Result<()> {
         let was = before.map_or(QuotationState::Draft, |before| before.state);
-        let is_over = self.valid_until.is_some_and(|until| until < today);
+        let is_over = self.is_over(today);
         let to = match self.status {
             None => return Ok(()),
             Some(QuotationStatus::Draft) => QuotationState::Draft,

@@ -13,7 +13,7 @@ use crate::{
     engine::{Options, verbs},
     error::{Error, Result},
     kit::{Date, Lines},
-    outbox::{self, short},
+    outbox::{self, Channel, Message, short},
     resources::finance::invoice::{Invoice, blank, issue, send},
 };
 
@@ -112,12 +112,15 @@ pub fn run(tx: &mut Writer<'_>, id: i64, public_url: &str) -> Result<i64> {
         ("next_run_on", next.to_string().into()),
         ("last_run_on", day.to_string().into()),
         ("runs", (recurring.runs + 1).into()),
-        ("last_error", trouble.into()),
+        ("last_error", trouble.as_str().into()),
         ("failed_at", failed_at),
         ("status", status_after(&recurring, next, recurring.runs + 1).into()),
     ];
     tx.act("run");
     tx.update("recurring_invoices", id, values)?;
+    if !trouble.is_empty() {
+        tell(tx, id, &trouble)?;
+    }
     Ok(invoice)
 }
 
@@ -154,7 +157,30 @@ fn note(tx: &mut Writer<'_>, id: i64, text: &str) -> Result<()> {
         return Ok(());
     }
     tx.act("fail");
-    tx.update("recurring_invoices", id, vec![("last_error", text.into()), ("failed_at", tx.now().to_string().into())]).map(drop)
+    tx.update("recurring_invoices", id, vec![("last_error", text.into()), ("failed_at", tx.now().to_string().into())])?;
+    tell(tx, id, text)
+}
+
+/// Tells whoever set it up what went wrong, as long as they work here; otherwise those who run the business.
+fn tell(tx: &mut Writer<'_>, id: i64, text: &str) -> Result<()> {
+    let told = |who: &str| {
+        let sql = format!(
+            "SELECT u.email, r.name FROM recurring_invoices AS r JOIN memberships AS m ON m.business_id = r.business_id AND m.status = 'active' \
+             JOIN users AS u ON u.id = m.user_id AND u.is_active = 1 AND u.deleted_at IS NULL \
+             WHERE r.id = ?1 AND u.email IS NOT NULL AND {who} ORDER BY u.id"
+        );
+        tx.rows(&sql, &[id.into()], |row: &Row<'_>| Ok((row.get::<String>(0)?, row.get::<String>(1)?)))
+    };
+    let mut people = told("u.id = r.created_by AND (m.role = 'admin' OR m.role = 'manager' OR m.role = 'staff')")?;
+    if people.is_empty() {
+        people = told("m.role = 'admin'")?;
+    }
+    for (recipient, name) in people {
+        let payload = [("subject".to_owned(), Json::from(format!("Recurring invoice {name}"))), ("text".to_owned(), text.into())];
+        let (payload, template) = (Map::from_iter(payload), "message".to_owned());
+        outbox::send(tx, Message { channel: Channel::Email, recipient, template, payload, key: None, due_at: None })?;
+    }
+    Ok(())
 }
 
 /// The invoice of a day, as the fields of a draft.

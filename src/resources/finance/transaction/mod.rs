@@ -18,7 +18,7 @@ use super::{
 use crate::{
     actor::Capability::Finance,
     db::Writer,
-    engine::{About, Access, CREATE, Change, Computed, Expand, LR, LRCU, Resource, UPDATE, all, own},
+    engine::{About, Access, CREATE, Change, Computed, Expand, LR, LRCU, Resource, all, own},
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref},
     resources::{
@@ -122,8 +122,8 @@ impl Resource for Transaction {
             ),
         ],
         expand: &[("party", Expand::Label), ("account", Expand::Label), ("to_account", Expand::Label)],
-        access: Access::deny().admin(all(LRCU)).manager(all(LRCU)).staff_with(Finance, all(LRCU)).agent(own(LR.and(CREATE).and(UPDATE))),
-        // A cash box is its keeper's.
+        access: Access::deny().admin(all(LRCU)).manager(all(LRCU)).staff_with(Finance, all(LRCU)).agent(own(LR.and(CREATE))),
+        // A cash box is its keeper's, who writes down what passes through it and corrects nothing.
         own: "EXISTS (SELECT 1 FROM accounts AS a WHERE a.id = t.account_id AND a.owner_id = :me)",
         soft_delete: false,
         comments: true,
