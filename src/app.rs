@@ -15,6 +15,7 @@ use crate::{
     auth::{
         api_key::Doors,
         challenge::Challenges,
+        first::FirstStart,
         gate::Gate,
         keys::Keys,
         limits::Limits,
@@ -56,6 +57,8 @@ pub struct App {
     pub vault: Vault,
     /// Sign-ins that wait for a second factor.
     pub challenges: Arc<Challenges>,
+    /// How the first administrator gets in.
+    pub first: Arc<FirstStart>,
 }
 
 /// The database's settings, as `Db` takes them.
@@ -109,6 +112,7 @@ impl App {
             throttle: Throttle::new(gate.clone(), config.throttle.clone()),
             sessions: Sessions { gate: gate.clone(), lives, most: auth.sessions_per_person },
             challenges: Arc::default(),
+            first: Arc::new(FirstStart::new(&db)?),
             hasher: Hasher::new(auth.hash_threads, auth.hash_queue)?,
             codes: Arc::new(Codes::new(config.otp.clone(), config.dev)?),
             gate,
@@ -183,7 +187,11 @@ fn check_statements(db: &Db) -> Result<()> {
                 let sql = format!("{} WHERE {} LIMIT 0", d.shape(form, &actor).select, d.own);
                 reader.each(&sql, &[], |_| Ok(())).map_err(|error| Error::Internal(format!("{}: {error}", d.name)))?;
             }
-            for sql in query::expressions(d).into_iter().chain(d.about.work.map(|work| work.open.to_owned())) {
+            for sql in query::expressions(d)
+                .into_iter()
+                .chain(d.about.work.map(|work| work.open.to_owned()))
+                .chain(d.about.actions.iter().map(|action| descriptor::bind(action.when)))
+            {
                 let sql = format!("SELECT {sql} FROM \"{}\" AS t LIMIT 0", d.about.table);
                 reader.each(&sql, &[], |_| Ok(())).map_err(|error| Error::Internal(format!("{}: {error}", d.name)))?;
             }

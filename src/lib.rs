@@ -12,16 +12,18 @@
 //! |---|---|---|
 //! | 7 | `cli` | one file per subcommand |
 //! | 6 | `server` | the accept loop: limits, deadlines, shutdown |
-//! | 5 | `api`, `jobs` | the JSON face: resources stamped from one set of operations, sign-in, documents; what is done later and again |
+//! | 5 | `admin`, `api`, `jobs` | the panel for people in the office; the JSON face: resources stamped from one set of operations, sign-in, documents; what is done later and again |
 //! | 4 | `app`, `resources` | what is opened once; what the program keeps |
 //! | 3 | `engine` | how every resource works |
 //! | 2 | `audit`, `auth`, `outbox` | the seals over the audit log; who is calling, and how they prove it; messages to send after a commit |
 //! | 1 | `db`, `paper`, `storage` | the one door for writes, the readers, migrations; documents to print; files on the disk |
 //! | 0 | `actor`, `clock`, `config`, `error`, `kit` | words that all others use |
 //!
-//! A file imports from its own floor or lower ones; a test enforces it. A request goes face -> verb -> store.
+//! A file imports from its own floor or lower ones; a test enforces it. A request goes face -> verb -> store. The panel is
+//! a face of the API: it calls its operations, as whoever is signed in.
 
 pub mod actor;
+pub mod admin;
 pub mod api;
 pub mod app;
 pub mod audit;

@@ -26,7 +26,7 @@ mod upload;
 
 use std::collections::HashMap;
 
-use poem::{Endpoint, Response, endpoint::BoxEndpoint, http::Method};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
     OpenApi, OpenApiService,
     registry::{MetaApi, Registry},
@@ -112,7 +112,7 @@ pub fn openapi_yaml(title: &str) -> String {
 }
 
 /// The document as poem-openapi writes it, and what that leaves out.
-fn described(title: &str) -> Json {
+pub fn described(title: &str) -> Json {
     let mut document: Json = serde_json::from_str(&document(title).spec()).unwrap_or_default();
     document["servers"] = json!([{"url": "/"}]);
     share_answers(&mut document);
@@ -199,8 +199,8 @@ pub fn routes() -> Vec<(String, String, String)> {
     operations.collect()
 }
 
-/// The endpoint of the whole program.
-pub fn endpoint(app: &App) -> impl Endpoint<Output = Response> + 'static {
+/// The operations, as an endpoint that nothing guards but the gate: for `front`, and for what calls them from inside.
+pub fn operations(app: &App) -> BoxEndpoint<'static> {
     let (pages, storage) = (app.pages(), app.storage.clone());
     let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage.clone()), ApiKeys);
     let finance = (Documents(storage), PartyFinance(pages));
@@ -209,5 +209,10 @@ pub fn endpoint(app: &App) -> impl Endpoint<Output = Response> + 'static {
         (Everywhere(app.clone()), Resources(app.clone()), shared, belonging, finance, resources::verbs(&app.config.server.public_url()));
     let operations = House { api, gate: app.gate.clone() };
     let service = OpenApiService::new(Served { operations, app: app.clone() }, "", "");
-    Front::new(app, service)
+    service.into_endpoint().map_to_response().boxed()
+}
+
+/// What every request passes on its way to an endpoint.
+pub fn front(app: &App, inner: BoxEndpoint<'static>) -> impl Endpoint<Output = Response> + 'static {
+    Front::new(app, inner)
 }

@@ -130,6 +130,12 @@ pub fn create(tx: &mut Writer<'_>, user: NewUser, business: i64, role: Role) -> 
     Ok(id)
 }
 
+/// Makes somebody who may do everything, and runs the first business.
+pub fn create_administrator(tx: &mut Writer<'_>, user: NewUser) -> Result<i64> {
+    let business = default_business(tx)?.ok_or_else(|| Error::internal("there is no active business"))?;
+    create(tx, NewUser { is_superuser: true, ..user }, business, Role::Admin)
+}
+
 /// Makes a person a member of a business.
 pub fn join(tx: &mut Writer<'_>, user: i64, business: i64, role: Role) -> Result<i64> {
     let now: Value = tx.now().to_string().into();

@@ -1,9 +1,15 @@
 //! Devices: the mark that tells a browser somebody signed in on from any other, and what a `User-Agent` says in words.
 
-use jiff::{SignedDuration, Timestamp};
-use poem::Request;
+use std::sync::Arc;
 
-use super::token::{Tokens, random_id};
+use jiff::{SignedDuration, Timestamp};
+use poem::{Request, http::HeaderMap};
+
+use super::{
+    gate::info,
+    token::{Tokens, random_id},
+};
+use crate::actor::{Actor, Agent};
 
 /// A mark is good for so long.
 pub const LIFE: SignedDuration = SignedDuration::from_hours(180 * 24);
@@ -41,7 +47,12 @@ pub const HOST_PREFIX: &str = "__Host-";
 
 /// The values of the cookies of a name that a request came with.
 pub fn cookies<'a>(request: &'a Request, wanted: &'a str) -> impl Iterator<Item = &'a str> {
-    let lines = request.headers().get_all("cookie").iter().filter_map(|value| value.to_str().ok());
+    cookies_in(request.headers(), wanted)
+}
+
+/// The same of the headers of a request.
+pub fn cookies_in<'a>(headers: &'a HeaderMap, wanted: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all("cookie").iter().filter_map(|value| value.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.filter(move |(name, value)| *name == wanted && !value.is_empty()).map(|(_, value)| value)
 }
@@ -51,6 +62,17 @@ pub fn sent(request: &Request) -> Option<String> {
     let prefixed = format!("{HOST_PREFIX}{COOKIE}");
     let mark = cookies(request, &prefixed).next().map(str::to_owned);
     mark.or_else(|| cookies(request, COOKIE).next().map(str::to_owned))
+}
+
+/// The caller before anybody is known.
+pub fn visitor(request: &Request) -> Actor {
+    let info = info(request);
+    let mut actor = Actor::system(info.now);
+    actor.request_id = info.id;
+    actor.ip = info.ip.map(|ip| ip.to_string());
+    let user_agent = request.headers().get("user-agent").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    actor.agent = Some(Arc::new(Agent { user_agent, device: sent(request) }));
+    actor
 }
 
 /// Programs by what only they say of themselves; the first that fits, so those that pretend to be others come before them.

@@ -87,6 +87,11 @@ pub struct RequestInfo {
 #[derive(Debug, Clone)]
 pub struct OtherMethod(pub Method);
 
+/// A request that the program makes itself, for a person whose own request was admitted and counted already: the admin panel's. Nothing
+/// that arrives from outside has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Inside;
+
 /// Whoever is calling. Holding one proves that the token was checked.
 pub struct Caller {
     pub actor: Arc<Actor>,
@@ -286,6 +291,11 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// An access token.
+    pub fn bearer(token: &str) -> Self {
+        Self { token: token.to_owned(), switch: None }
+    }
+
     /// Those of a request.
     pub fn of(request: &Request) -> Result<Self> {
         shown(request).map(|(token, switch)| Self { token: token.to_owned(), switch: switch.map(str::to_owned) })
@@ -364,7 +374,8 @@ fn called(request: &Request) -> Result<(&Gate, Caller)> {
 pub(super) fn recognized(request: &Request) -> Result<(&Gate, Caller)> {
     let gate = request.data::<Arc<Gate>>().ok_or_else(|| Error::internal("a route without the gate"))?;
     let actor = Arc::new(gate.caller(request)?);
-    if let (Some(user), Some(RequestInfo { ip, now, .. })) = (actor.user_id, request.extensions().get()) {
+    let inside = request.extensions().get::<Inside>().is_some();
+    if let (Some(user), Some(RequestInfo { ip, now, .. }), false) = (actor.user_id, request.extensions().get(), inside) {
         gate.limits.admit_user(user, request.method(), request.original_uri().path(), *ip, *now)?;
     }
     Ok((gate, Caller { actor, db: gate.db.clone(), origin: info(request).origin, idempotency: None }))

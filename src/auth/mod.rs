@@ -5,7 +5,8 @@
 //! looks them up; `idempotency` knows those that were let in before. `otp` has the codes that go to telephones, `link` the links that
 //! go by e-mail, and `allowance` counts both; `totp` is the second factor, `challenge` what waits for it, `proof` says how long ago it
 //! was given. `throttle` (with `budget`) bounds guessing, `limits` how much is asked at all; `device` tells browsers apart, and `notice`
-//! tells people what happened to their account. `claim` says whose an address is that nobody has proven.
+//! tells people what happened to their account; `origin` which pages a cookie is taken from; `first` is the door of whoever comes first.
+//! `claim` says whose an address is that nobody has proven.
 
 pub mod account;
 mod alarm;
@@ -16,6 +17,7 @@ pub mod challenge;
 pub mod claim;
 pub mod device;
 pub mod families;
+pub mod first;
 pub mod gate;
 mod hs256;
 pub mod idempotency;
@@ -23,6 +25,7 @@ pub mod keys;
 pub mod limits;
 pub mod link;
 pub mod notice;
+pub mod origin;
 pub mod otp;
 pub mod password;
 pub mod proof;

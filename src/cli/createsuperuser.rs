@@ -8,7 +8,6 @@ use super::{
     say_lines,
 };
 use crate::{
-    actor::Role,
     app::App,
     auth::{
         account::{self, NewUser},
@@ -71,8 +70,7 @@ pub fn create(app: &App, username: &str, email: Option<&str>, password: &str) ->
                 return Err(Error::whole(format!("Error: That {what} is already taken.")));
             }
         }
-        let business = tx.actor().business_id().ok_or_else(|| Error::internal("there is no active business"))?;
-        account::create(tx, user.clone(), business, Role::Admin)
+        account::create_administrator(tx, user.clone())
     })?;
     Ok(vec!["Superuser created successfully.".into()])
 }

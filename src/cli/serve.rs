@@ -15,7 +15,6 @@ use super::{
     log, say, socket,
 };
 use crate::{
-    api,
     app::App,
     config, jobs,
     server::{self, Limits},
@@ -54,7 +53,7 @@ impl Serve {
 async fn serve(app: &App, place: &Place) -> Outcome {
     let signals = Signals::new().map_err(|error| Failure::new(format!("cannot wait for signals: {error}")))?;
     // Before listening: it takes a moment, and nobody should wait for it.
-    let endpoint = api::endpoint(app);
+    let endpoint = server::endpoint(app);
     let address = app.config.server.address;
     let listener = listen(address).map_err(|error| Failure::new(format!("cannot listen on {address}: {error}")))?;
     let control = socket::listen(app);
@@ -100,10 +99,12 @@ fn greet(app: &App, place: &Place, local: SocketAddr) -> Outcome {
         text += &format!("  Documents  {base}/api/docs/  {base}/api/redoc/  {base}/api/schema/\n");
     }
     text += &format!("  Data       {}\n", folder.display());
-    if !app.db.read(|reader| reader.exists("SELECT 1 FROM users WHERE is_superuser = 1 AND deleted_at IS NULL", &[]))? {
+    text += &format!("  Panel      {base}/admin/\n");
+    if let Some(token) = app.first.token() {
         let config = place.config.as_ref().map(|file| format!(" --config {}", file.display())).unwrap_or_default();
         let data = place.data.as_ref().map(|folder| format!(" --data {folder}")).unwrap_or_default();
-        text += &format!("There is no administrator yet. Make one in another terminal: studio createsuperuser{config}{data}\n");
+        text += &format!("There is no administrator yet. Open this link, which is good once, to begin:\n  {base}/admin/start/{token}/\n");
+        text += &format!("or make one in another terminal: studio createsuperuser{config}{data}\n");
     }
     say(&text)
 }

@@ -92,6 +92,8 @@ pub struct About {
     pub order: &'static [&'static str],
     /// Fields that only the program sets: read-only for clients.
     pub server_set: &'static [&'static str],
+    /// Fields of rows that the server works out, by the field that has the rows: nobody is asked for them.
+    pub worked_out: &'static [(&'static str, &'static str)],
     /// A unique field that clients give: what the same person sends again under the same value is stored once, and answered as it is.
     pub resent: Option<&'static str>,
     /// Fields that clients never see.
@@ -131,6 +133,10 @@ pub struct About {
     pub files: bool,
     /// What somebody has to do: it is to be handed over when they leave.
     pub work: Option<Work>,
+    /// What can be done with a record beside changing it: the operations `POST .../{id}/{name}/` that people use.
+    pub actions: &'static [Action],
+    /// What is worth a look at the start of the day: words, and the list's query parameters; `:today` is the business's day.
+    pub figures: &'static [(&'static str, &'static str)],
 }
 
 impl About {
@@ -146,6 +152,7 @@ impl About {
         usual: None,
         order: &["-created_at"],
         server_set: &[],
+        worked_out: &[],
         resent: None,
         hidden: &[],
         input: &[],
@@ -166,7 +173,38 @@ impl About {
         comments: false,
         files: false,
         work: None,
+        actions: &[],
+        figures: &[],
     };
+}
+
+/// An operation on one record, as it is offered to people. Whether it is carried out is for the operation to say.
+#[derive(Debug, Clone, Copy)]
+pub struct Action {
+    /// The last part of its path: `check-in`.
+    pub name: &'static str,
+    /// SQL for "it can be done with this row now".
+    pub when: &'static str,
+    /// Nothing brings back what it does: people are asked first.
+    pub confirm: bool,
+    /// For those only who run the business.
+    pub managers: bool,
+}
+
+impl Action {
+    pub const fn new(name: &'static str, when: &'static str) -> Self {
+        Self { name, when, confirm: false, managers: false }
+    }
+    /// Asked about first.
+    pub const fn confirmed(mut self) -> Self {
+        self.confirm = true;
+        self
+    }
+    /// For managers and administrators.
+    pub const fn for_managers(mut self) -> Self {
+        self.managers = true;
+        self
+    }
 }
 
 /// Records that are somebody's work.

@@ -176,7 +176,7 @@ pub(super) fn split(parameter: &str) -> (&str, Test) {
     (parameter, Test::Is("="))
 }
 
-fn kind_of(d: &Descriptor, name: &str) -> Option<Kind> {
+pub fn kind_of(d: &Descriptor, name: &str) -> Option<Kind> {
     let computed = || {
         let computed = d.about.computed.iter().find(|computed| computed.name == name)?;
         Some(match computed.output {

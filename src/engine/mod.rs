@@ -11,7 +11,7 @@ pub mod body;
 pub mod descriptor;
 pub mod events;
 pub mod field;
-mod filter;
+pub mod filter;
 mod json;
 mod known;
 mod lines;
@@ -25,6 +25,6 @@ pub mod upload;
 pub mod validate;
 pub mod verbs;
 
-pub use about::{About, Attachment, Change, Computed, Expand, Options, Output, Resource, Scope, Work};
+pub use about::{About, Action, Attachment, Change, Computed, Expand, Options, Output, Resource, Scope, Work};
 pub use access::{Access, CREATE, DELETE, LIST, LR, LRCU, LRCUD, MINIMAL, READ, Reach, UPDATE, all, own};
 pub use descriptor::Descriptor;

@@ -18,10 +18,14 @@ pub fn fields<T: poem_openapi::types::Type>() -> Vec<Field> {
 pub(super) fn fields_of(schema: &MetaSchema, registry: &Registry, about: &About) -> Vec<Field> {
     let field = |(name, reference): &(&'static str, MetaSchemaRef)| {
         let (name, resolved) = (*name, resolve(reference, registry));
-        let kind = match (kind(&resolved, registry), about.lines.iter().find(|(field, _)| *field == name)) {
+        let mut kind = match (kind(&resolved, registry), about.lines.iter().find(|(field, _)| *field == name)) {
             (Kind::Lines(_, fields), Some((_, table))) => Kind::Lines(table, fields),
             (kind, _) => kind,
         };
+        if let Kind::Lines(_, rows) = &mut kind {
+            // Read-only for whoever is asked for them, and nothing else: clients may send them as they were.
+            rows.iter_mut().filter(|row| about.worked_out.contains(&(name, row.name))).for_each(|row| row.schema.read_only = true);
+        }
         let column = if matches!(kind, Kind::Reference(_)) { format!("{name}_id").leak() } else { name };
         let has_default = resolved.default.is_some();
         let required = schema.required.contains(&name) && !has_default;

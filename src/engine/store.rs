@@ -223,6 +223,34 @@ pub fn minimal(
     })
 }
 
+/// What rows of the business are called, live or deleted: for references that stand in what somebody may read, as exports name them.
+pub fn labels(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, ids: &[i64]) -> Result<Vec<(i64, String)>> {
+    let scope = match d.about.scope {
+        Scope::Business | Scope::Attached(_) => "t.business_id = ?1",
+        Scope::Itself => "t.id = ?1",
+        // Also those who left: what they did still names them.
+        Scope::Members => "EXISTS (SELECT 1 FROM memberships AS m WHERE m.user_id = t.id AND m.business_id = ?1)",
+    };
+    labelled(reader, d, actor, ids, scope)
+}
+
+/// The same as far as a right reaches: for ids that somebody has named.
+pub fn labels_within(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, ids: &[i64], reach: Reach) -> Result<Vec<(i64, String)>> {
+    let deleted = if actor.is_manager() { Deleted::With } else { Deleted::Without };
+    labelled(reader, d, actor, ids, &scope(d, actor, reach, deleted))
+}
+
+fn labelled(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, ids: &[i64], scope: &str) -> Result<Vec<(i64, String)>> {
+    let (label, table) = (&d.label, d.about.table);
+    let sql = format!("SELECT t.id, {label} FROM \"{table}\" AS t WHERE t.id IN (SELECT value FROM json_each(?4)) AND {scope}");
+    let mut found = vec![];
+    reader.each(&sql, &args(actor, &[Json::from(ids).to_string().into()]), |row| {
+        found.push((row.get(0)?, row.get::<Option<String>>(1)?.unwrap_or_default()));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 fn conditions(query: &Query, more: &[String]) -> String {
     query.conditions.iter().chain(more).map(|condition| format!(" AND {condition}")).collect()
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     db::Writer,
-    engine::{About, Access, Change, Computed, LRCUD, Resource, all},
+    engine::{About, Access, Action, Change, Computed, LRCUD, Resource, all},
     error::{Error, Result},
     kit,
 };
@@ -64,6 +64,7 @@ impl Resource for Integration {
             Computed::bool("has_secret", "t.secret_enc IS NOT NULL", "Whether it has a secret; that itself is never told."),
             Computed::text("secret_hint", "t.secret_hint", "The last four characters of the secret, by which people know it."),
         ],
+        actions: &[Action::new("test", "t.is_active = 1").for_managers()],
         access: Access::deny().admin(all(LRCUD)),
         ..About::DEFAULT
     };

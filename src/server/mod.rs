@@ -2,6 +2,7 @@
 
 mod body;
 mod connection;
+mod faces;
 
 use std::{
     collections::HashMap,
@@ -22,6 +23,7 @@ use tokio::{
 };
 
 use self::connection::connection;
+pub use self::faces::endpoint;
 use crate::auth::limits::network;
 
 /// How long accepting rests when the system refuses, mostly for want of file descriptors.

@@ -191,6 +191,21 @@ fn files_import_from_their_floor_or_lower() {
     assert!(seen > 100, "only {seen} imports were found");
 }
 
+/// The panel has no rules of its own: what it shows and does goes through the API's operations, which it is handed.
+#[test]
+fn the_panel_and_the_api_do_not_import_each_other() {
+    let sources = sources();
+    let names = |room: &str, other: &str| {
+        let of_room = sources.iter().filter(|source| source.name.starts_with(&format!("{room}/")));
+        of_room
+            .filter(|source| imports(&source.code).iter().any(|import| import == other))
+            .map(|source| source.name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(sources.iter().any(|source| source.name.starts_with("admin/")));
+    assert_eq!([names("admin", "api"), names("api", "admin")].concat(), Vec::<String>::new());
+}
+
 /// The files in which a word stands.
 fn with<'a>(sources: &'a [Source], word: &str) -> Vec<&'a str> {
     sources.iter().filter(|source| words(&source.code).any(|known| known == word)).map(|source| source.name.as_str()).collect()

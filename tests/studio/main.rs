@@ -34,6 +34,7 @@ mod mail;
 mod money;
 mod openapi;
 mod otp;
+mod panel;
 mod paper;
 mod payments;
 mod people;

@@ -17,7 +17,6 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use serde_json::{Value, json};
 use studio::{
     actor::{Actor, Capability, Role},
-    api,
     app::{self, App},
     auth::{
         account::{self, NewUser},
@@ -142,7 +141,7 @@ impl Server {
         let listener = runtime().block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (stop, stopped) = oneshot::channel();
-        let endpoint = api::endpoint(&app);
+        let endpoint = server::endpoint(&app);
         let run = async move {
             let stop = async move { drop(stopped.await) };
             server::serve(listener, endpoint, limits, stop).await.expect("the server runs");

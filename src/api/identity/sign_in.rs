@@ -11,11 +11,12 @@ use super::{
     cookies::{self, Jar},
     shapes::Login,
 };
+pub(super) use crate::auth::device::visitor as actor;
 use crate::{
-    actor::{Actor, Agent},
     auth::{
-        account, challenge, device,
-        gate::info,
+        account, challenge,
+        gate::{Inside, info},
+        origin,
         session::{Opening, Pair},
         throttle::Kind,
         totp,
@@ -43,17 +44,6 @@ impl Operation {
             Self::StaffLogin => "staff-login",
         }
     }
-}
-
-/// The caller before anybody is known.
-pub(super) fn actor(request: &Request) -> Actor {
-    let info = info(request);
-    let mut actor = Actor::system(info.now);
-    actor.request_id = info.id;
-    actor.ip = info.ip.map(|ip| ip.to_string());
-    let user_agent = request.headers().get("user-agent").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    actor.agent = Some(Arc::new(Agent { user_agent, device: device::sent(request) }));
-    actor
 }
 
 fn v1_tokens(pair: &Pair, person: Json) -> Json {
@@ -106,7 +96,9 @@ impl Identity {
         let mut actor = actor(request);
         let user = found.id;
         actor.user_id = Some(user);
-        let rotates = self.form != Form::V1 || operation == Operation::StaffLogin;
+        // The panel keeps one token for as long as the session lasts: its pages come several at once.
+        let inside = request.extensions().get::<Inside>().is_some();
+        let rotates = (self.form != Form::V1 || operation == Operation::StaffLogin) && !inside;
         let mut how = Opening { rotates, remember: login.remember_me, epoch: Some(found.epoch), ..Opening::default() };
         if let Err(refusal) = self.admit(user, &mut how, operation, actor.now) {
             // The password was right all the same.
@@ -189,7 +181,8 @@ impl Identity {
     pub(super) fn cookie(&self, request: &Request) -> Result<Option<String>, Error> {
         let token = cookies::sent_refresh(request);
         if token.is_some() {
-            cookies::refuse_foreign_page(&self.app, request)?;
+            let server = &self.app.config.server;
+            origin::refuse_foreign_page(server, &server.cors_origins, request)?;
         }
         Ok(token)
     }

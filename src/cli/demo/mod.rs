@@ -8,10 +8,10 @@ use clap::Args;
 
 use super::{Outcome, Place, say_lines};
 use crate::{
-    api,
     app::App,
     clock::Clock,
     error::{Error, Result},
+    server,
 };
 
 /// What everybody in the story signs in with.
@@ -39,7 +39,7 @@ pub async fn seed(app: &App, clock: &Clock) -> Result<Vec<String>> {
     if app.db.read(|reader| reader.exists("SELECT 1 FROM users", &[]))? {
         return Err(Error::whole("There are people here already. The demonstration wants a data folder of its own: --data FOLDER."));
     }
-    let mut stage = stage::Stage::new(app, clock, api::endpoint(app));
+    let mut stage = stage::Stage::new(app, clock, server::endpoint(app));
     story::studio(&mut stage).await?;
     story::institute(&mut stage).await?;
     Ok(vec![

@@ -63,7 +63,10 @@ pub fn heading_of(name: &str) -> String {
         .enumerate()
         .map(|(at, word)| match word {
             "id" | "uuid" => word.to_ascii_uppercase(),
-            word if at == 0 => word[..1].to_ascii_uppercase() + &word[1..],
+            word if at == 0 => {
+                let mut letters = word.chars();
+                letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+            }
             word => word.to_owned(),
         })
         .collect();

@@ -16,7 +16,7 @@ use crate::{
         about::Options,
         access::{READ, UPDATE},
         body::Input,
-        descriptor::{Descriptor, Record},
+        descriptor::{self, Descriptor, Record},
         events,
         field::{Field, Kind},
         query::{PageNumber, Parameters, Query, invalid_page},
@@ -30,6 +30,40 @@ use crate::{
 
 /// The entries of one record's history: its table, its id, the business.
 const OF: &str = "audit_log AS a WHERE a.target_type = ?1 AND a.target_id = ?2 AND (a.business_id = ?3 OR a.business_id IS NULL)";
+
+/// Something that somebody did to a record.
+pub struct Done {
+    pub table: String,
+    pub id: i64,
+    pub action: String,
+    pub at: String,
+}
+
+/// What the actor has done last where they act, newest first, each record once, as far as they may still read it.
+pub fn recent(reader: &Reader<'_>, actor: &Actor, most: usize) -> Result<Vec<Done>> {
+    // Among the last of the business's, so that the log is not walked for somebody who has done nothing for long.
+    let sql = "SELECT target_type, target_id, action, at
+               FROM (SELECT * FROM audit_log WHERE business_id = ?2 ORDER BY id DESC LIMIT 1000) WHERE actor_id = ?1 ORDER BY id DESC LIMIT 200";
+    let read = |row: &Row<'_>| Ok(Done { table: row.get(0)?, id: row.get(1)?, action: row.get(2)?, at: row.get(3)? });
+    let (mut recent, mut seen): (Vec<Done>, Vec<(String, i64)>) = (vec![], vec![]);
+    for done in reader.rows(sql, &[actor.user_id.into(), actor.business_id().into()], read)? {
+        let record = (done.table.clone(), done.id);
+        if recent.len() == most || seen.contains(&record) {
+            continue;
+        }
+        seen.push(record);
+        let Some(d) = descriptor::all().iter().find(|d| d.about.table == done.table) else { continue };
+        // What nobody writes is what something else has led to.
+        if d.about.read_only {
+            continue;
+        }
+        let reach = d.reach(actor, READ);
+        if store::find_in(reader, d, actor, &done.id.to_string(), reach, Deleted::Without)?.is_some() {
+            recent.push(done);
+        }
+    }
+    Ok(recent)
+}
 
 /// Where to take a record back to.
 #[derive(Object)]

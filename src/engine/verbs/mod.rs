@@ -7,6 +7,7 @@ mod bulk;
 mod export;
 mod history;
 mod import;
+mod offers;
 mod paged;
 mod read;
 mod report;
@@ -22,13 +23,14 @@ pub use self::{
     attached::{move_attached, tags, target, target_for_change, target_for_writing},
     bulk::{Bulk, MOST_ITEMS, bulk},
     export::{export, template},
-    history::{Revert, history, revert},
+    history::{Done, Revert, history, recent, revert},
     import::{import, imports, interrupt, take_in},
+    offers::offers,
     paged::paged,
     read::{ListRequest, Listing, check_filters, list, matches, read},
     report::report,
     work::{hand_over, open_work},
-    write::{create, delete, insert_record, read_back, restore, update},
+    write::{change_record, create, delete, insert_record, read_back, restore, update},
 };
 use super::{
     about::{Options, Resource},

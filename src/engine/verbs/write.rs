@@ -153,7 +153,8 @@ fn default_currency(d: &Descriptor, actor: &Actor, record: &mut Record) {
     }
 }
 
-pub(super) fn change_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64, input: Record, mode: Mode, options: Options) -> Result<()> {
+/// Changes a record of whatever resource as the caller, rules and audit included.
+pub fn change_record(tx: &mut Writer<'_>, d: &Descriptor, id: i64, input: Record, mode: Mode, options: Options) -> Result<()> {
     let actor = tx.actor().clone();
     check_version(tx, d, id, options)?;
     let before = store::record(tx, d, id)?;

@@ -9,7 +9,7 @@ use crate::{
     actor::{Capability, Role},
     auth::proof,
     db::{Reader, Writer},
-    engine::{About, Access, Change, Computed, LIST, LR, Output, Resource, UPDATE, all},
+    engine::{About, Access, Action, Change, Computed, LIST, LR, Output, Resource, UPDATE, all},
     error::{Error, Result},
     kit::{DateTime, Ref},
 };
@@ -92,6 +92,12 @@ impl Resource for Membership {
         ],
         // Made by inviting and by signing up, so that nobody is made a member unasked.
         access: Access::deny().admin(all(LR.and(UPDATE))).manager(all(LR.and(UPDATE))).staff(all(LIST)).agent(all(LIST)).teacher(all(LIST)),
+        actions: &[
+            Action::new("resend", "t.status = 'invited'").for_managers(),
+            Action::new("activate", "t.status = 'suspended'").for_managers(),
+            Action::new("suspend", "t.status = 'active' AND t.user_id <> :me").confirmed().for_managers(),
+            Action::new("end", "t.status <> 'ended' AND t.user_id <> :me").confirmed().for_managers(),
+        ],
         soft_delete: false,
         ..About::DEFAULT
     };

@@ -4,7 +4,7 @@
 use poem_openapi::Object;
 
 use crate::{
-    engine::{About, Access, Computed, Expand, LR, Output, READ, Resource, Scope, about::schema, all, own},
+    engine::{About, Access, Action, Computed, Expand, LR, Output, READ, Resource, Scope, about::schema, all, own},
     kit::{DateTime, Email},
 };
 
@@ -110,6 +110,14 @@ impl Resource for User {
             .citizen(own(READ)),
         own: "t.id = :me",
         scope: Scope::Members,
+        actions: &[
+            Action::new("activate", "t.is_active = 0").for_managers(),
+            Action::new("deactivate", "t.is_active = 1 AND t.id <> :me").confirmed().for_managers(),
+            Action::new("unlock", "t.is_active = 1").for_managers(),
+            Action::new("reset-2fa", "t.id <> :me AND EXISTS (SELECT 1 FROM second_factors AS f WHERE f.id = t.id)")
+                .confirmed()
+                .for_managers(),
+        ],
         read_only: true,
         ..About::DEFAULT
     };

@@ -18,7 +18,7 @@ use super::{Zone, check_position};
 use crate::{
     actor::{Capability::Field, Role},
     db::Writer,
-    engine::{About, Access, Change, Expand, LRCU, LRCUD, Resource, Work, all, own},
+    engine::{About, Access, Action, Change, Expand, LRCU, LRCUD, Resource, Work, all, own},
     error::{Error, Result},
     kit::{Currency, Date, DateTime, Email, Money, Ref, normalize_phone},
     resources::accounts::{SUMMARY, User},
@@ -154,6 +154,16 @@ impl Resource for Lead {
         files: true,
         cascade: &["lead_actions"],
         kept_by: &["visits"],
+        actions: &[
+            Action::new("convert", "t.stage <> 'lost' AND t.party_id IS NULL").confirmed(),
+            Action::new("lose", "t.stage <> 'won' AND t.stage <> 'lost'"),
+            Action::new("reopen", "t.stage = 'won' OR t.stage = 'lost'").for_managers(),
+        ],
+        figures: &[
+            ("Follow-ups due", "follow_up_date__lte=:today&stage__in=prospect,qualified,negotiation"),
+            ("Open leads", "stage__in=prospect,qualified,negotiation"),
+            ("Hot leads", "is_hot=true"),
+        ],
         work: Some(Work { of: "assigned_rep", open: "t.stage <> 'won' AND t.stage <> 'lost'" }),
         ..About::DEFAULT
     };

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     actor::{Capability::Field, Role},
     db::Writer,
-    engine::{About, Access, CREATE, Change, Expand, LR, LRCU, LRCUD, Resource, UPDATE, Work, all, own},
+    engine::{About, Access, Action, CREATE, Change, Expand, LR, LRCU, LRCUD, Resource, UPDATE, Work, all, own},
     error::{Error, Result},
     kit::{Date, DateTime, Email, Ref},
     resources::accounts::{SUMMARY, User},
@@ -144,6 +144,13 @@ impl Resource for Visit {
         comments: true,
         files: true,
         // One that was begun is the work of whoever is there.
+        actions: &[
+            Action::new("check-in", "t.status = 'planned' AND t.rep_id = :me"),
+            Action::new("check-out", "t.status = 'checked_in' AND t.rep_id = :me"),
+            Action::new("convert_to_lead", "t.status <> 'cancelled' AND t.linked_lead_id IS NULL"),
+            Action::new("cancel", "t.status = 'planned' OR t.status = 'checked_in'").confirmed(),
+        ],
+        figures: &[("Visits planned up to today", "status=planned&date_time__lte=:today")],
         work: Some(Work { of: "rep", open: "t.status = 'planned'" }),
         ..About::DEFAULT
     };

@@ -13,7 +13,7 @@ pub use progress::{Moves, check_served, moved};
 
 use crate::{
     actor::Capability::Finance,
-    engine::{About, Access, Change, LR, LRCU, LRCUD, Resource, all, own},
+    engine::{About, Access, Action, Change, LR, LRCU, LRCUD, Resource, all, own},
     error::{Error, Result},
     kit::{Currency, Date, DateTime, Money, Ref},
     resources::accounts::User,
@@ -57,6 +57,12 @@ impl Resource for Goal {
         own: "t.owner_id = :me",
         comments: true,
         files: true,
+        actions: &[
+            Action::new("add_payment", "t.archived_at IS NULL"),
+            Action::new("link_transaction", "t.archived_at IS NULL"),
+            Action::new("archive", "t.archived_at IS NULL"),
+            Action::new("unarchive", "t.archived_at IS NOT NULL"),
+        ],
         ..About::DEFAULT
     };
 

@@ -62,6 +62,18 @@ fn one() -> Quantity {
     Decimal(10_000)
 }
 
+/// What is worked out of an item, and nobody is asked for.
+pub const WORKED_OUT: &[(&str, &str)] = &[
+    ("items", "tax_name"),
+    ("items", "tax_percent"),
+    ("items", "gross"),
+    ("items", "discount_amount"),
+    ("items", "amount"),
+    ("items", "doc_discount_share"),
+    ("items", "net_amount"),
+    ("items", "tax_amount"),
+];
+
 impl Line for InvoiceItem {
     const TABLE: &'static str = "invoice_items";
 }

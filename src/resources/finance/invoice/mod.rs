@@ -18,7 +18,7 @@ pub use actions::{InvoiceVerbs, send};
 pub use choices::{Direction, DiscountType, InvoiceKind, InvoiceState};
 pub use correct::blank;
 pub use issue::{issue, sides};
-pub use item::{InvoiceItem, discount};
+pub use item::{InvoiceItem, WORKED_OUT, discount};
 
 use super::{
     Party, ledger,
@@ -29,7 +29,7 @@ use super::{
 use crate::{
     actor::Capability::Finance,
     db::{Reader, Row, Writer},
-    engine::{About, Access, Change, Expand, LR, LRCU, LRCUD, Resource, all, own},
+    engine::{About, Access, Action, Change, Expand, LR, LRCU, LRCUD, Resource, all, own},
     error::{Error, Result},
     kit::{self, Currency, Date, DateTime, Decimal, Lines, Money, Price, Ref},
 };
@@ -190,6 +190,7 @@ impl Resource for Invoice {
             "recurring_id",
             "run_on",
         ],
+        worked_out: WORKED_OUT,
         hidden: &["amount_allocated", "snapshot", "share_token_hash"],
         input: &["amount", "issue"],
         confirmed: &[
@@ -206,6 +207,18 @@ impl Resource for Invoice {
         access: Access::deny().admin(all(LRCUD)).manager(all(LRCUD)).staff_with(Finance, all(LRCU)).customer(own(LR)).student(own(LR)),
         // The party sees what was issued to it, not what is being written.
         own: "t.state = 'issued' AND EXISTS (SELECT 1 FROM parties AS p WHERE p.id = t.party_id AND p.user_id = :me AND p.deleted_at IS NULL)",
+        actions: &[
+            Action::new("issue", "t.state = 'draft'").confirmed(),
+            Action::new("pay", "t.state = 'issued' AND t.payment_status <> 'paid'"),
+            Action::new("send", "t.state = 'issued'"),
+            Action::new("allocate", "t.state = 'issued' AND t.payment_status <> 'paid'"),
+            Action::new("unallocate", "t.state = 'issued' AND t.payment_status <> 'unpaid'"),
+            Action::new("credit-note", "t.state = 'issued' AND t.kind = 'invoice'"),
+            Action::new("write-off", "t.state = 'issued' AND t.payment_status <> 'paid'").confirmed(),
+            Action::new("duplicate", "TRUE"),
+            Action::new("void", "t.state = 'issued'").confirmed(),
+        ],
+        figures: &[("Overdue invoices", "is_overdue=true&direction=outgoing"), ("Drafts of invoices", "state=draft")],
         comments: true,
         files: true,
         ..About::DEFAULT

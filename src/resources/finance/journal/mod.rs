@@ -9,7 +9,7 @@ pub use actions::{JournalVerbs, Reverse, check_reversal};
 
 use crate::{
     actor::Capability::Finance,
-    engine::{About, Access, CREATE, Computed, LR, Output, Resource, about::schema, all},
+    engine::{About, Access, Action, CREATE, Computed, LR, Output, Resource, about::schema, all},
     kit::{Date, DateTime, Ref},
 };
 
@@ -103,6 +103,7 @@ impl Resource for JournalEntry {
         // What may be entered by hand; see `actions`.
         access: Access::deny().admin(all(LR.and(CREATE))).manager(all(LR.and(CREATE))).staff_with(Finance, all(LR.and(CREATE))),
         soft_delete: false,
+        actions: &[Action::new("reverse", "t.state = 'posted'").confirmed()],
         read_only: true,
         ..About::DEFAULT
     };

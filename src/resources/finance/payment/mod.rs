@@ -24,7 +24,7 @@ use super::{
 use crate::{
     actor::{Capability::Finance, Role},
     db::{Reader, Row, Writer},
-    engine::{About, Access, CREATE, Change, Computed, Expand, LR, Output, Resource, UPDATE, about::schema, all, own},
+    engine::{About, Access, Action, CREATE, Change, Computed, Expand, LR, Output, Resource, UPDATE, about::schema, all, own},
     error::{Error, Result},
     kit::{self, Currency, Date, DateTime, Money, Ref},
 };
@@ -180,6 +180,12 @@ impl Resource for Payment {
             .customer(own(LR))
             .student(own(LR)),
         own: "t.state = 'posted' AND EXISTS (SELECT 1 FROM parties AS p WHERE p.id = t.party_id AND p.user_id = :me AND p.deleted_at IS NULL)",
+        actions: &[
+            Action::new("allocate", "t.state = 'posted'"),
+            Action::new("unallocate", "t.state = 'posted'"),
+            Action::new("refund", "t.state = 'posted'"),
+            Action::new("void", "t.state = 'posted'").confirmed(),
+        ],
         comments: true,
         files: true,
         ..About::DEFAULT

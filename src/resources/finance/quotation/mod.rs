@@ -12,7 +12,7 @@ pub use item::QuotationItem;
 
 use super::{
     Party,
-    invoice::{Direction, DiscountType, InvoiceItem},
+    invoice::{Direction, DiscountType, InvoiceItem, WORKED_OUT},
     ledger,
     named::currency_of,
     posted,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     actor::Capability::Finance,
     db::Writer,
-    engine::{About, Access, Change, Computed, Expand, LR, LRCU, LRCUD, Resource, all, own},
+    engine::{About, Access, Action, Change, Computed, Expand, LR, LRCU, LRCUD, Resource, all, own},
     error::{Error, Result},
     kit::{Currency, Date, DateTime, Decimal, Lines, Money, Ref},
 };
@@ -145,6 +145,12 @@ impl Resource for Quotation {
         kept_by: &["quotation_items"],
         comments: true,
         files: true,
+        worked_out: WORKED_OUT,
+        actions: &[
+            Action::new("send", "t.state = 'draft' OR t.state = 'sent'"),
+            Action::new("accept", "t.state = 'draft' OR t.state = 'sent'").confirmed(),
+            Action::new("create-invoice", "t.state = 'accepted'"),
+        ],
         ..About::DEFAULT
     };
 

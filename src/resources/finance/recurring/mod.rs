@@ -13,14 +13,14 @@ pub use run::{businesses, run_due};
 
 use super::{
     Party,
-    invoice::{Direction, DiscountType, InvoiceItem},
+    invoice::{Direction, DiscountType, InvoiceItem, WORKED_OUT},
     named::currency_of,
     pricing::{self, Terms},
 };
 use crate::{
     actor::Capability::Finance,
     db::Writer,
-    engine::{About, Access, Change, Computed, Expand, LRCU, LRCUD, Resource, all},
+    engine::{About, Access, Action, Change, Computed, Expand, LRCU, LRCUD, Resource, all},
     error::{Error, Result},
     kit::{Currency, Date, DateTime, Decimal, Lines, Money, Ref},
 };
@@ -126,6 +126,13 @@ impl Resource for RecurringInvoice {
         lines: &[("items", "recurring_invoice_items")],
         expand: &[("party", Expand::Label)],
         access: Access::deny().admin(all(LRCUD)).manager(all(LRCUD)).staff_with(Finance, all(LRCU)),
+        worked_out: WORKED_OUT,
+        actions: &[
+            Action::new("run-now", "t.status = 'active'").confirmed(),
+            Action::new("skip", "t.status = 'active'").confirmed(),
+            Action::new("pause", "t.status = 'active'"),
+            Action::new("resume", "t.status = 'paused'"),
+        ],
         ..About::DEFAULT
     };
 

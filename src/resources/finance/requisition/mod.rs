@@ -22,7 +22,7 @@ use super::{
 use crate::{
     actor::Capability::Finance,
     db::Writer,
-    engine::{About, Access, Change, Expand, LR, LRCU, LRCUD, Resource, UPDATE, all, own},
+    engine::{About, Access, Action, Change, Expand, LR, LRCU, LRCUD, Resource, UPDATE, all, own},
     error::{Error, Result},
     kit::{Currency, Date, DateTime, Lines, Money, Ref},
     resources::accounts::{Department, User},
@@ -126,6 +126,15 @@ impl Resource for Requisition {
               WHERE d.business_id = t.business_id AND d.id = t.department_id AND d.manager_id = :me AND d.deleted_at IS NULL))",
         comments: true,
         files: true,
+        worked_out: &[("items", "amount")],
+        actions: &[
+            Action::new("submit", "t.status = 'draft'"),
+            Action::new("approve", "t.status = 'pending'"),
+            Action::new("reject", "t.status = 'pending'"),
+            Action::new("resubmit", "t.status = 'rejected'"),
+            Action::new("pay", "t.status = 'approved' AND t.paid_amount < t.approved_amount"),
+            Action::new("cancel", "t.status = 'draft' OR t.status = 'pending' OR t.status = 'approved' AND t.paid_amount = 0").confirmed(),
+        ],
         ..About::DEFAULT
     };
 

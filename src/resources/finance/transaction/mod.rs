@@ -18,7 +18,7 @@ use super::{
 use crate::{
     actor::Capability::Finance,
     db::Writer,
-    engine::{About, Access, CREATE, Change, Computed, Expand, LR, LRCU, Resource, all, own},
+    engine::{About, Access, Action, CREATE, Change, Computed, Expand, LR, LRCU, Resource, all, own},
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref},
     resources::{
@@ -126,6 +126,7 @@ impl Resource for Transaction {
         // A cash box is its keeper's, who writes down what passes through it and corrects nothing.
         own: "EXISTS (SELECT 1 FROM accounts AS a WHERE a.id = t.account_id AND a.owner_id = :me)",
         soft_delete: false,
+        actions: &[Action::new("reverse", "t.state = 'posted'").confirmed()],
         comments: true,
         files: true,
         ..About::DEFAULT

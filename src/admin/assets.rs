@@ -1,0 +1,33 @@
+//! The one stylesheet and the one script, by names that change with what is in them: browsers keep them for a year.
+
+use std::sync::LazyLock;
+
+use poem::{Response, http::StatusCode};
+use sha2::{Digest, Sha256};
+
+/// A file that pages refer to.
+pub(super) struct Asset {
+    pub name: String,
+    text: &'static str,
+    media: &'static str,
+}
+
+impl Asset {
+    fn new(stem: &str, ending: &str, text: &'static str, media: &'static str) -> Self {
+        let hash: String = Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        Self { name: format!("{stem}-{hash}.{ending}"), text, media }
+    }
+}
+
+pub(super) static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("panel", "css", include_str!("assets/panel.css"), "text/css; charset=utf-8"));
+pub(super) static SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("panel", "js", include_str!("assets/panel.js"), "text/javascript; charset=utf-8"));
+pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new("icon", "svg", include_str!("assets/icon.svg"), "image/svg+xml"));
+
+/// The file of this name.
+pub(super) fn serve(name: &str) -> Option<Response> {
+    let asset = [&*STYLE, &*SCRIPT, &*ICON].into_iter().find(|asset| asset.name == name)?;
+    let response = Response::builder().status(StatusCode::OK).content_type(asset.media);
+    Some(response.header("cache-control", "public, max-age=31536000, immutable").body(asset.text))
+}

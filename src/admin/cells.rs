@@ -1,0 +1,223 @@
+//! Values as they are shown: in lists, on the page of a record, in its history.
+
+use std::collections::HashMap;
+
+use serde_json::{Value as Json, json};
+
+use super::{call::Refusal, frame::url_of, session::Visit};
+use crate::{
+    engine::{
+        Descriptor, LIST, MINIMAL, Output, READ, Reach, descriptor,
+        field::{Field, Kind},
+        store,
+        table::columns::{heading, heading_of},
+    },
+    kit::{Date, DateTime},
+};
+
+/// A member of a record that can be shown.
+pub(super) struct Column {
+    pub name: &'static str,
+    pub title: String,
+    pub help: String,
+    kind: Kind,
+}
+
+/// Whatever a resource's records show, in their order: fields, what is worked out, and who made it when.
+pub(super) fn columns(d: &'static Descriptor, visit: &Visit<'_>) -> Result<Vec<Column>, Refusal> {
+    let actor = visit.actor()?;
+    let field = |field: &Field| Column {
+        name: field.name,
+        title: heading(field),
+        help: field.schema.description.unwrap_or_default().to_owned(),
+        kind: field.kind.clone(),
+    };
+    let mut all: Vec<Column> = d.visible().filter(|field| d.is_open(field.name, actor)).map(field).collect();
+    for computed in d.about.computed.iter().filter(|computed| d.is_open(computed.name, actor)) {
+        let kind = match computed.output {
+            Output::Bool => Kind::Bool,
+            Output::Integer => Kind::Integer,
+            Output::Number => Kind::Number,
+            // One of few words, as the resource works it out.
+            Output::Text if computed.name.ends_with("status") => Kind::Choice(vec![]),
+            Output::Text => Kind::Text,
+            Output::DateTime => Kind::DateTime,
+            Output::Money => Kind::Money,
+            Output::Json(_) => Kind::Json,
+        };
+        all.push(Column { name: computed.name, title: heading_of(computed.name), help: computed.doc.to_owned(), kind });
+    }
+    for (name, ..) in d.mixin() {
+        let kind = match name {
+            "id" | "version" => Kind::Integer,
+            "created_at" | "updated_at" | "deleted_at" => Kind::DateTime,
+            "created_by" | "updated_by" => Kind::Reference("users"),
+            _ => continue,
+        };
+        all.push(Column { name, title: heading_of(name), help: String::new(), kind });
+    }
+    Ok(all)
+}
+
+impl Column {
+    pub fn is_number(&self) -> bool {
+        matches!(self.kind, Kind::Integer | Kind::Number | Kind::Money | Kind::Decimal(_))
+    }
+
+    /// Takes a place of its own on a record's page.
+    pub fn is_wide(&self) -> bool {
+        matches!(self.kind, Kind::Lines(..) | Kind::Json)
+    }
+
+    /// The table that it refers to.
+    pub fn target(&self) -> Option<&'static str> {
+        if let Kind::Reference(table) = self.kind { Some(table) } else { None }
+    }
+
+    /// The id that a record refers to by it.
+    pub fn id_in(&self, record: &Json) -> Option<i64> {
+        let beside = record[format!("{}_id", self.name).as_str()].as_i64();
+        beside.or_else(|| record[self.name].as_i64()).or_else(|| record[self.name]["id"].as_i64())
+    }
+}
+
+/// What the targets of references are called, by table and id: asked once for all that is shown.
+#[derive(Default)]
+pub(super) struct Names(HashMap<&'static str, HashMap<i64, String>>);
+
+/// What rows of a table are called that the visitor has named: as far as they may know of them.
+pub(super) fn open_labels(visit: &Visit<'_>, table: &str, ids: &[i64]) -> Result<HashMap<i64, String>, Refusal> {
+    let actor = visit.actor()?;
+    let Some(d) = descriptor::by_table(table) else { return Ok(HashMap::new()) };
+    let reaches = [MINIMAL, LIST, READ].map(|verb| d.reach(actor, verb));
+    let reach = [Reach::All, Reach::Own].into_iter().find(|reach| reaches.contains(reach));
+    let Some(reach) = reach else { return Ok(HashMap::new()) };
+    Ok(visit.panel.app.db.read(|reader| store::labels_within(reader, d, actor, ids, reach))?.into_iter().collect())
+}
+
+/// What rows of a table are called to which something refers that the visitor may read.
+pub(super) fn labels(visit: &Visit<'_>, table: &str, ids: &[i64]) -> Result<HashMap<i64, String>, Refusal> {
+    let actor = visit.actor()?;
+    let Some(d) = descriptor::by_table(table) else { return Ok(HashMap::new()) };
+    Ok(visit.panel.app.db.read(|reader| store::labels(reader, d, actor, ids))?.into_iter().collect())
+}
+
+impl Names {
+    pub fn of(visit: &Visit<'_>, columns: &[Column], records: &[Json]) -> Result<Self, Refusal> {
+        let mut wanted: HashMap<&'static str, Vec<i64>> = HashMap::new();
+        for column in columns {
+            if let Some(table) = column.target() {
+                wanted.entry(table).or_default().extend(records.iter().filter_map(|record| column.id_in(record)));
+            }
+            if let Kind::Lines(_, fields) = &column.kind {
+                for field in fields {
+                    let Kind::Reference(table) = field.kind else { continue };
+                    let rows = records.iter().filter_map(|record| record[column.name].as_array()).flatten();
+                    wanted.entry(table).or_default().extend(rows.filter_map(|row| row[field.name].as_i64()));
+                }
+            }
+        }
+        let mut names = Self::default();
+        for (table, mut ids) in wanted {
+            ids.sort_unstable();
+            ids.dedup();
+            names.0.insert(table, labels(visit, table, &ids)?);
+        }
+        Ok(names)
+    }
+
+    pub fn get(&self, table: &str, id: i64) -> String {
+        self.0.get(table).and_then(|names| names.get(&id)).cloned().unwrap_or_else(|| format!("#{id}"))
+    }
+}
+
+/// A cell: what the `cell` macro of the templates shows.
+pub(super) fn cell(visit: &Visit<'_>, column: &Column, record: &Json, names: &Names) -> Json {
+    let value = &record[column.name];
+    let mut cell = match (&column.kind, value) {
+        (Kind::Reference(table), _) => match column.id_in(record) {
+            Some(id) => json!({"kind": "reference", "text": names.get(table, id), "href": link(visit, table, id)}),
+            None => json!({"kind": "none"}),
+        },
+        (Kind::Lines(_, fields), Json::Array(rows)) => lines(visit, fields, rows, names),
+        (Kind::Money, Json::String(text)) => json!({"kind": "money", "text": grouped(text), "unit": record["currency"]}),
+        (kind, value) => plain(visit, kind, value),
+    };
+    cell["number"] = column.is_number().into();
+    cell
+}
+
+/// A value that needs nothing else to be shown.
+pub(super) fn plain(visit: &Visit<'_>, kind: &Kind, value: &Json) -> Json {
+    match (kind, value) {
+        (_, Json::Null) => json!({"kind": "none"}),
+        (_, Json::String(text)) if text.is_empty() => json!({"kind": "none"}),
+        (Kind::Money, Json::String(text)) => json!({"kind": "money", "text": grouped(text)}),
+        (Kind::Bool, Json::Bool(flag)) => json!({"kind": "bool", "yes": flag, "text": if *flag { "Yes" } else { "No" }}),
+        (Kind::Choice(_), Json::String(name)) => json!({"kind": "choice", "text": heading_of(name), "name": name}),
+        (Kind::Date, Json::String(text)) => json!({"kind": "time", "text": day(text), "iso": text}),
+        (Kind::DateTime, Json::String(text)) => json!({"kind": "time", "text": moment(visit, text), "iso": text}),
+        (Kind::Email, Json::String(text)) => json!({"kind": "link", "text": text, "href": format!("mailto:{text}")}),
+        (Kind::Texts, Json::Array(items)) if items.is_empty() => json!({"kind": "none"}),
+        (Kind::Texts, Json::Array(items)) => json!({"kind": "tags", "items": items}),
+        (Kind::Text, Json::String(text)) => json!({"kind": "text", "text": text}),
+        (_, Json::Array(items)) if items.is_empty() => json!({"kind": "none"}),
+        (_, Json::Object(members)) if members.is_empty() => json!({"kind": "none"}),
+        (_, Json::Array(_) | Json::Object(_)) => {
+            json!({"kind": "json", "text": serde_json::to_string_pretty(value).unwrap_or_default()})
+        }
+        (_, Json::String(text)) => json!({"kind": "text", "text": text}),
+        (_, other) => json!({"kind": "text", "text": other.to_string()}),
+    }
+}
+
+fn lines(visit: &Visit<'_>, fields: &[Field], rows: &[Json], names: &Names) -> Json {
+    let shown: Vec<&Field> =
+        fields.iter().filter(|field| field.name != "id" && rows.iter().any(|row| !is_nothing(&row[field.name]))).collect();
+    let cell = |field: &Field, row: &Json| match (&field.kind, row[field.name].as_i64()) {
+        (Kind::Reference(table), Some(id)) => json!({"kind": "reference", "text": names.get(table, id), "href": link(visit, table, id)}),
+        (Kind::Money, _) if row[field.name].is_string() => {
+            json!({"kind": "money", "text": grouped(row[field.name].as_str().unwrap_or_default()), "number": true})
+        }
+        (kind, _) => {
+            let mut cell = plain(visit, kind, &row[field.name]);
+            cell["number"] = matches!(kind, Kind::Integer | Kind::Number | Kind::Decimal(_)).into();
+            cell
+        }
+    };
+    let body: Vec<Vec<Json>> = rows.iter().map(|row| shown.iter().map(|field| cell(field, row)).collect()).collect();
+    let heads: Vec<String> = shown.iter().map(|field| heading(field)).collect();
+    let words = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
+    json!({"kind": "lines", "text": words, "columns": heads, "rows": body})
+}
+
+fn is_nothing(value: &Json) -> bool {
+    value.is_null() || value.as_str() == Some("")
+}
+
+/// Where a record is shown, if the visitor may read it.
+pub(super) fn link(visit: &Visit<'_>, table: &str, id: i64) -> Option<String> {
+    let d = descriptor::all().iter().find(|d| d.about.table == table)?;
+    let actor = visit.actor().ok()?;
+    (d.reach(actor, READ) != Reach::Nothing).then(|| format!("{}{id}/", url_of(d)))
+}
+
+/// `1,234,567.80` of an amount.
+fn grouped(amount: &str) -> String {
+    let (whole, rest) = amount.split_at(amount.find('.').unwrap_or(amount.len()));
+    let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    format!("{sign}{}{rest}", groups.join(","))
+}
+
+/// `2 Mar 2026`.
+pub(super) fn day(text: &str) -> String {
+    Date::parse(text).map_or_else(|| text.to_owned(), |date| date.0.strftime("%-d %b %Y").to_string())
+}
+
+/// `2 Mar 2026, 09:00`, where the business is.
+pub(super) fn moment(visit: &Visit<'_>, text: &str) -> String {
+    let zone = visit.signed.as_ref().map(|signed| signed.actor.zone()).unwrap_or(jiff::tz::TimeZone::UTC);
+    let at = DateTime::parse(text, &zone);
+    at.map_or_else(|| text.to_owned(), |at| zone.to_datetime(at.0).strftime("%-d %b %Y, %H:%M").to_string())
+}

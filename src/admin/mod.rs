@@ -1,0 +1,74 @@
+//! The admin panel: what people in the office use all day, as pages made on the server.
+//!
+//! It has no fields and no rules of its own. Fields, choices and help come from the engine's descriptors; everything is read and
+//! written through the operations of the API (`call`), as whoever is signed in, so that rights, checks, texts, audit and tenancy are the
+//! API's. `session` says who that is; `frame` is what all pages share, `routes` which page a path is.
+//!
+//! `list`, `filters`, `bulk`, `record`, `form`, `delete`, `timeline` and `operations` are the pages of a resource; `widgets` asks for fields,
+//! `input` reads what was given, `cells` shows them. `home`, `search`, `profile`, `sign_in` and `start` are pages of their own.
+
+mod assets;
+mod bulk;
+mod call;
+mod cells;
+mod delete;
+mod filters;
+mod form;
+mod frame;
+mod home;
+mod input;
+mod list;
+mod operations;
+mod profile;
+mod record;
+mod routes;
+mod search;
+mod session;
+mod sign_in;
+mod start;
+mod timeline;
+mod widgets;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use minijinja::Environment;
+use moka::sync::Cache;
+use poem::{Request, Response, endpoint::BoxEndpoint};
+use serde_json::Value as Json;
+
+use self::{operations::Operations, session::Access};
+use crate::app::App;
+
+/// The panel. It answers whatever is below `/admin/`.
+pub struct Panel {
+    app: App,
+    /// The operations of the API.
+    api: Arc<BoxEndpoint<'static>>,
+    pages: Environment<'static>,
+    /// Access tokens by the cookie that they were given for.
+    access: Cache<String, Arc<Access>>,
+    /// Makes the OpenAPI document, in which the actions are described.
+    document: fn(&str) -> Json,
+    operations: OnceLock<Operations>,
+}
+
+impl Panel {
+    pub fn new(app: &App, api: Arc<BoxEndpoint<'static>>, document: fn(&str) -> Json) -> Self {
+        let life = Duration::from_secs(app.config.auth.access_seconds);
+        let access = Cache::builder().max_capacity(10_000).time_to_live(life).build();
+        Self { app: app.clone(), api, pages: frame::pages(), access, document, operations: OnceLock::new() }
+    }
+
+    /// Answers a request; whatever goes wrong is a page as well.
+    pub async fn answer(&self, request: Request) -> Response {
+        routes::answer(self, request).await
+    }
+
+    /// What can be done with single records, as the API describes it.
+    fn operations(&self) -> &Operations {
+        self.operations.get_or_init(|| Operations::of(&(self.document)(&self.app.config.api.title)))
+    }
+}

@@ -1,0 +1,174 @@
+//! What can be done with a record beside changing it: the operations that the OpenAPI document has at a record, with the words and the
+//! fields that it has for them. Which are offered is declared (`About::actions`); whether one is carried out is for the API to say.
+
+use std::collections::HashMap;
+
+use poem::{Response, http::StatusCode};
+use poem_openapi::registry::MetaSchema;
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    call::{Ask, Refusal},
+    frame::{title_of, url_of, words_of},
+    input,
+    record::name_of,
+    session::Visit,
+    widgets::{Filling, Pickers, texts},
+};
+use crate::{
+    engine::{
+        Descriptor, descriptor,
+        field::{Field, Kind},
+        table::columns::{heading, heading_of},
+        verbs,
+    },
+    error::Error,
+};
+
+/// One of them.
+pub(super) struct Operation {
+    /// What it does, in the document's words: `Give a lead up`.
+    pub title: String,
+    /// What the document says of it.
+    pub help: String,
+    pub fields: Vec<Field>,
+}
+
+/// What stands on its button: `Check in`. Its words in the document would fill the page.
+pub(super) fn button_of(name: &str) -> String {
+    heading_of(&name.replace('-', "_"))
+}
+
+/// All of them, by the resource's path and their name.
+pub(super) struct Operations(HashMap<(String, String), Operation>);
+
+/// Names of the document live as long as the program, as those of resources do.
+fn kept(text: &str) -> &'static str {
+    text.to_owned().leak()
+}
+
+impl Operations {
+    /// Reads them off the document.
+    pub fn of(document: &Json) -> Self {
+        let mut all = HashMap::new();
+        for (path, methods) in document["paths"].as_object().into_iter().flatten() {
+            let Some((resource, rest)) = path.trim_start_matches("/api/").split_once("/{id}/") else { continue };
+            let name = rest.trim_end_matches('/');
+            let operation = &methods["post"];
+            if operation.is_null() || name.contains('/') {
+                continue;
+            }
+            let schema = resolve(document, &operation["requestBody"]["content"]["application/json"]["schema"]);
+            let required = schema["required"].as_array().cloned().unwrap_or_default();
+            let fields = schema["properties"].as_object().into_iter().flatten();
+            let fields = fields.map(|(name, schema)| field(document, name, schema, required.iter().any(|known| known == name.as_str())));
+            let operation = Operation {
+                title: operation["summary"].as_str().unwrap_or(name).to_owned(),
+                help: operation["description"].as_str().unwrap_or_default().to_owned(),
+                fields: fields.collect(),
+            };
+            all.insert((resource.to_owned(), name.to_owned()), operation);
+        }
+        Self(all)
+    }
+
+    pub fn get(&self, d: &Descriptor, name: &str) -> Option<&Operation> {
+        self.0.get(&(d.about.path.to_owned(), name.to_owned()))
+    }
+}
+
+/// A schema with what it refers to put in.
+fn resolve(document: &Json, schema: &Json) -> Json {
+    let named = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()).or_else(|| schema["oneOf"][0]["$ref"].as_str());
+    let Some(pointer) = named.and_then(|name| name.strip_prefix('#')) else { return schema.clone() };
+    let mut resolved = document.pointer(pointer).cloned().unwrap_or_default();
+    for name in ["description", "default"] {
+        if !schema[name].is_null() {
+            resolved[name] = schema[name].clone();
+        }
+    }
+    resolved
+}
+
+/// A member of a request's body as a field.
+fn field(document: &Json, name: &str, schema: &Json, required: bool) -> Field {
+    let resolved = resolve(document, schema);
+    let names: Vec<&'static str> = resolved["enum"].as_array().into_iter().flatten().filter_map(|name| name.as_str().map(kept)).collect();
+    let kind = match (resolved["type"].as_str().unwrap_or_default(), resolved["format"].as_str().unwrap_or_default()) {
+        _ if !names.is_empty() => Kind::Choice(names),
+        // The document does not say what an id is of; a field that is called like a kind of record means one.
+        ("integer", _) => descriptor::all().iter().find(|d| d.word() == name).map_or(Kind::Integer, |d| Kind::Reference(d.about.table)),
+        ("number", _) => Kind::Number,
+        ("boolean", _) => Kind::Bool,
+        ("string", "date") => Kind::Date,
+        ("string", "date-time") => Kind::DateTime,
+        ("string", "email") => Kind::Email,
+        ("array", _) if resolved["items"]["type"] == "string" => Kind::Texts,
+        ("array", _) => Kind::Json,
+        // Amounts are taken as text or number, which the document can only call anything.
+        _ => Kind::Text,
+    };
+    let mut meta = MetaSchema::new("string");
+    meta.description = resolved["description"].as_str().map(kept);
+    meta.default = Some(resolved["default"].clone()).filter(|default| !default.is_null());
+    meta.max_length = resolved["maxLength"].as_u64().and_then(|most| usize::try_from(most).ok());
+    let nullable = !required && meta.default.is_none();
+    let name = kept(name);
+    Field { name, column: name, kind, required, nullable, server_set: false, hidden: false, input: true, schema: meta }
+}
+
+/// Asks for what an action needs, says what it does, and does it.
+pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, action: &str) -> Result<Response, Refusal> {
+    let record = visit.get(&format!("{}/{key}/", d.about.path)).await?;
+    let (actor, id) = (visit.actor()?, record["id"].as_i64().unwrap_or_default());
+    let place = format!("{}{key}/", url_of(d));
+    let operation = visit.panel.operations().get(d, action).filter(|_| d.about.actions.iter().any(|known| known.name == action));
+    let operation = operation.ok_or_else(Error::not_found)?;
+    let offers = visit.panel.app.db.read(|reader| verbs::offers(reader, d, actor, id))?;
+    if !offers.iter().any(|offer| offer.name == action) {
+        let words = format!("\"{}\" is not possible now.", button_of(action));
+        return Ok(visit.see_saying(&place, words));
+    }
+    let fields: Vec<&Field> = operation.fields.iter().collect();
+    let start: Map<String, Json> = fields.iter().map(|field| (field.name.to_owned(), super::widgets::start_of(field))).collect();
+    let start = Json::Object(start);
+    let (mut errors, mut status) = (json!({}), StatusCode::OK);
+    if visit.is_post() {
+        let input = input::read(visit, &fields, &start, true).await?;
+        if input.errors.is_empty() {
+            let (path, body) = (format!("{}/{key}/{action}/", d.about.path), Json::Object(input.fields));
+            let answer = visit.ask(Ask::post(&path, &body)).await?;
+            match answer.status {
+                400 if answer.body["detail"].is_null() => errors = answer.body,
+                400 | 409 | 422 => errors = json!({"": [words_of(&answer.body)]}),
+                403 if answer.body["code"] == "reauthentication_required" => {
+                    return Ok(visit.see_saying(&format!("/admin/profile/?next={place}"), "Confirm your password first, then try again."));
+                }
+                _ => {
+                    answer.done()?;
+                    return Ok(visit.see_saying(&place, format!("{}: done.", button_of(action))));
+                }
+            }
+        } else {
+            errors = Json::Object(input.errors);
+        }
+        status = StatusCode::BAD_REQUEST;
+    }
+    let (mut pickers, mut widgets) = (Pickers::default(), vec![]);
+    let filling = Filling { record: &start, given: visit.is_post().then_some(&visit.form), errors: &errors };
+    for field in &fields {
+        widgets.push(pickers.widget(visit, field, field.name, &filling).await?);
+    }
+    let others = errors.as_object().into_iter().flatten().filter(|(name, _)| !fields.iter().any(|field| field.name == name.as_str()));
+    let whole: Vec<String> = others.flat_map(|(_, error)| texts(error)).collect();
+    let wrong: Vec<Json> = fields
+        .iter()
+        .filter(|field| !errors[field.name].is_null())
+        .map(|field| json!({"id": format!("f-{}", field.name), "title": heading(field)}))
+        .collect();
+    let name = name_of(visit, d, &record)?;
+    let danger = offers.iter().any(|offer| offer.name == action && offer.confirm);
+    let context = json!({"title": operation.title, "help": operation.help, "button": button_of(action), "crumbs": [[title_of(d), url_of(d)], [name, place]], "back": place,
+        "url": visit.here(), "widgets": widgets, "whole": whole, "wrong": wrong, "danger": danger, "name": name});
+    visit.page_with(status, "actions.html", context).await
+}

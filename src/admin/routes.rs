@@ -1,0 +1,144 @@
+//! Which page a path is, and what every page needs first.
+
+use poem::{
+    Request, Response,
+    http::{Method, StatusCode},
+};
+use serde_json::json;
+
+use super::{
+    Panel, assets, bulk,
+    call::Refusal,
+    delete, form, home, list, operations, profile, record, search,
+    session::{Visit, with_cookie},
+    sign_in, start, timeline,
+};
+use crate::{
+    auth::{gate::info, origin},
+    engine::{Descriptor, LIST, Reach, descriptor},
+    error::Error,
+};
+
+/// Answers a request.
+pub(super) async fn answer(panel: &Panel, mut request: Request) -> Response {
+    let path = request.uri().path().strip_prefix("/admin").unwrap_or_default().trim_start_matches('/').to_owned();
+    let query = request.uri().query().unwrap_or_default();
+    let mut visit = Visit {
+        panel,
+        info: info(&request),
+        method: request.method().clone(),
+        query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        path,
+        form: vec![],
+        headers: request.headers().clone(),
+        secure: origin::is_secure(&panel.app.config, &request),
+        signed: None,
+    };
+    match go(&mut visit, &mut request).await {
+        Ok(response) => response,
+        Err(refusal) => visit.refused(refusal).await,
+    }
+}
+
+async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Refusal> {
+    if let Some(name) = visit.path.strip_prefix("static/") {
+        return assets::serve(name).ok_or_else(|| Error::not_found().into());
+    }
+    let is_form = visit.method == Method::POST;
+    if !is_form && visit.method != Method::GET {
+        return Err(Error::MethodNotAllowed(visit.method.to_string()).into());
+    }
+    if !is_form && !visit.path.is_empty() && !visit.path.ends_with('/') || request.uri().path() == "/admin" {
+        visit.path.push('/');
+        let path = visit.here().replace("/admin//", "/admin/");
+        return Ok(visit.see(&path));
+    }
+    visit.signed = visit.panel.signed(request, &visit.info).await?;
+    let content_type = request.content_type().unwrap_or_default().to_owned();
+    let is_upload = content_type.starts_with("multipart/form-data");
+    if is_form {
+        visit.check_origin(request)?;
+        if !is_upload {
+            let bytes = request.take_body().into_bytes().await.map_err(|error| Error::unreadable(&error))?;
+            visit.form = form_urlencoded::parse(&bytes).into_owned().collect();
+        }
+        // A form with a file is not read here: its token stands in the address that it is sent to.
+        let token = if is_upload { visit.asked("token") } else { visit.given("csrf") }.map(str::to_owned);
+        visit.check_token(token.as_deref())?;
+    }
+    if is_upload {
+        return record::upload(visit, request, &content_type).await;
+    }
+    let path = visit.path.clone();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let visit = &*visit;
+    match parts.as_slice() {
+        ["login"] => return sign_in::login(visit).await,
+        ["verify"] => return sign_in::verify(visit).await,
+        ["logout"] if is_form => return sign_in::logout(visit).await,
+        ["start", token] => return start::page(visit, token).await,
+        ["theme"] if is_form => return Ok(theme(visit)),
+        _ => {}
+    }
+    let actor = visit.actor()?;
+    if matches!(parts.as_slice(), ["switch"]) && is_form {
+        return sign_in::switch(visit).await;
+    }
+    if !actor.role.is_staff() || actor.business.is_none() {
+        let context = json!({"title": "This is the panel of the office"});
+        return visit.page_with(StatusCode::FORBIDDEN, "switch.html", context).await;
+    }
+    match parts.as_slice() {
+        ["profile", "two-factor", rest @ ..] => return profile::two_factor(visit, rest.first().copied()).await,
+        _ if actor.needs_second_factor => {
+            return Ok(visit.see_saying("/admin/profile/two-factor/", "Set up two-factor authentication first."));
+        }
+        [] => return home::page(visit).await,
+        ["search"] => return search::page(visit).await,
+        ["profile", rest @ ..] => return profile::page(visit, rest.first().copied()).await,
+        ["settings"] => return form::settings(visit).await,
+        ["lookup", rest @ ..] => return search::lookup(visit, &rest.join("/")).await,
+        ["files", id, what @ ("download" | "thumbnail")] => return record::file(visit, id, what).await,
+        _ => {}
+    }
+    let (d, rest) = place(visit, &parts)?;
+    match rest {
+        [] => list::page(visit, d, false).await,
+        ["deleted"] => list::page(visit, d, true).await,
+        ["export"] => list::export(visit, d).await,
+        ["views"] if is_form => list::save_view(visit, d).await,
+        ["bulk"] if is_form => bulk::page(visit, d).await,
+        ["add"] => form::add(visit, d).await,
+        [id] => record::page(visit, d, id).await,
+        [id, "change"] => form::change(visit, d, id).await,
+        [id, "delete"] => delete::page(visit, d, id).await,
+        [id, "history"] => timeline::page(visit, d, id).await,
+        [id, "revert"] if is_form => timeline::revert(visit, d, id).await,
+        [id, "restore"] if is_form => delete::restore(visit, d, id).await,
+        [id, "comments"] if is_form => record::comment(visit, d, id).await,
+        [id, "actions", name] => operations::page(visit, d, id, name).await,
+        _ => Err(Error::not_found().into()),
+    }
+}
+
+/// The resource of a path, as far as its lists are open to the visitor: the others look as if they were not there.
+pub(super) fn resource(visit: &Visit<'_>, path: &str) -> Result<&'static Descriptor, Refusal> {
+    let d = descriptor::all().iter().find(|d| d.about.path == path).ok_or_else(Error::not_found)?;
+    if d.reach(visit.actor()?, LIST) == Reach::Nothing { Err(Error::forbidden().into()) } else { Ok(d) }
+}
+
+/// The resource that a path begins with, and the rest of it.
+fn place<'a>(visit: &Visit<'_>, parts: &'a [&'a str]) -> Result<(&'static Descriptor, &'a [&'a str]), Refusal> {
+    for length in (1..=parts.len().min(2)).rev() {
+        let path = parts[..length].join("/");
+        if descriptor::all().iter().any(|d| d.about.path == path) {
+            return Ok((resource(visit, &path)?, &parts[length..]));
+        }
+    }
+    Err(Error::not_found().into())
+}
+
+fn theme(visit: &Visit<'_>) -> Response {
+    let theme = visit.given("theme").filter(|theme| matches!(*theme, "light" | "dark")).unwrap_or("auto");
+    with_cookie(visit.see(visit.given("next").unwrap_or_default()), &visit.cookie(super::frame::THEME, theme, 31_536_000))
+}

@@ -1,0 +1,68 @@
+//! The history of a record: who changed what and when, and the way back.
+
+use poem::Response;
+use serde_json::{Value as Json, json};
+
+use super::{
+    call::{Ask, Refusal},
+    cells::{columns, moment, plain},
+    frame::{title_of, url_of, words_of},
+    record::name_of,
+    session::Visit,
+};
+use crate::engine::{Descriptor, Reach, UPDATE, field::Kind, table::columns::heading_of};
+
+pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -> Result<Response, Refusal> {
+    let path = format!("{}/{key}/history/", d.about.path);
+    let found = visit.ask(Ask::get(&path).with("page", visit.asked("page").unwrap_or("1")).with("page_size", "25")).await?.done()?;
+    let entries = found["results"].as_array().cloned().unwrap_or_default();
+    let record = visit.ask(Ask::get(&format!("{}/{key}/", d.about.path))).await?;
+    let name = if record.status == 200 { name_of(visit, d, &record.body)? } else { format!("#{key}") };
+    let all = columns(d, visit)?;
+    let shown = |field: &str, value: &Json| -> Result<Json, Refusal> {
+        let kind = d.field(field).map(|field| &field.kind);
+        let column = all.iter().find(|column| column.name == field || field.strip_suffix("_id") == Some(column.name));
+        Ok(match (column.and_then(|column| column.target()), value.as_i64(), kind) {
+            (Some(table), Some(id), _) => {
+                let text = super::cells::labels(visit, table, &[id])?.remove(&id).unwrap_or_else(|| format!("#{id}"));
+                json!({"kind": "text", "text": text})
+            }
+            (_, _, Some(kind)) => plain(visit, kind, value),
+            _ => plain(visit, &Kind::Text, value),
+        })
+    };
+    let mut rows = vec![];
+    for (at, entry) in entries.iter().enumerate() {
+        let mut changes = vec![];
+        for change in entry["changes"].as_array().into_iter().flatten() {
+            let field = change["field"].as_str().unwrap_or_default();
+            let title = d.field(field).map_or_else(|| heading_of(field.trim_end_matches("_id")), crate::engine::table::columns::heading);
+            changes.push(json!({"title": title, "before": shown(field, &change["before"])?, "after": shown(field, &change["after"])?}));
+        }
+        let actor = &entry["actor"];
+        let who = [&actor["full_name"], &actor["username"]].into_iter().find_map(|name| name.as_str().filter(|name| !name.is_empty()));
+        let action = entry["action"].as_str().unwrap_or_default().rsplit('.').next().unwrap_or_default();
+        rows.push(json!({"id": entry["id"], "at": moment(visit, entry["at"].as_str().unwrap_or_default()), "iso": entry["at"],
+            "who": who.unwrap_or(if actor.is_null() { "The program" } else { "Somebody" }), "did": heading_of(&action.replace('-', "_")),
+            "changes": changes, "is_first": action == "create", "is_now": at == 0 && found["previous"].is_null()}));
+    }
+    let reverts = !d.about.read_only && d.about.soft_delete && d.reach(visit.actor()?, UPDATE) != Reach::Nothing;
+    let page: u64 = visit.asked("page").and_then(|page| page.parse().ok()).unwrap_or(1);
+    let context = json!({"title": "History", "crumbs": [[title_of(d), url_of(d)], [name, format!("{}{key}/", url_of(d))]], "rows": rows,
+        "url": format!("{}{key}/revert/", url_of(d)), "reverts": reverts, "name": name,
+        "previous": (!found["previous"].is_null()).then(|| format!("?page={}", page - 1)),
+        "next": (!found["next"].is_null()).then(|| format!("?page={}", page + 1))});
+    visit.page("history.html", context).await
+}
+
+/// Takes a record back to an entry of its history.
+pub(super) async fn revert(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -> Result<Response, Refusal> {
+    let to = visit.given("to").and_then(|to| to.parse::<i64>().ok());
+    let (path, body) = (format!("{}/{key}/revert/", d.about.path), json!({"to": to}));
+    let answer = visit.ask(Ask::post(&path, &body)).await?;
+    if matches!(answer.status, 400 | 409) {
+        return Ok(visit.see_saying(&format!("{}{key}/history/", url_of(d)), words_of(&answer.body)));
+    }
+    answer.done()?;
+    Ok(visit.see_saying(&format!("{}{key}/", url_of(d)), "It is again what it was then."))
+}
