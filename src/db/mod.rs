@@ -6,6 +6,7 @@
 //! * `scan` runs on a small pool with a deadline: for whatever may walk a table.
 
 mod failure;
+mod fault;
 mod functions;
 mod json;
 pub mod migrate;
@@ -32,11 +33,15 @@ use moka::sync::Cache;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, watch};
 
-use self::search::{SearchTable, Searched};
 pub use self::{
+    fault::Fault,
     json::write_cell,
     value::{Cell, FromCell, Row, Value},
     writer::{Reader, Writer},
+};
+use self::{
+    fault::Faults,
+    search::{SearchTable, Searched},
 };
 use crate::{
     actor::Actor,
@@ -105,6 +110,7 @@ struct Shared {
     clock: Clock,
     /// The last thing that was to be stored was not: the disk is full or failing.
     failing: AtomicBool,
+    faults: Faults,
 }
 
 /// Columns that the writer fills itself where a table has them.
@@ -215,7 +221,7 @@ impl Db {
         let mut connection = sqlite::open_writer(&path, settings.cache_mib)?;
         migrate::run(&mut connection, folder, &clock)?;
         let catalog = Catalog { searched: search::register(&connection, &settings.search)?, ..Catalog::of(&Reader::new(&connection))? };
-        let shared = Arc::new(Shared { catalog, clock, failing: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { catalog, clock, failing: AtomicBool::new(false), faults: Faults::default() });
         let scanners = sqlite::scan_pool(&path, settings)?;
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         Ok(Self(Arc::new(Inner {
@@ -343,6 +349,18 @@ impl Db {
         let folder = self.0.path.with_file_name("tmp");
         create_folder(&folder)?;
         Ok(folder)
+    }
+
+    /// Has the writer run into a fault, or into none any more: for tests of what comes of that.
+    #[doc(hidden)]
+    pub fn fail(&self, fault: Option<Fault>) {
+        self.0.shared.faults.set(fault);
+    }
+
+    /// Is that fault still to come, or there for good?
+    #[doc(hidden)]
+    pub fn is_failing(&self) -> bool {
+        self.0.shared.faults.is_set()
     }
 
     /// Does the writer answer, and does what it writes get stored?

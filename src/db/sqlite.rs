@@ -317,7 +317,7 @@ impl Loop {
             let room = group.jobs.len() < self.batch && start.elapsed() < self.batch_time;
             next = room.then(|| requests.try_recv().ok()).flatten();
         }
-        let committed = state.and_then(|()| execute(&self.connection, "COMMIT"));
+        let committed = state.and_then(|()| self.shared.faults.statement()).and_then(|()| execute(&self.connection, "COMMIT"));
         let mut unindexed = 0;
         let mut touched = std::mem::take(&mut group.effects.touched);
         touched.sort_unstable();
@@ -335,7 +335,8 @@ impl Loop {
             touched.iter().for_each(|table| self.shared.catalog.touch(table));
             group.effects.after.into_iter().for_each(|done| done());
         }
-        group.jobs.into_iter().for_each(|job| job.answer(committed.clone().map_err(|_| Error::Unavailable(1))));
+        let told = if self.shared.faults.takes_answer() { Err(Error::Unavailable(1)) } else { committed.clone() };
+        group.jobs.into_iter().for_each(|job| job.answer(told.clone().map_err(|_| Error::Unavailable(1))));
         // Last: whoever asked for a change comes before those who want to know of it.
         if committed.is_ok() {
             touched.iter().for_each(|table| self.shared.catalog.wake(table));
@@ -370,7 +371,7 @@ impl Loop {
         }
         let changes = self.connection.total_changes();
         let job = &mut group.jobs[index];
-        let mut writer = Writer::new(&self.connection, job.actor(), &self.shared.catalog);
+        let mut writer = Writer::new(&self.connection, job.actor(), &self.shared);
         let done = job.run(&mut writer);
         // On a full disk or a failing one SQLite may end the transaction itself; nothing of the group is stored then.
         if self.connection.is_autocommit() {

@@ -7,8 +7,9 @@ use serde_json::{Map, Value as Json};
 use uuid::{NoContext, Timestamp as UuidTime, Uuid};
 
 use super::{
-    Catalog, Cell, FromCell, Row, Value,
+    Catalog, Cell, FromCell, Row, Shared, Value,
     failure::explain,
+    fault::Faults,
     json::write_cell,
     sqlite::{Finally, execute},
 };
@@ -21,11 +22,13 @@ use crate::{
 /// A connection to read from.
 pub struct Reader<'a> {
     connection: &'a Connection,
+    /// What a writer is to run into.
+    faults: Option<&'a Faults>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection }
+        Self { connection, faults: None }
     }
 
     /// Runs `work` on one state of the database.
@@ -41,6 +44,7 @@ impl<'a> Reader<'a> {
     }
 
     fn prepared<'v>(&self, sql: &str, args: impl Iterator<Item = &'v Value>) -> Result<CachedStatement<'_>> {
+        self.faults.map_or(Ok(()), Faults::statement)?;
         let mut statement = self.connection.prepare_cached(sql).map_err(explain)?;
         let used = statement.parameter_count();
         for (index, value) in args.enumerate().take(used) {
@@ -113,8 +117,9 @@ impl<'a> std::ops::Deref for Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(connection: &'a Connection, actor: Arc<Actor>, catalog: &'a Catalog) -> Self {
-        Self { reader: Reader::new(connection), actor, catalog, action: None, effects: Effects::default() }
+    pub(super) fn new(connection: &'a Connection, actor: Arc<Actor>, shared: &'a Shared) -> Self {
+        let (reader, catalog) = (Reader { connection, faults: Some(&shared.faults) }, &shared.catalog);
+        Self { reader, actor, catalog, action: None, effects: Effects::default() }
     }
 
     pub(super) fn into_effects(self) -> Effects {

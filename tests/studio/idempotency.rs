@@ -2,8 +2,8 @@
 
 use std::thread;
 
-use serde_json::{Value, json};
-use studio::{actor::Role, api};
+use serde_json::json;
+use studio::actor::Role;
 
 use crate::{
     samples::{for_each, sample, writable},
@@ -16,7 +16,7 @@ fn keyed(client: &Client, key: &str) -> Client {
 
 #[test]
 fn every_post_for_whoever_is_signed_in_takes_a_key() {
-    let document: Value = serde_json::from_str(&api::openapi_json("studio")).expect("the document is JSON");
+    let document = crate::support::document();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         let Some(post) = methods.get("post").filter(|post| post["security"][0].get("jwtAuth").is_some()) else { continue };
         let named = post["parameters"].as_array().into_iter().flatten().any(|one| one["name"] == "Idempotency-Key");

@@ -385,3 +385,25 @@ fn every_column_is_either_frozen_or_named() {
         }
     }
 }
+
+#[test]
+fn a_part_is_credited_whose_discount_is_rounded_to_more_than_it_is() {
+    let books = Books::open();
+    // Half a cent is a cent, and so is what is taken off; a quarter of a cent is nothing.
+    let items = json!([
+        {"name": "Sample", "quantity": "1", "unit_cost": "0.005", "discount_type": "percent", "discount_value": "100"},
+        {"name": "Work", "quantity": "1", "unit_cost": "10"},
+    ]);
+    let invoice = books.admin.create(INVOICES, json!({"party": books.party, "items": items, "issue": true}));
+    let lines = json!([{"item": invoice["items"][0]["id"], "quantity": "0.5"}, {"item": invoice["items"][1]["id"]}]);
+    let note = books.admin.post(&format!("{INVOICES}{}/credit-note/", invoice["id"]), json!({"lines": lines})).expect(201);
+    assert_eq!((&invoice["total"], &note["total"]), (&json!("10.00"), &json!("10.00")));
+}
+
+#[test]
+fn a_series_does_not_pass_what_was_never_part_of_it() {
+    let books = Books::open();
+    let draft = books.admin.create(INVOICES, json!({"party": books.party, "amount": 1, "number": "INV-2026-0000"}));
+    assert_eq!(books.issued("1")["number"], "INV-2026-0001");
+    books.admin.patch(&format!("{INVOICES}{}/", draft["id"]), json!({"number": null})).expect(200);
+}

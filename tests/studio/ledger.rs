@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use studio::{
     actor::{Capability, Role},
     cli::control,
-    db::{self, Reader},
+    db::{self, Fault, Reader},
     error::{Error, Result},
     jobs,
     kit::Date,
@@ -734,4 +734,80 @@ fn parties_become_one() {
     admin.delete(&format!("/api/finance/parties/{stays}/")).expect(409);
     admin.delete(&format!("{TRANSACTIONS}{}/", draft["id"])).expect(204);
     admin.delete(&format!("/api/finance/parties/{stays}/")).expect(204);
+}
+
+#[test]
+fn bills_and_invoices_in_writing_go_with_a_party_that_becomes_another() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    let party = |name: &str| admin.create("/api/finance/parties/", json!({"name": name}))["id"].clone();
+    let (stays, goes) = (party("Duka"), party("Duka Ltd"));
+    let invoice = |body: Json| admin.create("/api/finance/invoices/", body)["id"].clone();
+    let draft = invoice(json!({"party": goes, "amount": 10}));
+    let bill = |party: &Json| json!({"party": party, "amount": 5, "direction": "incoming", "number": "B-7"});
+    let (theirs, ours) = (invoice(bill(&goes)), invoice(bill(&stays)));
+    assert_eq!(admin.delete(&format!("/api/finance/parties/{goes}/")).expect(409)["code"], "in_use", "a draft points to it");
+    let merge = || admin.post("/api/finance/parties/merge/", json!({"into": stays.to_string(), "from": [goes.to_string()]}));
+    assert_eq!(merge().expect(409)["code"], "duplicate", "a supplier gives each number once");
+    admin.delete(&format!("/api/finance/invoices/{ours}/")).expect(204);
+    merge().expect(200);
+    for id in [draft, theirs] {
+        let issued = admin.post(&format!("/api/finance/invoices/{id}/issue/"), json!({})).expect(200);
+        assert_eq!((&issued["party"], &issued["state"]), (&stays, &json!("issued")));
+    }
+}
+
+#[test]
+fn what_was_earned_from_a_party_or_spent_on_it_is_owed_by_nobody() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    let cash = account(&admin, "Till", "cash", "USD", "10");
+    let party = admin.create("/api/finance/parties/", json!({"name": "Kiosk"}))["id"].clone();
+    admin.create(TRANSACTIONS, json!({"type": "expense", "amount": "4", "account": cash, "party": party}));
+    assert_eq!(admin.get("/api/finance/parties/?has_open=true").expect(200)["count"], 0);
+    admin.delete(&format!("/api/finance/parties/{party}/")).expect(204);
+}
+
+#[test]
+fn what_is_dated_later_is_not_taken_back_before_it_was_there() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    let (cash, bank) = (account(&admin, "Till", "cash", "USD", "50"), account(&admin, "Bank", "bank", "USD", "0"));
+    let later = || {
+        let body = json!({"type": "income", "amount": "5", "account": cash, "date": "2026-03-20"});
+        format!("{TRANSACTIONS}{}/", admin.create(TRANSACTIONS, body)["id"])
+    };
+    let early = json!({"date": ["Ensure this date is not before 2026-03-20, the day of what it takes back."]});
+    let one = later();
+    admin.post(&format!("{one}reverse/"), json!({"date": "2026-03-19"})).refuses(early.clone());
+    let day = |entry: &Json| admin.get(&format!("{JOURNAL}{entry}/")).expect(200)["date"].clone();
+    let reversed = admin.post(&format!("{one}reverse/"), json!({})).expect(200);
+    assert_eq!(day(&reversed["reversal_entry"]), "2026-03-20");
+    let another = later();
+    admin.delete(&another).expect(204);
+    assert_eq!(day(&admin.get(&another).expect(200)["reversal_entry"]), "2026-03-20");
+    let by_hand =
+        json!({"memo": "by hand", "date": "2026-03-20", "lines": [{"account": cash, "debit": "1"}, {"account": bank, "credit": "1"}]});
+    let entry = format!("{JOURNAL}{}/reverse/", admin.post(JOURNAL, by_hand).expect(201)["id"]);
+    admin.post(&entry, json!({"date": "2026-03-01"})).refuses(early);
+    assert_eq!(admin.post(&entry, json!({})).expect(201)["date"], "2026-03-20");
+}
+
+#[test]
+fn a_disk_that_fails_is_not_the_fault_of_an_entry_by_hand() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    let (cash, bank) = (account(&admin, "Till", "cash", "USD", "50"), account(&admin, "Bank", "bank", "USD", "0"));
+    let by_hand = json!({"memo": "by hand", "lines": [{"account": cash, "debit": "1"}, {"account": bank, "credit": "1"}]});
+    for statement in 1.. {
+        server.app.db.fail(Some(Fault::From(statement)));
+        let answer = admin.post(JOURNAL, by_hand.clone());
+        server.app.db.fail(None);
+        if answer.status == 201 {
+            assert!(statement > 10, "there are more statements than that");
+            break;
+        }
+        assert!(answer.status >= 500, "statement {statement}: {} {}", answer.status, answer.text);
+    }
+    assert_eq!(balance(&admin, cash), "51.00", "once");
 }

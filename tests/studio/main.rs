@@ -50,6 +50,7 @@ mod schema;
 mod search;
 mod sessions;
 mod settings;
+mod simulation;
 mod support;
 mod tenancy;
 mod throttle;

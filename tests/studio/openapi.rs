@@ -47,7 +47,7 @@ const BESIDE: [&str; 8] = [
 ];
 
 fn document() -> Value {
-    serde_json::from_str(&api::openapi_json("studio")).expect("the document is JSON")
+    crate::support::document().clone()
 }
 
 /// An operation of the document.

@@ -575,3 +575,13 @@ fn what_was_done_behind_the_program_is_found() {
     }
     in_order(&books);
 }
+
+#[test]
+fn amounts_in_two_currencies_are_not_compared() {
+    let books = Books::open();
+    let asked = ask(&books.server.member("asks", Role::Agent), "10");
+    act(&books.admin, &asked, "approve", json!({})).expect(200);
+    let dinars = books.admin.create("/api/finance/accounts/", json!({"name": "Dinars", "type": "bank", "currency": "KWD"}));
+    let refused = act(&books.admin, &asked, "pay", json!({"account": dinars["id"], "amount": "5"}));
+    refused.refuses(json!({"account": ["The requisition is in USD, the account in KWD."]}));
+}

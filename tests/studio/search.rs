@@ -227,6 +227,8 @@ fn a_search_finds_what_looking_at_every_row_finds() {
         ["common", "common ab", "COMMON é", "\"b common\"", "0700", "common zzz", "\"", "NEAR(a b)", "a\" OR \"b", "名前", "\"", "*"]
             .map(str::to_owned),
     );
+    let lower: Vec<(i64, Vec<String>)> =
+        rows.iter().map(|(id, texts)| (*id, texts.iter().map(|text| text.to_lowercase()).collect())).collect();
     let wanted: Vec<BTreeSet<i64>> = searches
         .iter()
         .map(|search| {
@@ -244,8 +246,8 @@ fn a_search_finds_what_looking_at_every_row_finds() {
                 })
                 .0;
             let terms: Vec<String> = terms.into_iter().filter(|term| !term.trim().is_empty()).map(|term| term.to_lowercase()).collect();
-            let holds = |texts: &Vec<String>| terms.iter().all(|term| texts.iter().any(|text| text.to_lowercase().contains(term)));
-            rows.iter().filter(|(_, texts)| holds(texts)).map(|(id, _)| *id).collect()
+            let holds = |texts: &Vec<String>| terms.iter().all(|term| texts.iter().any(|text| text.contains(term)));
+            lower.iter().filter(|(_, texts)| holds(texts)).map(|(id, _)| *id).collect()
         })
         .collect();
     assert!(wanted.iter().filter(|ids| !ids.is_empty() && ids.len() < 500).count() > 20, "the searches say something");

@@ -45,6 +45,12 @@ pub fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"))
 }
 
+/// The OpenAPI document, written once for all tests.
+pub fn document() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    DOCUMENT.get_or_init(|| serde_json::from_str(&studio::api::openapi_json("studio")).expect("the document is JSON"))
+}
+
 /// A folder that goes when the test ends.
 pub struct Folder(pub PathBuf);
 

@@ -10,7 +10,6 @@ use std::{
 use serde_json::{Value as Json, json};
 use studio::{
     actor::Role,
-    api,
     auth::{account, session::Opening},
     db::{Value, Writer},
     engine::{
@@ -598,7 +597,7 @@ fn a_superuser_may_switch_to_any_business_and_nobody_without_a_business_sees_any
 
 /// The document's operations.
 fn operations() -> Vec<(String, String)> {
-    let document: Json = serde_json::from_str(&api::openapi_json("studio")).expect("the document is JSON");
+    let document = crate::support::document();
     let mut all = vec![];
     for (path, methods) in document["paths"].as_object().expect("paths") {
         let methods = methods.as_object().expect("methods").keys();
@@ -812,7 +811,7 @@ fn nothing_of_another_business_appears_in_any_answer() {
             assert!(stored.flatten().is_some_and(|text| text.contains(CANARY)), "{}.{} has no canary", d.about.table, field.name);
         }
     }
-    let document: Json = serde_json::from_str(&api::openapi_json("studio")).expect("the document is JSON");
+    let document = crate::support::document();
     let (mut asked, mut wrong) = (0, vec![]);
     for (path, methods) in document["paths"].as_object().expect("paths") {
         let Some(operation) = methods.get("get") else { continue };

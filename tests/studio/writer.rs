@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use serde_json::json;
 use studio::{
     actor::Role,
-    db::Writer,
+    db::{Fault, Writer},
     error::{Error, Result},
 };
 
@@ -346,4 +346,39 @@ fn a_full_disk_refuses_writes_and_says_so_until_there_is_room() {
     assert_eq!(server.client().get("/readyz").status, 200);
     admin.create("/api/field/leads/", lead(stored));
     assert_eq!(admin.get("/api/field/leads/").expect(200)["count"], stored + 1);
+}
+
+#[test]
+fn a_fault_takes_back_all_of_a_write_and_nothing_of_others() {
+    let server = Server::start();
+    let admin = server.member("admin", Role::Admin);
+    let count = || admin.get(ZONES).expect(200)["count"].clone();
+    let make = |name: &str| admin.post(ZONES, json!({"name": name}));
+    for statement in 1.. {
+        server.app.db.fail(Some(Fault::From(statement)));
+        let answer = make("North");
+        assert_eq!(answer.status == 201, server.app.db.is_failing() && answer.status < 500, "a fault that came is told");
+        server.app.db.fail(None);
+        if answer.status == 201 {
+            assert!(statement > 3, "there are a few statements");
+            break;
+        }
+        assert_eq!(count(), 0, "statement {statement}");
+    }
+    assert_eq!(count(), 1);
+    // One failing statement half-way: the group is run again, and the write is there once.
+    server.app.db.fail(Some(Fault::At(3)));
+    let answer = make("South");
+    server.app.db.fail(None);
+    assert_eq!(count(), if answer.status == 201 { 2 } else { 1 });
+    // Stored, and not told.
+    let before = count().as_i64();
+    server.app.db.fail(Some(Fault::Answer));
+    let keyed = admin.with("idempotency-key", "once");
+    let body = json!({"name": "East"});
+    assert_eq!(keyed.post(ZONES, body.clone()).status, 503);
+    assert!(!server.app.db.is_failing());
+    let again = keyed.post(ZONES, body);
+    assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
+    assert_eq!(count().as_i64(), before.map(|before| before + 1), "done once");
 }

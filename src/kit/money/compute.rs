@@ -101,6 +101,13 @@ fn discount_of(discount: Discount, whole: i64, line: Option<usize>) -> Result<i6
     }
 }
 
+/// Quantity times price, in minor units.
+pub fn gross(quantity: Quantity, unit_price: Price, exponent: u8) -> i128 {
+    // Below 2^53 each, and 10^4 at most: far from where an i128 ends.
+    let minor = i128::from(quantity.0) * i128::from(unit_price.0) * 10_i128.pow(u32::from(exponent.min(4)));
+    round(minor, 10_i128.pow(4 + 6))
+}
+
 /// What a line comes to by itself: gross, discount, and what is left.
 fn own(entry: &Entry, exponent: u8, line: usize) -> Result<[i64; 3], Wrong> {
     let at = Some(line);
@@ -115,9 +122,7 @@ fn own(entry: &Entry, exponent: u8, line: usize) -> Result<[i64; 3], Wrong> {
     if !is_percent(entry.tax) {
         return wrong(at, "tax_percent", OVER_PERCENT);
     }
-    // Below 2^53 each, and 10^4 at most: far from where an i128 ends.
-    let minor = i128::from(entry.quantity.0) * i128::from(entry.unit_price.0) * 10_i128.pow(u32::from(exponent.min(4)));
-    let gross = within(round(minor, 10_i128.pow(4 + 6)), at, "unit_cost")?;
+    let gross = within(gross(entry.quantity, entry.unit_price, exponent), at, "unit_cost")?;
     let discount = discount_of(entry.discount, gross, at)?;
     Ok([gross, discount, gross - discount])
 }

@@ -32,11 +32,12 @@ fn money(world: &World, business: i64) -> i64 {
 
 /// What the payments of a business serve.
 pub(super) fn goal(world: &World, business: i64) -> i64 {
+    let owner = world.bystander(business);
     world.server.write(move |tx| {
         let sql = "SELECT id FROM goals WHERE business_id = ?1 AND title = 'Roof'";
         match tx.one(sql, &[business.into()])? {
             Some(id) => Ok(id),
-            None => goal_of(tx, business, None, "Roof"),
+            None => goal_of(tx, business, owner, "Roof"),
         }
     })
 }

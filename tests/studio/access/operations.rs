@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value as Json;
-use studio::api;
-
 use super::expectations::{
     ACTIONS, ATTACHED, BELONGING, FEED, FOR_ROWS_ALONE, RESOURCES, RUNNING, SEARCH, SETTINGS, SIGN_IN, SIGN_IN_OPERATIONS,
 };
@@ -69,7 +66,7 @@ impl Operation {
 
 /// The document's operations: method and path below `/api/`.
 pub(super) fn documented() -> Vec<(String, String)> {
-    let document: Json = serde_json::from_str(&api::openapi_json("studio")).expect("the document is JSON");
+    let document = crate::support::document();
     let paths = document["paths"].as_object().expect("paths");
     let operations =
         paths.iter().flat_map(|(path, methods)| methods.as_object().expect("methods").keys().map(move |method| (method, path)));

@@ -110,14 +110,14 @@ pub(super) fn make(tx: &mut Writer<'_>, making: &Making) -> Result<i64> {
             id
         }
         "goals" => {
-            let id = goal_of(tx, business, Some(owner), &making.name)?;
+            let id = goal_of(tx, business, owner, &making.name)?;
             if state == State::Archived {
                 tx.update(table, id, vec![("archived_at", tx.now().to_string().into())])?;
             }
             id
         }
         "goal_milestones" => {
-            let goal = goal_of(tx, business, Some(owner), &making.name)?;
+            let goal = goal_of(tx, business, owner, &making.name)?;
             tx.insert(table, vec![within, ("goal_id", goal.into()), ("amount", 100.into()), ("currency", "USD".into())])?
         }
         "memberships" => {
@@ -222,7 +222,7 @@ fn requisition_of(tx: &mut Writer<'_>, business: i64, owner: i64, name: &str, st
 }
 
 /// A goal of somebody.
-pub(super) fn goal_of(tx: &mut Writer<'_>, business: i64, owner: Option<i64>, name: &str) -> Result<i64> {
+pub(super) fn goal_of(tx: &mut Writer<'_>, business: i64, owner: i64, name: &str) -> Result<i64> {
     let values =
         vec![("business_id", business.into()), ("title", name.into()), ("target_amount", 1_000_000.into()), ("currency", "USD".into())];
     let more = vec![("start_date", "2026-01-01".into()), ("due_date", "2027-01-01".into()), ("owner_id", owner.into())];

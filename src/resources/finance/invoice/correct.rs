@@ -8,7 +8,10 @@ use crate::{
     db::{Value, Writer},
     engine::{Options, verbs},
     error::{Error, Result},
-    kit::{DateTime, Decimal, Lines, Quantity, Ref, exponent, money::round},
+    kit::{
+        DateTime, Decimal, Lines, Quantity, Ref, exponent,
+        money::{compute::gross, round},
+    },
     resources::finance::{
         ledger::{self, AccountClass},
         payment::allocation::{self, Source, Target},
@@ -60,9 +63,7 @@ pub fn void(tx: &mut Writer<'_>, id: i64, reason: &str) -> Result<()> {
     let entry = match invoice.journal_entry_id {
         Some(entry) => {
             let memo = format!("Void {}", invoice.number.as_deref().unwrap_or_default());
-            // What is dated later is not taken back before it was there.
-            let date = invoice.issue_date.map_or(today, |issued| issued.0.max(today));
-            Some(ledger::reverse(tx, entry, crate::kit::Date(date), &memo)?)
+            Some(ledger::reverse(tx, entry, None, &memo)?)
         }
         None => None,
     };
@@ -171,7 +172,9 @@ fn chosen(invoice: &Invoice, lines: &Json) -> Result<Vec<InvoiceItem>> {
         }
         let off = i128::from(Invoice::minor(item.discount_amount) + Invoice::minor(item.doc_discount_share));
         let off = round(off * i128::from(quantity.0), item.quantity.0.into());
-        let off = fixed(i64::try_from(off).map_err(Error::internal)?, decimals);
+        // Rounded by itself, a part may come to less than what is taken off it.
+        let own = gross(quantity, item.unit_cost, decimals);
+        let off = fixed(i64::try_from(off.min(own)).map_err(Error::internal)?, decimals);
         Ok(InvoiceItem { quantity, discount_type: DiscountType::Fixed, discount_value: off, ..blank(item) })
     };
     let items: Vec<InvoiceItem> = lines.iter().map(line).collect::<Result<_>>()?;

@@ -24,7 +24,7 @@ use crate::{
 /// When and why something is taken back.
 #[derive(Object)]
 pub struct Reverse {
-    /// On which day; today when left out.
+    /// On which day, not before that of what is taken back; today when left out, or that day when it is later.
     pub date: Option<Date>,
     /// Why.
     #[oai(default, validator(max_length = 255))]
@@ -102,7 +102,7 @@ fn reverse(tx: &mut Writer<'_>, key: &str, body: &Input<Reverse>) -> Result<i64>
         return Err(Error::conflict("in_use", format!("This entry belongs to a {source}; take it back there.")));
     }
     let memo = if wanted.reason.is_empty() { format!("Reversal of {number}") } else { format!("Reversal of {number}: {}", wanted.reason) };
-    ledger::reverse(tx, id, wanted.date.unwrap_or(Date(actor.today())), &memo)
+    ledger::reverse(tx, id, wanted.date, &memo)
 }
 
 /// Those who run the business take anything back; others what they entered themselves, on the same day.

@@ -59,24 +59,24 @@ pub fn posting(tx: &Writer<'_>, body: Record) -> Result<Posting> {
     let actor = tx.actor().clone();
     let body = validate::object(&fields::<ManualEntry>(), body, Some(tx), &actor)?;
     let entry = ManualEntry::parse_from_json(Some(Json::Object(body))).map_err(|error| Error::whole(error.into_message()))?;
-    let rows: Vec<Result<Line>> = entry.lines.0.iter().map(|line| posted(tx, line)).collect();
-    if rows.iter().any(Result::is_err) {
-        let problems = rows.iter().map(|row| match row {
-            Err(Error::Invalid(problems)) => problems.clone(),
-            Err(error) => Problems::one("non_field_errors", error.detail()),
-            Ok(_) => Problems::default(),
-        });
+    let (mut lines, mut problems) = (vec![], vec![]);
+    for line in &entry.lines.0 {
+        match posted(tx, line) {
+            Ok(line) => {
+                lines.push(line);
+                problems.push(Problems::default());
+            }
+            Err(Error::Invalid(wrong)) => problems.push(wrong),
+            // Not the client's fault.
+            Err(error) => return Err(error),
+        }
+    }
+    if problems.iter().any(|problems| !problems.is_empty()) {
         let mut all = Problems::default();
-        all.rows("lines", problems.collect());
+        all.rows("lines", problems);
         return Err(Error::Invalid(all));
     }
-    Ok(Posting {
-        date: entry.date.unwrap_or(Date(actor.today())),
-        memo: entry.memo,
-        source: ("manual", 0),
-        lines: rows.into_iter().collect::<Result<_>>()?,
-        reverses: None,
-    })
+    Ok(Posting { date: entry.date.unwrap_or(Date(actor.today())), memo: entry.memo, source: ("manual", 0), lines, reverses: None })
 }
 
 fn posted(reader: &Reader<'_>, line: &ManualLine) -> Result<Line> {

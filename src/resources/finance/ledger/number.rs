@@ -139,7 +139,7 @@ fn counted(reader: &Reader<'_>, business: i64, key: &str) -> Result<Vec<(Series,
 
 /// Has the series gone past this number? Then it stays in use, or there would be a gap.
 pub fn is_passed(reader: &Reader<'_>, business: i64, key: &str, number: &str) -> Result<bool> {
-    Ok(counted(reader, business, key)?.iter().any(|(series, next)| series.place(number).is_some_and(|place| place < *next)))
+    Ok(counted(reader, business, key)?.iter().any(|(series, next)| series.place(number).is_some_and(|place| (1..*next).contains(&place))))
 }
 
 /// The numbers that are missing in the series of documents, in words. A series begins with its first number in the format that the

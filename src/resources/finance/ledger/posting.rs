@@ -181,23 +181,30 @@ fn short(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
-/// Takes an entry back: posts its exact negation on another day and answers the id of that. What was posted stays.
+/// Takes an entry back: posts its exact negation, today when no day is named, and answers the id of that. What was posted stays. What is
+/// dated later is not taken back before it was there: in between, the books would say that it went the other way.
 ///
 /// # Errors
-/// 409 when it was reversed already or is a reversal itself; what `post` refuses.
-pub fn reverse(tx: &mut Writer<'_>, entry: i64, date: Date, memo: &str) -> Result<i64> {
+/// 400 for a day before that of the entry; 409 when it was reversed already or is a reversal itself; what `post` refuses.
+pub fn reverse(tx: &mut Writer<'_>, entry: i64, date: Option<Date>, memo: &str) -> Result<i64> {
     let business = tx.actor().business_id().ok_or_else(Error::forbidden)?;
-    let sql = "SELECT source_type, source_id, reverses_id IS NOT NULL, \
+    let sql = "SELECT source_type, source_id, date, reverses_id IS NOT NULL, \
                       EXISTS (SELECT 1 FROM journal_entries AS r WHERE r.business_id = e.business_id AND r.reverses_id = e.id) \
                FROM journal_entries AS e WHERE e.id = ?1 AND e.business_id = ?2 AND e.state = 'posted'";
-    let read = |row: &Row<'_>| Ok((row.get::<String>(0)?, row.get::<i64>(1)?, row.get::<bool>(2)?, row.get::<bool>(3)?));
+    let read =
+        |row: &Row<'_>| Ok((row.get::<String>(0)?, row.get::<i64>(1)?, row.get::<String>(2)?, row.get::<bool>(3)?, row.get::<bool>(4)?));
     let found = tx.row(sql, &[entry.into(), business.into()], read)?;
-    let (kind, source, is_reversal, is_reversed) = found.ok_or_else(Error::not_found)?;
+    let (kind, source, day, is_reversal, is_reversed) = found.ok_or_else(Error::not_found)?;
     if is_reversal {
         return Err(Error::conflict("invalid_transition", "This entry reverses another; it is not reversed itself."));
     }
     if is_reversed {
         return Err(Error::conflict("already_reversed", "This entry was reversed already."));
+    }
+    let day = Date::parse(&day).ok_or_else(|| Error::internal("an entry without a day"))?;
+    let date = date.unwrap_or(Date(tx.actor().today()).max(day));
+    if date < day {
+        return Err(Error::field("date", format!("Ensure this date is not before {day}, the day of what it takes back.")));
     }
     let sql = "SELECT account_id, party_id, -amount, memo FROM journal_lines WHERE entry_id = ?1 ORDER BY id";
     let read = |row: &Row<'_>| Ok(Line { account: row.get(0)?, party: row.get(1)?, amount: row.get(2)?, memo: row.get(3)? });

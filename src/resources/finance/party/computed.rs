@@ -14,8 +14,18 @@ macro_rules! sum {
     };
 }
 
-pub const HAS_OPEN_IS: &str = "CASE WHEN EXISTS (SELECT 1 FROM ledger_balances AS b WHERE b.party_id = t.id AND b.balance <> 0) \
-     THEN 'true' ELSE 'false' END = ?";
+/// What is owed to or by a party, if anything: what was earned from it or spent on it is owed by nobody.
+macro_rules! open {
+    ($party:literal) => {
+        concat!(
+            "SELECT 1 FROM ledger_balances AS b JOIN accounts AS a ON a.id = b.account_id WHERE b.party_id = ",
+            $party,
+            " AND b.balance <> 0 AND (a.type = 'receivable' OR a.type = 'payable')"
+        )
+    };
+}
+pub const IS_OPEN: &str = open!("?1");
+pub const HAS_OPEN_IS: &str = concat!("CASE WHEN EXISTS (", open!("t.id"), ") THEN 'true' ELSE 'false' END = ?");
 
 const BALANCES: &str = "(SELECT json_group_array(json_object('currency', s.currency, \
      'receivable_open', money_text(max(s.receivable, 0), s.currency), 'payable_open', money_text(max(-s.payable, 0), s.currency), \

@@ -51,11 +51,6 @@ pub fn merge(tx: &mut Writer<'_>, wanted: &Merge) -> Result<i64> {
                 changes.insert(name.to_owned(), value.clone());
             }
         }
-        let drafts: Vec<i64> =
-            tx.rows("SELECT id FROM transactions WHERE party_id = ?1 AND state = 'draft'", &[source.into()], |row| row.get(0))?;
-        for draft in drafts {
-            tx.update("transactions", draft, vec![("party_id", into.into())])?;
-        }
         follow(tx, source, into)?;
         verbs::move_attached::<Party>(tx, source, into)?;
         verbs::remove::<Party>(tx, source)?;
@@ -64,9 +59,21 @@ pub fn merge(tx: &mut Writer<'_>, wanted: &Merge) -> Result<i64> {
     Ok(into)
 }
 
-/// What is still to come goes on with the party that stays: leads that became it, offers without an answer, what recurs, what is asked for.
+/// What is still to come goes on with the party that stays: drafts, leads that became it, offers without an answer, what recurs, what is
+/// asked for.
+///
+/// # Errors
+/// 409 when both have a bill with the same number: a supplier gives each once.
 fn follow(tx: &mut Writer<'_>, source: i64, into: i64) -> Result<()> {
+    let twice = "SELECT d.number FROM invoices AS d JOIN invoices AS o ON o.business_id = d.business_id AND o.kind = d.kind \
+                 AND o.number = d.number AND o.direction = 'incoming' AND o.deleted_at IS NULL \
+                 WHERE d.party_id = ?1 AND d.direction = 'incoming' AND d.state = 'draft' AND d.deleted_at IS NULL AND o.party_id = ?2";
+    if let Some(number) = tx.one::<String>(twice, &[source.into(), into.into()])? {
+        return Err(Error::conflict("duplicate", format!("Both have a bill with the number {number}; one of them is still a draft.")));
+    }
     let open = [
+        ("transactions", "SELECT id FROM transactions WHERE party_id = ?1 AND state = 'draft'"),
+        ("invoices", "SELECT id FROM invoices WHERE party_id = ?1 AND state = 'draft' AND deleted_at IS NULL"),
         ("leads", "SELECT id FROM leads WHERE party_id = ?1"),
         ("quotations", "SELECT id FROM quotations WHERE party_id = ?1 AND (state = 'draft' OR state = 'sent')"),
         ("recurring_invoices", "SELECT id FROM recurring_invoices WHERE party_id = ?1"),

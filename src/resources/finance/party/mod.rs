@@ -127,10 +127,12 @@ impl Resource for Party {
     }
 
     fn deleting(&self, id: i64, tx: &mut Writer<'_>) -> Result<()> {
-        if tx.exists("SELECT 1 FROM ledger_balances WHERE party_id = ?1 AND balance <> 0", &[id.into()])? {
+        if tx.exists(computed::IS_OPEN, &[id.into()])? {
             return Err(Error::conflict("in_use", "This party cannot be deleted: its balance is not zero."));
         }
-        if tx.exists("SELECT 1 FROM transactions WHERE party_id = ?1 AND state = 'draft'", &[id.into()])? {
+        let drafted = "SELECT 1 FROM transactions WHERE party_id = ?1 AND state = 'draft' UNION ALL \
+                       SELECT 1 FROM invoices WHERE party_id = ?1 AND state = 'draft' AND deleted_at IS NULL";
+        if tx.exists(drafted, &[id.into()])? {
             return Err(Error::conflict("in_use", "This party cannot be deleted: a draft is about it."));
         }
         let asked = "SELECT 1 FROM requisitions WHERE business_id = ?2 AND party_id = ?1 AND deleted_at IS NULL \

@@ -303,7 +303,10 @@ impl Payment {
 
     /// Finds the account, and takes its currency: that of what the payment is for, if it is for something.
     fn check_account(&mut self, reader: &Writer<'_>, business: i64, of: Option<(&str, String)>) -> Result<()> {
-        let currency = of.as_ref().map_or_else(|| reader_currency(reader, business), |(_, currency)| currency.clone());
+        let currency = match &of {
+            Some((_, currency)) => currency.clone(),
+            None => business_currency(reader, business)?,
+        };
         if self.account.is_none() {
             let account = default_till(reader, reader.actor(), &currency)?;
             let account = account.ok_or_else(|| Error::field("account", format!("There is no account for money in {currency} yet.")))?;
@@ -352,7 +355,7 @@ impl Payment {
     }
 }
 
-fn reader_currency(reader: &Reader<'_>, business: i64) -> String {
+fn business_currency(reader: &Reader<'_>, business: i64) -> Result<String> {
     let sql = "SELECT currency FROM businesses WHERE id = ?1";
-    reader.one(sql, &[business.into()]).ok().flatten().unwrap_or_else(|| "USD".to_owned())
+    reader.one(sql, &[business.into()])?.ok_or_else(|| Error::internal("no such business"))
 }

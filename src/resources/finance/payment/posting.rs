@@ -93,8 +93,7 @@ pub fn void(tx: &mut Writer<'_>, id: i64, reason: &str) -> Result<()> {
     }
     let entry = payment.journal_entry_id.ok_or_else(|| Error::internal("a payment without its entry"))?;
     let memo = format!("Void {}", payment.number.as_deref().unwrap_or_default());
-    let today = Date(tx.actor().today());
-    let reversal = ledger::reverse(tx, entry, today, &memo)?;
+    let reversal = ledger::reverse(tx, entry, None, &memo)?;
     let values: Vec<(&str, Value)> = vec![
         ("state", "void".into()),
         ("voided_at", tx.now().to_string().into()),

@@ -102,7 +102,7 @@ pub fn run(tx: &mut Writer<'_>, id: i64, public_url: &str) -> Result<i64> {
         match tx.attempt(|tx| send(tx, invoice, public_url)) {
             // What was sent says all that the notice would.
             Ok(()) => drop(outbox::cancel(tx, &format!("invoice.issued:{invoice}"))?),
-            Err(Error::Internal(text)) => return Err(Error::Internal(text)),
+            Err(error @ (Error::Internal(_) | Error::Unavailable(_))) => return Err(error),
             Err(error) => trouble = short(&format!("The invoice of {day} was not sent: {}", error.detail())),
         }
     }

@@ -39,8 +39,14 @@ pub fn payable(payment: &mut Payment, tx: &Writer<'_>, id: i64) -> Result<Requis
             }
         }
     }
+    let own: Option<String> = match payment.account {
+        Some(account) => tx.one("SELECT currency FROM accounts WHERE id = ?1", &[account.0.into()])?,
+        None => None,
+    };
+    // Amounts in two currencies are not compared; the account is refused further on.
+    let is_comparable = own.is_none_or(|own| own == requisition.currency_code());
     let left = Money { minor: requisition.remaining(), exponent: payment.amount.exponent };
-    if payment.amount.minor > left.minor {
+    if is_comparable && payment.amount.minor > left.minor {
         let text = format!("{} is more than the {left} that is left of what was approved.", payment.amount);
         return Err(Error::conflict("exceeds_approved_amount", text));
     }

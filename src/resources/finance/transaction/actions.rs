@@ -81,8 +81,7 @@ fn reverse(tx: &mut Writer<'_>, id: i64, date: Option<Date>, reason: &str) -> Re
         (_, TransactionSource::Payment, _) => Err(Error::conflict("in_use", "This is the row of a payment; void the payment instead.")),
         (TransactionState::Posted, _, Some(entry)) => {
             let memo = if reason.is_empty() { format!("Reversal of transaction {id}") } else { reason.to_owned() };
-            let today = Date(tx.actor().today());
-            ledger::reverse(tx, entry.0, date.unwrap_or(today), &memo)?;
+            ledger::reverse(tx, entry.0, date, &memo)?;
             tx.act("reverse");
             let changes = Map::from_iter([("state".to_owned(), "reversed".into())]);
             verbs::change::<Transaction>(tx, id, changes, Options { internal: true, ..Options::default() })?;
