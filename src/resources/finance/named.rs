@@ -1,7 +1,8 @@
 //! What a client names by id or uuid, before a record is checked: amounts are read in the currency of what they are for.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
+use super::Party;
 use crate::{
     actor::Actor,
     db::Reader,
@@ -20,4 +21,16 @@ pub fn currency_of<R: Resource>(reader: &Reader<'_>, actor: &Actor, key: &Json) 
     let Some(id) = id_of::<R>(reader, actor, key)? else { return Ok(None) };
     let sql = format!("SELECT currency FROM \"{}\" WHERE id = ?1", R::ABOUT.table);
     Ok(reader.one::<Option<String>>(&sql, &[id.into()])?.flatten())
+}
+
+/// A new document is in the currency of the party that it names, unless it says otherwise.
+pub fn use_currency_of_party(reader: &Reader<'_>, actor: &Actor, input: &mut Map<String, Json>) -> Result<()> {
+    let has = |name: &str| input.get(name).is_some_and(|value| !value.is_null());
+    if !has("currency")
+        && has("party")
+        && let Some(currency) = currency_of::<Party>(reader, actor, &input["party"])?
+    {
+        input.insert("currency".to_owned(), currency.into());
+    }
+    Ok(())
 }

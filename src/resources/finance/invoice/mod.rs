@@ -22,7 +22,7 @@ pub use item::{InvoiceItem, WORKED_OUT, discount};
 
 use super::{
     Party, ledger,
-    named::currency_of,
+    named::use_currency_of_party,
     posted,
     pricing::{self, Terms},
 };
@@ -229,15 +229,7 @@ impl Resource for Invoice {
         if let Some(party) = input.get("party").and_then(|party| party.get("id")).cloned() {
             input.insert("party".to_owned(), party);
         }
-        let has = |name: &str| input.get(name).is_some_and(|value| !value.is_null());
-        if before.is_none()
-            && !has("currency")
-            && has("party")
-            && let Some(currency) = currency_of::<Party>(tx, tx.actor(), &input["party"])?
-        {
-            input.insert("currency".to_owned(), currency.into());
-        }
-        Ok(())
+        if before.is_none() { use_currency_of_party(tx, tx.actor(), input) } else { Ok(()) }
     }
 
     fn check(&mut self, change: &Change<'_, '_, Self>) -> Result<()> {

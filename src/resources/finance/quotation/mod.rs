@@ -14,7 +14,7 @@ use super::{
     Party,
     invoice::{Direction, DiscountType, InvoiceItem, WORKED_OUT},
     ledger,
-    named::currency_of,
+    named::use_currency_of_party,
     posted,
     pricing::{self, Terms},
 };
@@ -155,15 +155,7 @@ impl Resource for Quotation {
     };
 
     fn prepare(input: &mut Map<String, Json>, before: Option<&Map<String, Json>>, tx: &Writer<'_>) -> Result<()> {
-        let has = |name: &str| input.get(name).is_some_and(|value| !value.is_null());
-        if before.is_none()
-            && !has("currency")
-            && has("party")
-            && let Some(currency) = currency_of::<Party>(tx, tx.actor(), &input["party"])?
-        {
-            input.insert("currency".to_owned(), currency.into());
-        }
-        Ok(())
+        if before.is_none() { use_currency_of_party(tx, tx.actor(), input) } else { Ok(()) }
     }
 
     fn check(&mut self, change: &Change<'_, '_, Self>) -> Result<()> {

@@ -14,7 +14,7 @@ pub use run::{businesses, run_due};
 use super::{
     Party,
     invoice::{Direction, DiscountType, InvoiceItem, WORKED_OUT},
-    named::currency_of,
+    named::use_currency_of_party,
     pricing::{self, Terms},
 };
 use crate::{
@@ -137,15 +137,7 @@ impl Resource for RecurringInvoice {
     };
 
     fn prepare(input: &mut Map<String, Json>, before: Option<&Map<String, Json>>, tx: &Writer<'_>) -> Result<()> {
-        let has = |name: &str| input.get(name).is_some_and(|value| !value.is_null());
-        if before.is_none()
-            && !has("currency")
-            && has("party")
-            && let Some(currency) = currency_of::<Party>(tx, tx.actor(), &input["party"])?
-        {
-            input.insert("currency".to_owned(), currency.into());
-        }
-        Ok(())
+        if before.is_none() { use_currency_of_party(tx, tx.actor(), input) } else { Ok(()) }
     }
 
     fn check(&mut self, change: &Change<'_, '_, Self>) -> Result<()> {
