@@ -25,7 +25,8 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use hyper::body::Bytes;
@@ -71,6 +72,9 @@ const ANSWERS_BYTES: u64 = 16 << 20;
 const TOTALS_BYTES: u64 = 4 << 20;
 /// A list waits for so long for its turn to scan.
 const SCAN_WAIT: Duration = Duration::from_secs(5);
+/// How long opening waits for a process that is just ending, as when a service is restarted, and how often it looks.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// An answer as it was given.
 #[derive(Clone)]
@@ -207,6 +211,16 @@ pub fn lock(folder: &Path) -> Result<Option<File>> {
     }
 }
 
+fn lock_soon(folder: &Path) -> Result<Option<File>> {
+    let start = Instant::now();
+    loop {
+        match lock(folder)? {
+            None if start.elapsed() < LOCK_WAIT => thread::sleep(LOCK_PAUSE),
+            outcome => return Ok(outcome),
+        }
+    }
+}
+
 fn boot() -> u64 {
     getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()))
 }
@@ -215,7 +229,7 @@ impl Db {
     /// Opens the database in `folder`, creating and migrating it as needed.
     pub fn open(folder: &Path, settings: &Settings, clock: Clock) -> Result<Self> {
         create_folder(folder)?;
-        let lock = lock(folder)?
+        let lock = lock_soon(folder)?
             .ok_or_else(|| Error::Internal(format!("another process is running on the database in {}; stop it first", folder.display())))?;
         let path = file_in(folder);
         let mut connection = sqlite::open_writer(&path, settings.cache_mib)?;

@@ -192,13 +192,17 @@ impl<T: Send, F: FnMut(&mut Writer<'_>) -> Result<T> + Send> Job for Request<T, 
     }
 
     fn answer(self: Box<Self>, committed: Result<()>) {
-        let result = match (self.result, committed) {
+        let Self { actor, work, result, reply } = *self;
+        let result = match (result, committed) {
             (Some(Ok(_)), Err(error)) => Err(error),
             (Some(result), _) => result,
             (None, outcome) => Err(outcome.err().unwrap_or(Error::Unavailable(1))),
         };
+        // The closure may hold a handle of the database. Whoever is answered and then stops must have held the last one: it waits for
+        // this thread, which nobody does when the last handle goes here.
+        drop((actor, work));
         // A caller that went away has no use for the answer.
-        let _ = self.reply.send(result);
+        let _ = reply.send(result);
     }
 }
 

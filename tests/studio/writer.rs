@@ -114,6 +114,18 @@ fn a_failure_stays_with_its_request() {
 }
 
 #[test]
+fn nothing_of_a_request_is_kept_once_it_is_answered() {
+    let server = Server::start();
+    let held = Arc::new(());
+    for _ in 0..300 {
+        let mine = held.clone();
+        // A handle of the database, say: whoever is answered and then drops the last one waits until the file is closed.
+        server.write(move |_| Ok(drop(mine.clone())));
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+}
+
+#[test]
 fn an_error_leaves_nothing_behind() {
     let server = Server::start();
     let admin = server.member("boss", Role::Admin);
