@@ -61,6 +61,62 @@ fn what_older_clients_do_works_as_it_did() {
 }
 
 #[test]
+fn what_was_agreed_on_the_telephone_is_written_down_at_once() {
+    let books = Books::open();
+    let items = json!([{"name": "Posts", "quantity": 4, "unit_cost": "10"}]);
+    for body in [json!({"items": items, "status": "accepted"}), json!({"total_amount": "40", "status": "accepted"})] {
+        let mut body = body;
+        body["party"] = books.party.into();
+        let made = books.admin.create(QUOTATIONS, body);
+        assert_eq!((&made["status"], &made["total_amount"]), (&json!("accepted"), &json!("40.00")));
+        assert!(made["accepted_at"].is_string() && made["quote_number"].is_string(), "{made}");
+        let history = books.admin.get(&format!("{QUOTATIONS}{}/history/", made["id"])).expect(200);
+        let actions: Vec<&Value> = history["results"].as_array().expect("entries").iter().map(|entry| &entry["action"]).collect();
+        assert_eq!(actions, ["quotations.accept", "quotations.create"]);
+        assert_eq!(act(&books, &made["id"], "create-invoice").expect(201)["invoice_total"], "40.00");
+    }
+    // Other items and the answer to them, in one.
+    let made = books.admin.create(QUOTATIONS, json!({"party": books.party, "items": items}));
+    let path = format!("{QUOTATIONS}{}/", made["id"]);
+    let body = json!({"items": [{"name": "Posts", "quantity": 5, "unit_cost": "10"}], "status": "accepted"});
+    let changed = books.admin.patch(&path, body).expect(200);
+    assert_eq!((&changed["status"], &changed["total_amount"]), (&json!("accepted"), &json!("50.00")));
+    // Too late is too late, with nothing left behind.
+    let late =
+        json!({"party": books.party, "items": items, "status": "accepted", "issued_date": "2025-01-01", "valid_until": "2025-02-01"});
+    let before = books.admin.get(QUOTATIONS).expect(200)["count"].clone();
+    assert_eq!(books.admin.post(QUOTATIONS, late).expect(409)["code"], "expired");
+    assert_eq!(books.admin.get(QUOTATIONS).expect(200)["count"], before);
+}
+
+#[test]
+fn what_was_offered_keeps_its_tax() {
+    let books = Books::open();
+    let rate = books.admin.create("/api/finance/tax-rates/", json!({"name": "Levy", "percent": "5"}));
+    let path = format!("/api/finance/tax-rates/{}/", rate["id"]);
+    books.admin.patch(&path, json!({"percent": "10"})).expect(200);
+    let items = json!([{"name": "Posts", "unit_cost": "100", "tax_rate": rate["id"]}]);
+    let made = books.admin.create(QUOTATIONS, json!({"party": books.party, "items": items}));
+    assert_eq!(made["total_amount"], "110.00");
+    assert_eq!(books.admin.patch(&path, json!({"percent": "20"})).expect(409)["code"], "immutable");
+    act(&books, &made["id"], "accept").expect(200);
+    assert_eq!(act(&books, &made["id"], "create-invoice").expect(201)["invoice_total"], "110.00");
+}
+
+#[test]
+fn items_go_with_a_quotation_that_is_deleted() {
+    let books = Books::open();
+    let items = json!([{"name": "Posts", "unit_cost": "10"}, {"name": "Nails", "unit_cost": "1"}]);
+    let made = books.admin.create(QUOTATIONS, json!({"party": books.party, "items": items}));
+    let item = format!("{ITEMS}{}/", made["items"][0]["id"]);
+    books.admin.delete(&format!("{QUOTATIONS}{}/", made["id"]));
+    assert_eq!(books.admin.delete(&item).status, 404);
+    assert_eq!(books.admin.patch(&item, json!({"quantity": 3})).status, 404);
+    books.admin.post(&format!("{QUOTATIONS}{}/restore/", made["id"]), json!({})).expect(200);
+    assert_eq!(quotation(&books, &made["id"])["total_amount"], "11.00");
+}
+
+#[test]
 fn a_quotation_without_items_is_invoiced_as_one() {
     let books = Books::open();
     let made = books.admin.create(QUOTATIONS, json!({"party": books.party, "total_amount": 70, "description": "A fence\nof wood"}));

@@ -47,9 +47,9 @@ impl Resource for TaxRate {
         if !(0..=WHOLE).contains(&self.percent.0) {
             return Err(Error::field("percent", "Ensure this value is between 0 and 100."));
         }
-        let used = "SELECT 1 FROM invoice_items WHERE tax_rate_id = ?1 UNION ALL \
-                    SELECT 1 FROM quotation_items AS i JOIN quotations AS q ON q.id = i.quotation_id WHERE i.tax_rate_id = ?1 AND q.state = 'accepted' \
-                    LIMIT 1";
+        // Drafts and offers as well: what was offered is what is invoiced.
+        let used =
+            "SELECT 1 FROM invoice_items WHERE tax_rate_id = ?1 UNION ALL SELECT 1 FROM quotation_items WHERE tax_rate_id = ?1 LIMIT 1";
         if change.before.is_some_and(|before| before.percent != self.percent) && change.tx.exists(used, &[change.id.into()])? {
             return Err(Error::conflict("immutable", "The percentage of a rate is fixed once it is used; make a new rate instead."));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::sums::{Off, Sums};
 
@@ -43,6 +43,7 @@ pub struct Account {
 pub struct Party {
     pub currency: Option<String>,
     pub terms: Option<i64>,
+    pub has_email: bool,
     pub deleted: bool,
 }
 
@@ -82,6 +83,8 @@ pub struct Invoice {
     pub state: State,
     pub allocated: i64,
     pub issued_on: Option<Date>,
+    /// The quotation that it was made of.
+    pub quotation: Option<i64>,
     pub deleted: bool,
 }
 
@@ -176,7 +179,8 @@ pub struct Requisition {
     pub currency: String,
     pub category: &'static str,
     pub amount: i64,
-    pub items: Vec<i64>,
+    /// Id and amount.
+    pub items: Vec<(i64, i64)>,
     pub status: &'static str,
     pub approved: Option<i64>,
     pub paid: i64,
@@ -186,12 +190,59 @@ pub struct Requisition {
 pub struct Goal {
     pub currency: String,
     pub target: i64,
+    pub archived: bool,
+    /// When it was deleted.
+    pub deleted: Option<Timestamp>,
 }
 
 pub struct Milestone {
     pub goal: i64,
     pub amount: i64,
     pub reached: bool,
+    /// When it was deleted: what went with its goal comes back with it.
+    pub deleted: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Quotation {
+    pub party: i64,
+    pub number: String,
+    pub currency: String,
+    pub inclusive: bool,
+    pub off: Off,
+    pub items: Vec<Item>,
+    pub sums: Sums,
+    pub state: &'static str,
+    pub issued: Date,
+    pub until: Option<Date>,
+    pub deleted: bool,
+}
+
+impl Quotation {
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, "accepted" | "rejected")
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Recurring {
+    pub party: i64,
+    pub outgoing: bool,
+    pub currency: String,
+    pub inclusive: bool,
+    pub off: Off,
+    pub items: Vec<Item>,
+    pub frequency: &'static str,
+    pub interval: i64,
+    /// The day of the month.
+    pub anchor: i8,
+    pub next: Date,
+    pub end: Option<Date>,
+    pub most: Option<i64>,
+    pub runs: i64,
+    pub issues: bool,
+    pub status: &'static str,
+    pub deleted: bool,
 }
 
 /// What settles: a payment or a credit note; and what is settled: an invoice or a refund.
@@ -214,6 +265,8 @@ pub struct Books {
     pub limit: Option<i64>,
     pub lock: Option<Date>,
     pub accounts: BTreeMap<i64, Account>,
+    /// Those that were deleted.
+    pub closed: BTreeMap<i64, Account>,
     /// Ids of the chart in the currency of the business, as far as they are there.
     pub chart: BTreeMap<(&'static str, &'static str), i64>,
     /// Id and percentage.
@@ -224,6 +277,8 @@ pub struct Books {
     pub transactions: BTreeMap<i64, Transaction>,
     pub entries: BTreeMap<i64, Entry>,
     pub requisitions: BTreeMap<i64, Requisition>,
+    pub quotations: BTreeMap<i64, Quotation>,
+    pub recurring: BTreeMap<i64, Recurring>,
     pub goals: BTreeMap<i64, Goal>,
     pub milestones: BTreeMap<i64, Milestone>,
     pub allocations: BTreeMap<(Side, Side), i64>,
@@ -314,6 +369,7 @@ impl Books {
             "invoice" => format!("INV-{year}-{place:04}"),
             "credit_note" => format!("CN-{year}-{place:04}"),
             "receipt" => format!("RCT-{year}-{place:04}"),
+            "quotation" => format!("QUO-{year}-{place:04}"),
             _ => format!("REQ-{place:04}"),
         }
     }
@@ -333,7 +389,8 @@ impl Books {
         let same = |invoice: &Invoice| {
             invoice.outgoing && !invoice.deleted && invoice.series() == series && invoice.number.as_deref() == Some(number)
         };
-        self.invoices.values().any(same)
+        let offered = |quotation: &Quotation| !quotation.deleted && quotation.number == number;
+        self.invoices.values().any(same) || series == "quotation" && self.quotations.values().any(offered)
     }
 
     /// Has the series gone past this number?

@@ -37,8 +37,7 @@ impl Scene<'_> {
         });
         let date = self.day(10);
         let draft = self.chance.percent(20);
-        let goal =
-            (kind != Kind::Transfer && self.chance.percent(20)).then(|| self.chance.that(self.books.goals.keys().copied())).flatten();
+        let goal = (kind != Kind::Transfer && self.chance.percent(20)).then(|| self.goal()).flatten();
         if goal.is_some_and(|goal| kind != Kind::Income || self.books.goals[&goal].currency != currency) {
             reasons.push((400, ""));
         }

@@ -31,7 +31,22 @@ const FACTS: &str = "\
            || currency || ' ' || category || ' ' || status || ', approved ' || coalesce(approved_amount, '-') || ', paid ' || paid_amount \
            || iif(deleted_at IS NULL, '', ', deleted') FROM requisitions WHERE business_id = ?1 \
     UNION ALL \
-    SELECT 'milestone ' || id || ' of ' || goal_id || ' at ' || amount || iif(reached_at IS NULL, '', ', reached') FROM goal_milestones WHERE business_id = ?1 \
+    SELECT 'milestone ' || id || ' of ' || goal_id || ' at ' || amount || iif(reached_at IS NULL, '', ', reached') \
+           || iif(deleted_at IS NULL, '', ', deleted') FROM goal_milestones WHERE business_id = ?1 \
+    UNION ALL \
+    SELECT 'goal ' || id || ' ' || target_amount || ' ' || currency || iif(archived_at IS NULL, '', ', archived') \
+           || iif(deleted_at IS NULL, '', ', deleted') FROM goals WHERE business_id = ?1 \
+    UNION ALL \
+    SELECT 'quotation ' || id || ' ' || quote_number || ' of ' || party_id || ' ' || state || ' ' || issued_date || ' until ' \
+           || coalesce(valid_until, '-') || ' ' || currency || ' ' || subtotal || ' + ' || tax_total || ' = ' || total_amount \
+           || iif(deleted_at IS NULL, '', ', deleted') FROM quotations WHERE business_id = ?1 \
+    UNION ALL \
+    SELECT 'recurring ' || id || ' of ' || party_id || ' ' || direction || ' ' || currency || ' ' || status || ', ' || runs || ' so far, next on ' \
+           || next_run_on || iif(deleted_at IS NULL, '', ', deleted') FROM recurring_invoices WHERE business_id = ?1 \
+    UNION ALL \
+    SELECT 'rate ' || id || ' ' || percent FROM tax_rates WHERE business_id = ?1 AND deleted_at IS NULL \
+    UNION ALL \
+    SELECT 'place ' || id || ' ' || currency || iif(is_active, '', ', off') FROM accounts WHERE business_id = ?1 AND is_money AND deleted_at IS NULL \
     UNION ALL \
     SELECT 'party ' || id || iif(deleted_at IS NULL, '', ', deleted') FROM parties WHERE business_id = ?1 \
     UNION ALL \
@@ -152,7 +167,37 @@ fn expected(books: &Books) -> Vec<String> {
         ));
     }
     for (id, one) in &books.milestones {
-        all.push(format!("milestone {id} of {} at {}{}", one.goal, one.amount, if one.reached { ", reached" } else { "" }));
+        let (reached, gone) = (if one.reached { ", reached" } else { "" }, deleted(one.deleted.is_some()));
+        all.push(format!("milestone {id} of {} at {}{reached}{gone}", one.goal, one.amount));
+    }
+    for (id, one) in &books.goals {
+        let (archived, gone) = (if one.archived { ", archived" } else { "" }, deleted(one.deleted.is_some()));
+        all.push(format!("goal {id} {} {}{archived}{gone}", one.target, one.currency));
+    }
+    for (id, one) in &books.quotations {
+        let (number, until, sums) = (&one.number, one.until.map_or_else(|| "-".to_owned(), |until| until.to_string()), &one.sums);
+        all.push(format!(
+            "quotation {id} {number} of {} {} {} until {until} {} {} + {} = {}{}",
+            one.party,
+            one.state,
+            one.issued,
+            one.currency,
+            sums.subtotal,
+            sums.tax,
+            sums.total,
+            deleted(one.deleted),
+        ));
+    }
+    for (id, one) in &books.recurring {
+        let (direction, gone) = (direction(!one.outgoing), deleted(one.deleted));
+        all.push(format!(
+            "recurring {id} of {} {direction} {} {}, {} so far, next on {}{gone}",
+            one.party, one.currency, one.status, one.runs, one.next
+        ));
+    }
+    all.extend(books.rates.iter().map(|(id, percent)| format!("rate {id} {percent}")));
+    for (id, one) in &books.accounts {
+        all.push(format!("place {id} {}{}", one.currency, if one.active { "" } else { ", off" }));
     }
     all.extend(books.parties.iter().map(|(id, one)| format!("party {id}{}", deleted(one.deleted))));
     for ((key, year), next) in &books.series {
@@ -229,7 +274,7 @@ pub fn shown(world: &World, books: &Books, who: &Person, chance: &mut Chance) {
             assert_eq!(said, json!(Books::text(sum, currency)), "party {id}");
         }
     }
-    if let Some((id, goal)) = chance.that(books.goals.iter()) {
+    if let Some((id, goal)) = chance.that(books.goals.iter().filter(|(_, one)| one.deleted.is_none())) {
         let collected = Books::text(books.collected(*id), &goal.currency);
         assert_eq!(get(format!("goals/{id}/"))["current_amount"], json!(collected), "goal {id}");
     }

@@ -34,6 +34,7 @@ impl Scene<'_> {
             state: State::Draft,
             allocated: 0,
             issued_on: None,
+            quotation: None,
             items,
             ..invoice.clone()
         };

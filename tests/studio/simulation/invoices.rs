@@ -15,7 +15,7 @@ pub fn decimal(value: i64, decimals: u32) -> String {
     format!("{}.{:0width$}", value / unit, value % unit, width = decimals as usize)
 }
 
-fn off_json(off: Off, currency: &str) -> (Json, Json) {
+pub fn off_json(off: Off, currency: &str) -> (Json, Json) {
     match off {
         Off::Nothing => (json!("none"), json!("0")),
         Off::Percent(percent) => (json!("percent"), json!(decimal(percent, 4))),
@@ -23,7 +23,7 @@ fn off_json(off: Off, currency: &str) -> (Json, Json) {
     }
 }
 
-fn items_json(items: &[Item], books: &Books, currency: &str) -> Json {
+pub fn items_json(items: &[Item], books: &Books, currency: &str) -> Json {
     let item = |(index, item): (usize, &Item)| {
         let (kind, value) = off_json(item.off, currency);
         json!({
@@ -57,7 +57,7 @@ fn set_ids(items: &mut [Item], answer: &Json) {
 }
 
 impl Scene<'_> {
-    fn off(&mut self, currency: &str) -> Off {
+    pub fn off(&mut self, currency: &str) -> Off {
         match self.chance.below(10) {
             0 => Off::Percent(self.chance.one(&[100_000, 125_000, 1_000_000, 333_333, 50_000])),
             1 => Off::Fixed(self.amount(currency) / 20),
@@ -65,7 +65,7 @@ impl Scene<'_> {
         }
     }
 
-    fn items(&mut self, currency: &str, outgoing: bool) -> Vec<Item> {
+    pub fn items(&mut self, currency: &str, outgoing: bool) -> Vec<Item> {
         let item = |scene: &mut Self| {
             let price = match scene.chance.below(4) {
                 0 => scene.chance.between(0, 400) * 1_000_000,
@@ -152,6 +152,7 @@ impl Scene<'_> {
             state: State::Draft,
             allocated: 0,
             issued_on: None,
+            quotation: None,
             deleted: false,
             currency,
         };
@@ -196,7 +197,7 @@ impl Scene<'_> {
     }
 
     /// Why a draft cannot have this number.
-    fn refuses_number(&self, number: Option<&str>, own: Option<i64>, outgoing: bool, party: i64) -> Vec<Reason> {
+    pub fn refuses_number(&self, number: Option<&str>, own: Option<i64>, outgoing: bool, party: i64) -> Vec<Reason> {
         let same = |id: &i64, other: &Invoice| {
             Some(*id) != own
                 && !other.deleted
@@ -264,6 +265,10 @@ impl Scene<'_> {
 
     pub fn delete_invoice(&mut self) -> Option<Step> {
         let id = self.mostly(|invoice| invoice.state == State::Draft)?;
+        Some(self.delete_this_invoice(id))
+    }
+
+    pub fn delete_this_invoice(&self, id: i64) -> Step {
         let invoice = &self.books.invoices[&id];
         let mut reasons = self.keeps_number(invoice);
         if !self.who.is_manager() {
@@ -271,7 +276,7 @@ impl Scene<'_> {
         }
         let step = Step::new("DELETE", format!("invoices/{id}/"), Json::Null).unless(reasons).when(invoice.deleted, 404, "");
         let step = step.when(invoice.state != State::Draft, 409, "immutable");
-        Some(step.then(move |books, _| books.invoices.get_mut(&id).expect("it").deleted = true))
+        step.then(move |books, _| books.invoices.get_mut(&id).expect("it").deleted = true)
     }
 
     pub fn void_invoice(&mut self) -> Option<Step> {
@@ -305,7 +310,8 @@ impl Scene<'_> {
         let (due, today) = (self.due(invoice.party, self.today), self.today);
         let step = step.when(invoice.credit, 409, "invalid_transition").when(gone, 400, "");
         Some(step.then(move |books, answer| {
-            let mut copy = Invoice { number: None, date: today, due, state: State::Draft, allocated: 0, issued_on: None, ..invoice };
+            let mut copy =
+                Invoice { number: None, date: today, due, state: State::Draft, allocated: 0, issued_on: None, quotation: None, ..invoice };
             set_ids(&mut copy.items, answer);
             books.invoices.insert(answer["id"].as_i64().expect("an id"), copy);
         }))

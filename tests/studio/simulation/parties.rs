@@ -11,15 +11,17 @@ impl Scene<'_> {
     pub fn create_party(&mut self) -> Option<Step> {
         let currency = self.chance.percent(25).then(|| self.books.foreign.clone());
         let terms = self.chance.percent(40).then(|| self.chance.between(0, 40));
-        let body = json!({"name": "Somebody", "currency": currency, "payment_terms_days": terms});
+        let email = self.chance.percent(40).then(|| format!("p{}@example.com", self.chance.below(1_000_000_000)));
+        let has_email = email.is_some();
+        let body = json!({"name": "Somebody", "email": email, "currency": currency, "payment_terms_days": terms});
         // Agents make parties, which are nobody else's business here.
         if self.who.role == studio::actor::Role::Agent {
             return None;
         }
         Some(Step::post("parties/".into(), body).unless(self.keeps_books()).then(move |books, answer| {
             // Left out, it is that of the business.
-            let currency = currency.or_else(|| answer["currency"].as_str().map(str::to_owned));
-            books.parties.insert(answer["id"].as_i64().expect("an id"), Party { currency, terms, deleted: false });
+            let currency = currency.or_else(|| Some(books.currency.clone()));
+            books.parties.insert(answer["id"].as_i64().expect("an id"), Party { currency, terms, has_email, deleted: false });
         }))
     }
 
@@ -32,7 +34,9 @@ impl Scene<'_> {
         let asked = asked.filter(|one| paid(one) || !merges && matches!(one.status, "draft" | "pending")).count() > 0;
         let drafted = books.invoices.values().any(|one| one.party == id && one.state == State::Draft && !one.deleted)
             || books.transactions.values().any(|one| one.party == Some(id) && one.state == "draft");
-        if owes || asked || drafted && !merges { vec![(409, "in_use")] } else { vec![] }
+        let open = |one: &super::books::Quotation| one.party == id && !one.deleted && matches!(one.state, "draft" | "sent");
+        let offered = books.quotations.values().any(open) || books.recurring.values().any(|one| one.party == id && !one.deleted);
+        if owes || asked || (drafted || offered) && !merges { vec![(409, "in_use")] } else { vec![] }
     }
 
     pub fn delete_party(&mut self) -> Option<Step> {
@@ -40,10 +44,14 @@ impl Scene<'_> {
             self.books.parties.iter().filter(|(id, one)| !one.deleted && self.books.is_even(**id)).map(|(id, _)| *id).collect();
         let id =
             if self.chance.percent(60) { self.chance.of(&even).copied()? } else { self.chance.that(self.books.parties.keys().copied())? };
+        Some(self.delete_this_party(id))
+    }
+
+    pub fn delete_this_party(&self, id: i64) -> Step {
         let step = Step::new("DELETE", format!("parties/{id}/"), Json::Null).unless(self.keeps_party(id, false));
         let step = step.when(self.books.parties[&id].deleted, 404, "");
         let step = step.unless(OUTSIDER.into_iter().filter(|_| !self.who.is_manager()));
-        Some(step.then(move |books, _| books.parties.get_mut(&id).expect("it").deleted = true))
+        step.then(move |books, _| books.parties.get_mut(&id).expect("it").deleted = true)
     }
 
     pub fn merge_parties(&mut self) -> Option<Step> {
@@ -73,9 +81,14 @@ impl Scene<'_> {
         Some(step.then(move |books, _| {
             let gone = books.parties.get_mut(&from).expect("it");
             gone.deleted = true;
-            let terms = gone.terms;
+            let (terms, has_email) = (gone.terms, gone.has_email);
             let stays = books.parties.get_mut(&into).expect("it");
             stays.terms = stays.terms.or(terms);
+            stays.has_email |= has_email;
+            for one in books.quotations.values_mut().filter(|one| one.party == from && matches!(one.state, "draft" | "sent")) {
+                one.party = into;
+            }
+            books.recurring.values_mut().filter(|one| one.party == from).for_each(|one| one.party = into);
             for invoice in books.invoices.values_mut().filter(|one| one.party == from && one.state == State::Draft && !one.deleted) {
                 invoice.party = into;
             }
@@ -129,6 +142,9 @@ impl Scene<'_> {
             || self.books.transactions.values().any(|one| one.account == id || one.to_account == Some(id));
         let step = Step::new("DELETE", format!("accounts/{id}/"), Json::Null).when(used, 409, "in_use");
         let step = step.unless(OUTSIDER.into_iter().filter(|_| self.who.role != studio::actor::Role::Admin));
-        Some(step.then(move |books, _| drop(books.accounts.remove(&id))))
+        Some(step.then(move |books, _| {
+            let account = books.accounts.remove(&id).expect("it");
+            books.closed.insert(id, account);
+        }))
     }
 }

@@ -62,7 +62,7 @@ impl Scene<'_> {
             reasons.push((400, ""));
         }
         if let Some(goal) = asked.goal
-            && (!asked.incoming || books.goals.get(&goal).is_none_or(|goal| goal.currency != currency))
+            && (!asked.incoming || books.goals.get(&goal).is_none_or(|goal| goal.currency != currency || goal.deleted.is_some()))
         {
             reasons.push((400, ""));
         }
@@ -254,7 +254,7 @@ impl Scene<'_> {
         let amount = if self.chance.percent(2) { 0 } else { self.amount(&currency) };
         let (charge, date, keeps_excess) = (self.charge(amount), self.day(1), self.chance.percent(60));
         let client_ref = self.chance.percent(30).then(|| format!("ref-{}", self.chance.below(1_000_000)));
-        let goal = (incoming && self.chance.percent(25)).then(|| self.chance.that(self.books.goals.keys().copied())).flatten();
+        let goal = (incoming && self.chance.percent(25)).then(|| self.goal()).flatten();
         let settles = match (party, self.chance.below(10)) {
             (Some(_), 0..4) => Settles::Auto,
             (Some(party), 4..8) => {
@@ -390,7 +390,7 @@ impl Scene<'_> {
             let body = json!({"amount": Books::text(payment.amount + 1, &payment.currency)});
             return Some(Step::new("PATCH", path, body).unless(self.keeps_books()).when(true, 409, "immutable"));
         }
-        let goal = self.chance.that(self.books.goals.keys().copied())?;
+        let goal = self.goal()?;
         let step = Step::new("PATCH", path, json!({"notes": "for the roof", "goal": goal})).unless(self.keeps_books());
         let fits = payment.incoming && !payment.refund && self.books.goals[&goal].currency == payment.currency;
         let changes = payment.goal != Some(goal);

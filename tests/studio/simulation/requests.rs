@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use studio::actor::Role;
 
 use super::{
-    books::{Books, Goal, Milestone, Reason, Requisition},
+    books::{Books, Reason, Requisition},
     payments::{Asked, Settles},
     step::{OUTSIDER, Scene, Step},
 };
@@ -83,10 +83,11 @@ impl Scene<'_> {
             "add_item" => {
                 let amount = self.amount(&currency);
                 let body = json!({"particular": "cement", "unit_cost": Books::text(amount, &currency)});
-                return Some(Step::post(path, body).unless(reasons).then(move |books, _| {
+                return Some(Step::post(path, body).unless(reasons).then(move |books, answer| {
                     let requisition = books.requisitions.get_mut(&id).expect("it");
-                    requisition.items.push(amount);
-                    requisition.amount = requisition.items.iter().sum();
+                    let item = answer["items"].as_array().and_then(|items| items.last()?["id"].as_i64()).expect("an item");
+                    requisition.items.push((item, amount));
+                    requisition.amount = requisition.items.iter().map(|(_, amount)| amount).sum();
                 }));
             }
             "change" => {
@@ -109,6 +110,28 @@ impl Scene<'_> {
         let to = if action == "cancel" { "cancelled" } else { "pending" };
         Some(Step::post(path, Json::Null).unless(reasons).then(move |books, _| {
             books.requisitions.get_mut(&id).expect("it").status = to;
+        }))
+    }
+
+    /// Takes an item off; with the last one, the amount stays.
+    pub fn remove_requisition_item(&mut self) -> Option<Step> {
+        let me = self.who.id;
+        let id = self.requisition(|one| !one.items.is_empty() && one.by == me && matches!(one.status, "draft" | "pending"))?;
+        let requisition = self.books.requisitions[&id].clone();
+        let (item, _) = if self.chance.percent(90) { self.chance.of(&requisition.items).copied()? } else { (1, 0) };
+        let mut reasons = self.sees(&requisition);
+        if requisition.by != me {
+            reasons.push((403, ""));
+        }
+        let step = Step::new("DELETE", format!("requisitions/{id}/items/{item}/"), Json::Null).unless(reasons);
+        let step = step.when(!matches!(requisition.status, "draft" | "pending"), 409, "immutable");
+        let is_there = requisition.items.iter().any(|(one, _)| *one == item);
+        Some(step.when(!is_there, 404, "").then(move |books, _| {
+            let requisition = books.requisitions.get_mut(&id).expect("it");
+            requisition.items.retain(|(one, _)| *one != item);
+            if !requisition.items.is_empty() {
+                requisition.amount = requisition.items.iter().map(|(_, amount)| amount).sum();
+            }
         }))
     }
 
@@ -203,6 +226,10 @@ impl Scene<'_> {
 
     pub fn delete_requisition(&mut self) -> Option<Step> {
         let id = self.requisition(|one| one.status != "approved")?;
+        Some(self.delete_this_requisition(id))
+    }
+
+    pub fn delete_this_requisition(&self, id: i64) -> Step {
         let requisition = &self.books.requisitions[&id];
         let mut reasons = self.sees(requisition);
         if !self.who.is_manager() {
@@ -210,77 +237,6 @@ impl Scene<'_> {
         }
         let step = Step::new("DELETE", format!("requisitions/{id}/"), Json::Null).unless(reasons);
         let step = step.when(requisition.status == "approved", 409, "immutable");
-        Some(step.then(move |books, _| books.requisitions.get_mut(&id).expect("it").deleted = true))
-    }
-
-    // -------------------------------------------------------------------------------------------- goals
-
-    pub fn create_goal(&mut self) -> Option<Step> {
-        let currency = if self.chance.percent(80) { self.books.currency.clone() } else { self.books.foreign.clone() };
-        let target = self.amount(&currency) * 3;
-        let due = self.today.checked_add(jiff::Span::new().days(60)).expect("a day");
-        let body =
-            json!({"title": "A roof", "target_amount": Books::text(target, &currency), "currency": currency, "due_date": due.to_string()});
-        Some(Step::post("goals/".into(), body).unless(self.keeps_books()).then(move |books, answer| {
-            books.goals.insert(answer["id"].as_i64().expect("an id"), Goal { currency, target });
-        }))
-    }
-
-    pub fn create_milestone(&mut self) -> Option<Step> {
-        let goal = self.chance.that(self.books.goals.keys().copied())?;
-        let Goal { currency, target } = &self.books.goals[&goal];
-        let amount = if self.chance.percent(8) { target + 1 } else { self.chance.between(1, *target) };
-        let there = self.books.milestones.values().any(|one| one.goal == goal && one.amount == amount);
-        let body = json!({"goal": goal, "amount": Books::text(amount, currency), "label": "on the way"});
-        let step = Step::post("goal-milestones/".into(), body).unless(self.keeps_books()).when(there || amount > *target, 400, "");
-        Some(step.then(move |books, answer| {
-            books.milestones.insert(answer["id"].as_i64().expect("an id"), Milestone { goal, amount, reached: false });
-            books.moved(Some(goal), false);
-        }))
-    }
-
-    /// Receives money for a goal.
-    pub fn pay_goal(&mut self) -> Option<Step> {
-        let goal = self.chance.that(self.books.goals.keys().copied())?;
-        let currency = self.books.goals[&goal].currency.clone();
-        let (amount, account) = (self.amount(&currency), self.some_account(&currency)?);
-        let party = if self.chance.percent(40) { self.some_party() } else { None };
-        let (party, reasons) = party.map_or((None, vec![]), |(id, why)| (Some(id), why));
-        let body = json!({"amount": Books::text(amount, &currency), "account": account, "party": party});
-        let step = Step::post(format!("goals/{goal}/add_payment/"), body).unless(self.keeps_books()).unless(reasons);
-        let asked = Asked {
-            incoming: true,
-            party,
-            category: if party.is_some() { None } else { Some("miscellaneous") },
-            account: Some(account),
-            of: Some(currency),
-            amount,
-            charge: 0,
-            date: self.today,
-            settles: Settles::Nothing,
-            keeps_excess: false,
-            requisition: None,
-            goal: Some(goal),
-            client_ref: None,
-        };
-        Some(self.pays(step, asked))
-    }
-
-    /// Has income serve a goal.
-    pub fn link_transaction(&mut self) -> Option<Step> {
-        let goal = self.chance.that(self.books.goals.keys().copied())?;
-        let id = self.chance.that(self.books.transactions.keys().copied())?;
-        let transaction = &self.books.transactions[&id];
-        let fits = transaction.kind == super::books::Kind::Income && transaction.currency == self.books.goals[&goal].currency;
-        let changes = transaction.goal != Some(goal);
-        let step = Step::post(format!("goals/{goal}/link_transaction/"), json!({"transaction_id": id})).unless(self.keeps_books());
-        let inactive = transaction.state == "draft" && !self.books.accounts[&transaction.account].active;
-        let step = step.when(transaction.goal.is_some() && changes, 409, "already_linked").when(changes && !fits, 400, "");
-        Some(step.when(inactive, 400, "").then(move |books, _| {
-            let transaction = books.transactions.get_mut(&id).expect("it");
-            transaction.goal = Some(goal);
-            let posted = transaction.state == "posted";
-            books.moved(Some(goal).filter(|_| posted), false);
-        }))
+        step.then(move |books, _| books.requisitions.get_mut(&id).expect("it").deleted = true)
     }
 }

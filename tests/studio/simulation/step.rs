@@ -1,7 +1,7 @@
 //! A step of a story: what somebody asks for, whether it should be done, and what is so afterwards.
 
-use jiff::civil::Date;
-use serde_json::Value as Json;
+use jiff::{Timestamp, civil::Date};
+use serde_json::{Value as Json, json};
 
 use super::{
     books::{Books, Reason},
@@ -16,6 +16,7 @@ pub struct Scene<'a> {
     pub who: &'a Person,
     /// The day where the business is.
     pub today: Date,
+    pub now: Timestamp,
     /// What there is in the other business, and not in this one: ids of invoices, parties, accounts, payments.
     pub elsewhere: [Option<i64>; 4],
 }
@@ -76,6 +77,34 @@ impl Scene<'_> {
         }
         let days = self.chance.between(-12, furthest);
         self.today.checked_add(jiff::Span::new().days(days)).expect("a day")
+    }
+
+    /// One call for many rows: each step is one of them, and stands or falls alone unless it is all or nothing. The rows must not hang
+    /// on each other. `may`: this person may do so to any.
+    pub fn many(&mut self, path: &str, rows: Vec<(Json, Step)>, may: bool) -> Option<Step> {
+        if rows.is_empty() {
+            return None;
+        }
+        let atomic = self.chance.percent(40);
+        let member = if path.ends_with("create") { "items" } else { "ids" };
+        let body = json!({member: rows.iter().map(|(row, _)| row.clone()).collect::<Vec<_>>()});
+        let step = Step::post(format!("{path}/?atomic={atomic}"), body).when(!may, 403, "");
+        let refused = rows.iter().any(|(_, row)| !row.reasons.is_empty());
+        Some(step.when(may && atomic && refused, 400, "").then(move |books, answer| {
+            let results = answer["results"].as_array().expect("what became of each");
+            assert_eq!(results.len(), rows.len(), "{answer}");
+            for ((_, row), result) in rows.into_iter().zip(results) {
+                if row.reasons.is_empty() {
+                    assert_eq!(result["ok"], json!(true), "{:?}: {result}", row.call);
+                    (row.done)(books, result);
+                } else {
+                    let said = |(status, code): &Reason| {
+                        result["status"] == json!(status) && (code.is_empty() || result["errors"]["code"] == json!(code))
+                    };
+                    assert!(row.reasons.iter().any(said), "{:?} should be refused for {:?}: {result}", row.call, row.reasons);
+                }
+            }
+        }))
     }
 
     /// A live party.

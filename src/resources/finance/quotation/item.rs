@@ -161,6 +161,9 @@ impl QuotationItem {
 
 /// The quotation, as long as it may be changed.
 fn open(tx: &Writer<'_>, quotation: Ref<Quotation>) -> Result<Quotation> {
+    if !tx.exists("SELECT 1 FROM quotations WHERE id = ?1 AND deleted_at IS NULL", &[quotation.0.into()])? {
+        return Err(Error::not_found());
+    }
     let quotation = verbs::load::<Quotation>(tx, quotation.0)?;
     match quotation.state {
         QuotationState::Draft | QuotationState::Sent => Ok(quotation),

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     actor::Capability::Finance,
     db::Writer,
-    engine::{About, Access, Action, Change, Computed, Expand, LR, LRCU, LRCUD, Resource, all, own},
+    engine::{About, Access, Action, Change, Computed, Expand, LR, LRCU, LRCUD, Options, Resource, all, own, verbs},
     error::{Error, Result},
     kit::{Currency, Date, DateTime, Decimal, Lines, Money, Ref},
 };
@@ -184,16 +184,17 @@ impl Resource for Quotation {
     }
 
     fn after(&self, id: i64, _before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
-        if self.quote_number.is_some() {
-            return Ok(());
+        if self.quote_number.is_none() {
+            self.number(id, tx)?;
         }
-        let business = tx.actor().business_id().ok_or_else(Error::forbidden)?;
-        let date = self.issued_date.unwrap_or(Date(tx.actor().today()));
-        let number = ledger::next_number(tx, "quotation", date, |reader, number| {
-            let sql = "SELECT 1 FROM quotations WHERE business_id = ?1 AND quote_number = ?2 AND deleted_at IS NULL";
-            reader.exists(sql, &[business.into(), number.into()])
-        })?;
-        tx.complete("quotations", id, vec![("quote_number", number.into())])
+        if self.status == Some(QuotationStatus::Accepted) && self.state != QuotationState::Accepted {
+            let accepted = Map::from_iter([("status".to_owned(), Json::from("accepted"))]);
+            tx.step(|tx| {
+                tx.act("accept");
+                verbs::change::<Self>(tx, id, accepted, Options::default())
+            })?;
+        }
+        Ok(())
     }
 
     fn deleting(&self, id: i64, tx: &mut Writer<'_>) -> Result<()> {
@@ -208,6 +209,17 @@ impl Resource for Quotation {
 }
 
 impl Quotation {
+    /// Gives it the next number.
+    fn number(&self, id: i64, tx: &mut Writer<'_>) -> Result<()> {
+        let business = tx.actor().business_id().ok_or_else(Error::forbidden)?;
+        let date = self.issued_date.unwrap_or(Date(tx.actor().today()));
+        let number = ledger::next_number(tx, "quotation", date, |reader, number| {
+            let sql = "SELECT 1 FROM quotations WHERE business_id = ?1 AND quote_number = ?2 AND deleted_at IS NULL";
+            reader.exists(sql, &[business.into(), number.into()])
+        })?;
+        tx.complete("quotations", id, vec![("quote_number", number.into())])
+    }
+
     pub fn currency_code(&self) -> &str {
         self.currency.as_ref().map_or("USD", |currency| &currency.0)
     }
@@ -270,6 +282,10 @@ impl Quotation {
                 return Err(Error::conflict("expired", "The quotation has expired; change valid_until first."));
             }
             _ => {}
+        }
+        // What is accepted is not changed any more, so its items come first (`after`).
+        if to == QuotationState::Accepted && before.is_none_or(|before| before.items.0 != self.items.0) {
+            return Ok(());
         }
         self.state = to;
         self.sent_at = if to == QuotationState::Draft { None } else { self.sent_at.or((to == QuotationState::Sent).then_some(now)) };
