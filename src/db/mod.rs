@@ -114,6 +114,8 @@ struct Shared {
     clock: Clock,
     /// The last thing that was to be stored was not: the disk is full or failing.
     failing: AtomicBool,
+    /// The search index does not wait for a quiet moment, until it has caught up.
+    index_now: AtomicBool,
     faults: Faults,
 }
 
@@ -235,7 +237,13 @@ impl Db {
         let mut connection = sqlite::open_writer(&path, settings.cache_mib)?;
         migrate::run(&mut connection, folder, &clock)?;
         let catalog = Catalog { searched: search::register(&connection, &settings.search)?, ..Catalog::of(&Reader::new(&connection))? };
-        let shared = Arc::new(Shared { catalog, clock, failing: AtomicBool::new(false), faults: Faults::default() });
+        let shared = Arc::new(Shared {
+            catalog,
+            clock,
+            failing: AtomicBool::new(false),
+            index_now: AtomicBool::new(false),
+            faults: Faults::default(),
+        });
         let scanners = sqlite::scan_pool(&path, settings)?;
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         Ok(Self(Arc::new(Inner {
@@ -369,6 +377,14 @@ impl Db {
     #[doc(hidden)]
     pub fn fail(&self, fault: Option<Fault>) {
         self.0.shared.faults.set(fault);
+    }
+
+    /// Has the search index catch up without waiting for a quiet moment: for tests of what it finds then.
+    #[doc(hidden)]
+    pub fn index_now(&self) {
+        self.0.shared.index_now.store(true, Ordering::Relaxed);
+        // Wakes the writer.
+        drop(self.write_blocking(Arc::new(Actor::system(self.clock().now())), |_| Ok(())));
     }
 
     /// Is that fault still to come, or there for good?

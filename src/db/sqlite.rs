@@ -273,6 +273,7 @@ impl Loop {
         loop {
             let wait = match (indexer.is_pressed(), indexer.has_work()) {
                 (true, _) => turn.saturating_duration_since(Instant::now()),
+                (_, true) if self.shared.index_now.load(Relaxed) => Duration::ZERO,
                 (_, true) => INDEX_WAIT.max(turn.saturating_duration_since(Instant::now())),
                 _ => REST,
             };
@@ -284,6 +285,9 @@ impl Loop {
             }
             if indexer.is_pressed() && turn <= Instant::now() {
                 turn = self.index(&mut indexer);
+            }
+            if !indexer.has_work() {
+                self.shared.index_now.store(false, Relaxed);
             }
             // Tables grow; plans made for small ones must not outlive that.
             if optimized.elapsed() > OPTIMIZE {

@@ -52,6 +52,7 @@ fn one(server: &Server, sql: &str) -> i64 {
 /// Waits until everything is indexed.
 fn settle(server: &Server) {
     let end = Instant::now() + Duration::from_secs(60);
+    server.app.db.index_now();
     while one(server, "SELECT (SELECT count(*) FROM search_pending) + (SELECT count(*) FROM search_tables WHERE complete = 0)") > 0 {
         assert!(Instant::now() < end, "the index is not done");
         std::thread::yield_now();
@@ -214,9 +215,9 @@ fn a_search_finds_what_looking_at_every_row_finds() {
         });
     }
     let rows = stored(&server);
-    let mut searches: Vec<String> = (0..60).map(|_| random.text(3)).collect();
+    let mut searches: Vec<String> = (0..24).map(|_| random.text(3)).collect();
     // Parts of what is there, as it is written and otherwise.
-    for _ in 0..40 {
+    for _ in 0..20 {
         let (_, texts) = &rows[random.below(rows.len())];
         let letters: Vec<char> = texts[random.below(2)].chars().collect();
         let at = random.below(letters.len().max(1));
@@ -250,7 +251,7 @@ fn a_search_finds_what_looking_at_every_row_finds() {
             lower.iter().filter(|(_, texts)| holds(texts)).map(|(id, _)| *id).collect()
         })
         .collect();
-    assert!(wanted.iter().filter(|ids| !ids.is_empty() && ids.len() < 500).count() > 20, "the searches say something");
+    assert!(wanted.iter().filter(|ids| !ids.is_empty() && ids.len() < 500).count() > 10, "the searches say something");
     assert!(wanted.iter().any(|ids| (500..1000).contains(&ids.len())), "something is common");
     let check = |client: &Client, when: &str| {
         for (search, wanted) in searches.iter().zip(&wanted) {
