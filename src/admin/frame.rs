@@ -154,6 +154,8 @@ impl Visit<'_> {
             frame["menu"] = if inside { menu(actor, &self.path) } else { json!([]) };
             frame["inside"] = inside.into();
             frame["user"] = name.unwrap_or("You").into();
+            // What a password is for, as password managers know it.
+            frame["login"] = [&me["username"], &me["email"], &me["phone"]].into_iter().find(|name| name.is_string()).cloned().into();
             frame["role"] = heading_of(actor.role.name()).into();
             frame["business"] = current.map_or(Json::Null, |business| business["name"].clone());
             frame["businesses"] = people.into();

@@ -43,7 +43,7 @@ impl Browser {
         self.post("/admin/login/", &[("username", name), ("password", password)])
     }
 
-    fn send(&self, method: &str, path: &str, body: Option<(&str, Vec<u8>)>, with_origin: bool) -> Answer {
+    pub fn send(&self, method: &str, path: &str, body: Option<(&str, Vec<u8>)>, with_origin: bool) -> Answer {
         let cookies: Vec<String> = self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut client = self.client.with("cookie", &cookies.join("; ")).with("accept", "text/html");
         if with_origin && method == "POST" {
@@ -79,8 +79,20 @@ impl Browser {
         self.send("POST", path, Some(("application/x-www-form-urlencoded", encoded(&all))), true)
     }
 
+    /// A form as a page of another site would send it.
+    pub fn foreign(&self, path: &str, form: &str) -> Answer {
+        let cookie = format!("studio_admin={}", self.cookie("studio_admin"));
+        let client = self.client.with("cookie", &cookie).with("origin", "https://evil.example");
+        client.send("POST", path, Some(("application/x-www-form-urlencoded", form.as_bytes().to_vec())))
+    }
+
+    /// A cookie that it keeps.
+    pub fn cookie(&self, name: &str) -> String {
+        self.cookies.borrow().get(name).cloned().unwrap_or_default()
+    }
+
     /// The token of a form of this session.
-    fn token(&self) -> String {
+    pub fn token(&self) -> String {
         if !self.cookies.borrow().contains_key("studio_admin") {
             return String::new();
         }
@@ -99,11 +111,11 @@ fn between(text: &str, before: &str, after: &str) -> Option<String> {
 }
 
 /// The tags of a page, each as it is written.
-fn tags(page: &str) -> Vec<&str> {
+pub fn tags(page: &str) -> Vec<&str> {
     page.split('<').skip(1).filter_map(|tag| tag.split_once('>')).map(|(tag, _)| tag).collect()
 }
 
-fn attribute(tag: &str, name: &str) -> Option<String> {
+pub fn attribute(tag: &str, name: &str) -> Option<String> {
     between(tag, &format!(" {name}=\""), "\"")
 }
 

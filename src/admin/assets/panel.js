@@ -30,6 +30,10 @@
     });
   });
 
+  // Where one is in the menu is in sight.
+  const side = document.querySelector(".side"), current = side && side.querySelector("[aria-current]");
+  if (current) side.scrollTop = current.offsetTop - side.offsetTop - side.clientHeight / 2;
+
   // What is wrong is where the reader is.
   const alert = document.querySelector("[data-focus]");
   if (alert) alert.focus();
