@@ -7,7 +7,7 @@ use super::{
     call::{Ask, Refusal, query_of},
     filters,
     frame::{title_of, url_of, words_of},
-    input,
+    input, merge,
     session::Visit,
     widgets::{Filling, Pickers, start_of},
 };
@@ -48,6 +48,9 @@ pub(super) fn offered(visit: &Visit<'_>, d: &'static Descriptor, deleted: bool) 
         let set =
             |field: &&Field| json!({"value": format!("set:{}", field.name), "label": format!("Set {}", heading(field).to_lowercase())});
         all.extend(settable(visit, d)?.iter().map(set));
+    }
+    if merge::is_offered(visit, d) {
+        all.push(json!({"value": merge::NAME, "label": "Merge into one"}));
     }
     if d.about.soft_delete && d.reach(actor, DELETE) != Reach::Nothing {
         all.push(json!({"value": "delete", "label": "Delete"}));
@@ -92,6 +95,9 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Re
     }
     if ids.len() > MOST {
         return Ok(visit.see_saying(&back, format!("That is too much for once: at most {MOST} records.")));
+    }
+    if what == merge::NAME {
+        return merge::page(visit, d, &ids, &back).await;
     }
     let field = match what.strip_prefix("set:") {
         Some(name) => Some(settable(visit, d)?.into_iter().find(|field| field.name == name).ok_or_else(Error::not_found)?),

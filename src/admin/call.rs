@@ -1,5 +1,7 @@
 //! Calling the API from inside: the same operations that clients call, for the same person, without a network between.
 
+use std::time::Duration;
+
 use poem::{
     Body, Request, Response,
     http::{HeaderMap, Method, Request as Parts, header},
@@ -9,6 +11,10 @@ use serde_json::Value as Json;
 
 use super::{Panel, session::Visit};
 use crate::{auth::gate::Inside, engine::upload::BodyLimit, error::Error};
+
+/// So often a second click looks whether the first is done, and waits so long each time.
+const TRIES: usize = 100;
+const WAIT: Duration = Duration::from_millis(100);
 
 /// What the API answered.
 pub(super) struct Answer {
@@ -60,11 +66,13 @@ pub(super) struct Ask<'a> {
     pub query: Vec<(&'a str, &'a str)>,
     pub body: Option<&'a Json>,
     pub if_match: Option<&'a str>,
+    /// What makes the same request twice one.
+    pub idempotency: Option<&'a str>,
 }
 
 impl<'a> Ask<'a> {
     pub fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, query: vec![], body: None, if_match: None }
+        Self { method: Method::GET, path, query: vec![], body: None, if_match: None, idempotency: None }
     }
     pub fn post(path: &'a str, body: &'a Json) -> Self {
         Self { method: Method::POST, body: Some(body), ..Self::get(path) }
@@ -128,6 +136,9 @@ impl Visit<'_> {
         if let Some(tag) = ask.if_match {
             parts = parts.header("if-match", tag);
         }
+        if let Some(key) = ask.idempotency {
+            parts = parts.header("idempotency-key", key);
+        }
         let (parts, ()) = parts.body(()).map_err(Error::internal)?.into_parts();
         let parts = (parts, LocalAddr::default(), RemoteAddr::default(), poem::http::uri::Scheme::HTTP);
         let mut request = Request::from_parts(parts.into(), body);
@@ -156,6 +167,19 @@ impl Visit<'_> {
             Err(_) => Json::String(String::from_utf8_lossy(&bytes).into_owned()),
         };
         Ok(Answer { status: parts.status.as_u16(), body, headers: parts.headers })
+    }
+
+    /// Asks for something to be made, once for each form, however often its button is clicked: the second click waits for the first.
+    pub async fn ask_once(&self, ask: Ask<'_>) -> Result<Answer, Refusal> {
+        let key = self.given("idempotency_key").filter(|key| !key.is_empty());
+        for _ in 0..TRIES {
+            let answer = self.ask(Ask { idempotency: key, ..ask.clone() }).await?;
+            if answer.body["code"] != "idempotency_key_in_flight" {
+                return Ok(answer);
+            }
+            tokio::time::sleep(WAIT).await;
+        }
+        Err(Error::Unavailable(1).into())
     }
 
     /// Reads something that is there, and may be read.

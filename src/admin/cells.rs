@@ -1,13 +1,13 @@
 //! Values as they are shown: in lists, on the page of a record, in its history.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value as Json, json};
 
 use super::{call::Refusal, frame::url_of, session::Visit};
 use crate::{
     engine::{
-        Descriptor, LIST, MINIMAL, Output, READ, Reach, descriptor,
+        Descriptor, IdOf, LIST, MINIMAL, Output, READ, Reach, descriptor,
         field::{Field, Kind},
         store,
         table::columns::{heading, heading_of},
@@ -21,17 +21,24 @@ pub(super) struct Column {
     pub title: String,
     pub help: String,
     kind: Kind,
+    /// The member that says of what kind the record is whose id this is.
+    word: Option<&'static str>,
 }
 
 /// Whatever a resource's records show, in their order: fields, what is worked out, and who made it when.
 pub(super) fn columns(d: &'static Descriptor, visit: &Visit<'_>) -> Result<Vec<Column>, Refusal> {
     let actor = visit.actor()?;
-    let field = |field: &Field| Column {
-        name: field.name,
-        title: heading(field),
-        help: field.schema.description.unwrap_or_default().to_owned(),
-        kind: field.kind.clone(),
+    let column = |name: &'static str, title: String, help: &str, kind: Kind| {
+        let (kind, word) = match d.id_of(name) {
+            Some(IdOf::Table(table)) => (Kind::Reference(table), None),
+            Some(IdOf::Word(word)) => (kind, Some(word)),
+            None => (kind, None),
+        };
+        // Of an id people see what it is the id of.
+        let title = if d.id_of(name).is_some() { title.strip_suffix(" ID").map_or(title.clone(), str::to_owned) } else { title };
+        Column { name, title, help: help.to_owned(), kind, word }
     };
+    let field = |field: &Field| column(field.name, heading(field), field.schema.description.unwrap_or_default(), field.kind.clone());
     let mut all: Vec<Column> = d.visible().filter(|field| d.is_open(field.name, actor)).map(field).collect();
     for computed in d.about.computed.iter().filter(|computed| d.is_open(computed.name, actor)) {
         let kind = match computed.output {
@@ -45,7 +52,7 @@ pub(super) fn columns(d: &'static Descriptor, visit: &Visit<'_>) -> Result<Vec<C
             Output::Money => Kind::Money,
             Output::Json(_) => Kind::Json,
         };
-        all.push(Column { name: computed.name, title: heading_of(computed.name), help: computed.doc.to_owned(), kind });
+        all.push(column(computed.name, heading_of(computed.name), computed.doc, kind));
     }
     for (name, ..) in d.mixin() {
         let kind = match name {
@@ -54,7 +61,7 @@ pub(super) fn columns(d: &'static Descriptor, visit: &Visit<'_>) -> Result<Vec<C
             "created_by" | "updated_by" => Kind::Reference("users"),
             _ => continue,
         };
-        all.push(Column { name, title: heading_of(name), help: String::new(), kind });
+        all.push(column(name, heading_of(name), "", kind));
     }
     Ok(all)
 }
@@ -64,14 +71,29 @@ impl Column {
         matches!(self.kind, Kind::Integer | Kind::Number | Kind::Money | Kind::Decimal(_))
     }
 
+    /// Says no more than another column does: what a reference is called.
+    pub fn repeats(&self, all: &[Self]) -> bool {
+        let of = self.name.strip_suffix("_name");
+        of.is_some_and(|name| all.iter().any(|column| column.target().is_some() && column.name.trim_end_matches("_id") == name))
+    }
+
     /// Takes a place of its own on a record's page.
     pub fn is_wide(&self) -> bool {
         matches!(self.kind, Kind::Lines(..) | Kind::Json)
     }
 
-    /// The table that it refers to.
+    /// The table that it refers to, in whatever record.
     pub fn target(&self) -> Option<&'static str> {
         if let Kind::Reference(table) = self.kind { Some(table) } else { None }
+    }
+
+    /// The table that it refers to in this record.
+    fn target_in(&self, record: &Json) -> Option<&'static str> {
+        let named = || {
+            let word = record[self.word?].as_str()?;
+            descriptor::all().iter().find(|d| d.word() == word).map(|d| d.about.table)
+        };
+        self.target().or_else(named)
     }
 
     /// The id that a record refers to by it.
@@ -79,11 +101,20 @@ impl Column {
         let beside = record[format!("{}_id", self.name).as_str()].as_i64();
         beside.or_else(|| record[self.name].as_i64()).or_else(|| record[self.name]["id"].as_i64())
     }
+
+    /// What a record refers to by it.
+    fn refers(&self, record: &Json) -> Option<(&'static str, i64)> {
+        Some((self.target_in(record)?, self.id_in(record)?))
+    }
 }
 
 /// What the targets of references are called, by table and id: asked once for all that is shown.
 #[derive(Default)]
-pub(super) struct Names(HashMap<&'static str, HashMap<i64, String>>);
+pub(super) struct Names {
+    labels: HashMap<&'static str, HashMap<i64, String>>,
+    /// Of the tables of which the visitor reads some rows only: which.
+    open: HashMap<&'static str, HashSet<i64>>,
+}
 
 /// What rows of a table are called that the visitor has named: as far as they may know of them.
 pub(super) fn open_labels(visit: &Visit<'_>, table: &str, ids: &[i64]) -> Result<HashMap<i64, String>, Refusal> {
@@ -106,8 +137,8 @@ impl Names {
     pub fn of(visit: &Visit<'_>, columns: &[Column], records: &[Json]) -> Result<Self, Refusal> {
         let mut wanted: HashMap<&'static str, Vec<i64>> = HashMap::new();
         for column in columns {
-            if let Some(table) = column.target() {
-                wanted.entry(table).or_default().extend(records.iter().filter_map(|record| column.id_in(record)));
+            for (table, id) in records.iter().filter_map(|record| column.refers(record)) {
+                wanted.entry(table).or_default().push(id);
             }
             if let Kind::Lines(_, fields) = &column.kind {
                 for field in fields {
@@ -121,29 +152,44 @@ impl Names {
         for (table, mut ids) in wanted {
             ids.sort_unstable();
             ids.dedup();
-            names.0.insert(table, labels(visit, table, &ids)?);
+            let (d, actor) = (descriptor::by_table(table), visit.actor()?);
+            if let Some(d) = d.filter(|d| d.reach(actor, READ) == Reach::Own) {
+                let read = visit.panel.app.db.read(|reader| store::labels_within(reader, d, actor, &ids, Reach::Own))?;
+                names.open.insert(table, read.into_iter().map(|(id, _)| id).collect());
+            }
+            names.labels.insert(table, labels(visit, table, &ids)?);
         }
         Ok(names)
     }
 
     pub fn get(&self, table: &str, id: i64) -> String {
-        self.0.get(table).and_then(|names| names.get(&id)).cloned().unwrap_or_else(|| format!("#{id}"))
+        let label = self.labels.get(table).and_then(|names| names.get(&id)).filter(|label| !label.is_empty());
+        label.cloned().unwrap_or_else(|| format!("#{id}"))
+    }
+
+    /// A reference as a cell, with where it leads.
+    fn cell(&self, visit: &Visit<'_>, table: &str, id: i64) -> Json {
+        let is_open = self.open.get(table).is_none_or(|ids| ids.contains(&id));
+        json!({"kind": "reference", "text": self.get(table, id), "href": link(visit, table, id).filter(|_| is_open)})
     }
 }
 
 /// A cell: what the `cell` macro of the templates shows.
 pub(super) fn cell(visit: &Visit<'_>, column: &Column, record: &Json, names: &Names) -> Json {
     let value = &record[column.name];
+    let refers = column.refers(record);
     let mut cell = match (&column.kind, value) {
-        (Kind::Reference(table), _) => match column.id_in(record) {
-            Some(id) => json!({"kind": "reference", "text": names.get(table, id), "href": link(visit, table, id)}),
-            None => json!({"kind": "none"}),
-        },
+        (Kind::Reference(_), _) => json!({"kind": "none"}),
+        // A number that means nothing here.
+        _ if column.word.is_some() => json!({"kind": "none"}),
         (Kind::Lines(_, fields), Json::Array(rows)) => lines(visit, fields, rows, names),
         (Kind::Money, Json::String(text)) => json!({"kind": "money", "text": grouped(text), "unit": record["currency"]}),
         (kind, value) => plain(visit, kind, value),
     };
-    cell["number"] = column.is_number().into();
+    if let Some((table, id)) = refers {
+        cell = names.cell(visit, table, id);
+    }
+    cell["number"] = (column.is_number() && column.word.is_none()).into();
     cell
 }
 
@@ -163,6 +209,7 @@ pub(super) fn plain(visit: &Visit<'_>, kind: &Kind, value: &Json) -> Json {
         (Kind::Text, Json::String(text)) => json!({"kind": "text", "text": text}),
         (_, Json::Array(items)) if items.is_empty() => json!({"kind": "none"}),
         (_, Json::Object(members)) if members.is_empty() => json!({"kind": "none"}),
+        (_, Json::Array(items)) if items.iter().all(Json::is_object) => objects(visit, items),
         (_, Json::Array(_) | Json::Object(_)) => {
             json!({"kind": "json", "text": serde_json::to_string_pretty(value).unwrap_or_default()})
         }
@@ -171,11 +218,44 @@ pub(super) fn plain(visit: &Visit<'_>, kind: &Kind, value: &Json) -> Json {
     }
 }
 
+/// A list of objects as a table. Ids are left out: what they are the ids of stands beside them.
+fn objects(visit: &Visit<'_>, items: &[Json]) -> Json {
+    let mut names: Vec<&String> = vec![];
+    for name in items.iter().filter_map(Json::as_object).flat_map(|members| members.keys()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let known = names.clone();
+    let is_named = |name: &String| {
+        let of = name.trim_end_matches("_id");
+        ["name", "number", "label"].iter().any(|what| known.iter().any(|known| **known == format!("{of}_{what}")))
+    };
+    names.retain(|name| *name != "id" && *name != "uuid" && !is_named(name) && items.iter().any(|item| !is_nothing(&item[name.as_str()])));
+    let cell = |name: &String, item: &Json| {
+        let value = &item[name.as_str()];
+        let kind = match value {
+            Json::Bool(_) => Kind::Bool,
+            Json::String(text) if Date::parse(text).is_some() => Kind::Date,
+            Json::String(text) if text.len() >= 20 && DateTime::parse(text, &jiff::tz::TimeZone::UTC).is_some() => Kind::DateTime,
+            Json::String(text) if text.contains('.') && text.parse::<f64>().is_ok() => Kind::Money,
+            _ => Kind::Text,
+        };
+        let mut cell = plain(visit, &kind, value);
+        cell["number"] = (value.is_number() || kind == Kind::Money).into();
+        cell
+    };
+    let heads: Vec<String> = names.iter().map(|name| heading_of(name.strip_suffix("_name").unwrap_or(name))).collect();
+    let rows: Vec<Vec<Json>> = items.iter().map(|item| names.iter().map(|name| cell(name, item)).collect()).collect();
+    let words = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
+    json!({"kind": "lines", "text": words, "columns": heads, "rows": rows})
+}
+
 fn lines(visit: &Visit<'_>, fields: &[Field], rows: &[Json], names: &Names) -> Json {
     let shown: Vec<&Field> =
         fields.iter().filter(|field| field.name != "id" && rows.iter().any(|row| !is_nothing(&row[field.name]))).collect();
     let cell = |field: &Field, row: &Json| match (&field.kind, row[field.name].as_i64()) {
-        (Kind::Reference(table), Some(id)) => json!({"kind": "reference", "text": names.get(table, id), "href": link(visit, table, id)}),
+        (Kind::Reference(table), Some(id)) => names.cell(visit, table, id),
         (Kind::Money, _) if row[field.name].is_string() => {
             json!({"kind": "money", "text": grouped(row[field.name].as_str().unwrap_or_default()), "number": true})
         }
@@ -203,7 +283,7 @@ pub(super) fn link(visit: &Visit<'_>, table: &str, id: i64) -> Option<String> {
 }
 
 /// `1,234,567.80` of an amount.
-fn grouped(amount: &str) -> String {
+pub(super) fn grouped(amount: &str) -> String {
     let (whole, rest) = amount.split_at(amount.find('.').unwrap_or(amount.len()));
     let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
     let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     call::{Refusal, query_of},
+    counts,
     session::Visit,
     widgets::{Filling, Pickers},
 };
@@ -16,7 +17,7 @@ use crate::engine::{
 };
 
 /// Parameters of a list that are no filters.
-const OTHERS: [&str; 7] = ["search", "ordering", "page", "page_size", "columns", "view", "column"];
+const OTHERS: [&str; 8] = ["search", "ordering", "page", "page_size", "columns", "view", "column", counts::ASKED];
 
 /// The filters that a list is narrowed by now.
 pub(super) fn active(query: &Parameters) -> Vec<(&str, &str)> {
@@ -32,14 +33,20 @@ pub(super) fn passed_on(query: &Parameters) -> Vec<(&str, &str)> {
 
 /// The address of the list with one parameter more, other or less.
 pub(super) fn with(query: &Parameters, name: &str, value: Option<&str>) -> String {
-    let kept = query.iter().filter(|(known, v)| known != name && known != "page" && !v.is_empty());
+    with_all(query, &[(name, value)])
+}
+
+/// The same for several.
+pub(super) fn with_all(query: &Parameters, changes: &[(&str, Option<&str>)]) -> String {
+    let is_changed = |known: &str| changes.iter().any(|(name, _)| *name == known);
+    let kept = query.iter().filter(|(known, v)| !is_changed(known) && known != "page" && !v.is_empty());
     let kept = kept.map(|(known, v)| (known.as_str(), v.as_str()));
-    let changed = query_of(kept.chain(value.map(|value| (name, value))));
+    let changed = query_of(kept.chain(changes.iter().filter_map(|(name, value)| Some((*name, (*value)?)))));
     if changed.is_empty() { "?".to_owned() } else { changed }
 }
 
-/// The filters of a resource as widgets.
-pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Vec<Json>, Refusal> {
+/// The filters of a resource as widgets, with how many records each value would leave, where that was counted.
+pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor, counted: &Json) -> Result<Vec<Json>, Refusal> {
     let (actor, query, mut pickers, mut all) = (visit.actor()?, &visit.query, Pickers::default(), vec![]);
     let value = |name: &str| parameter(query, name).unwrap_or_default().to_owned();
     for name in d.about.filter.iter().filter(|name| d.is_open(name, actor)) {
@@ -93,6 +100,12 @@ pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor) -> Result
     }
     for widget in &mut all {
         widget["empty"] = true.into();
+        let name = widget["name"].as_str().unwrap_or_default().to_owned();
+        for option in widget["options"].as_array_mut().into_iter().flatten() {
+            if let Some(count) = counts::count(counted, &name, option["value"].as_str().unwrap_or_default()) {
+                option["label"] = format!("{} ({count})", option["label"].as_str().unwrap_or_default()).into();
+            }
+        }
     }
     Ok(all)
 }

@@ -6,17 +6,19 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     call::{Answer, Ask, Refusal},
     cells::{columns, plain},
+    detour,
     frame::{one_of, title_of, url_of},
     input,
     session::Visit,
+    shelf::secret,
     widgets::{Filling, Pickers, start_of, texts},
 };
 use crate::{
     actor::Role,
     engine::{
-        CREATE, Descriptor, Reach, UPDATE,
+        CREATE, Descriptor, Reach, UPDATE, descriptor,
         field::{Field, Kind},
-        query::Parameters,
+        query::{Parameters, parameter},
         table::columns::heading,
     },
     error::Error,
@@ -45,7 +47,7 @@ struct Form<'a> {
 
 impl Form<'_> {
     async fn page(self, visit: &Visit<'_>, status: StatusCode) -> Result<Response, Refusal> {
-        let (mut pickers, mut widgets) = (Pickers::default(), vec![]);
+        let (mut pickers, mut widgets) = (Pickers::with_detours(), vec![]);
         let filling = Filling { record: self.record, given: self.given, errors: &self.errors };
         for field in self.fields {
             widgets.push(pickers.widget(visit, field, field.name, &filling).await?);
@@ -62,12 +64,31 @@ impl Form<'_> {
             .collect();
         let mut context = self.context;
         let (long, short): (Vec<Json>, Vec<Json>) = widgets.into_iter().partition(|widget| widget["kind"] == "lines");
+        let short = paired(short);
         context["widgets"] = short.into();
         context["grids"] = long.into();
         context["whole"] = whole.into();
         context["wrong"] = wrong.into();
+        // What is typed into a form that came back is not stored anywhere.
+        context["dirty"] = self.given.is_some().into();
+        context["key"] = secret()?.into();
         visit.page_with(status, "form.html", context).await
     }
+}
+
+/// A place is two numbers that stand beside each other.
+fn paired(widgets: Vec<Json>) -> Vec<Json> {
+    let mut all: Vec<Json> = vec![];
+    for widget in widgets {
+        match all.last_mut() {
+            Some(before) if before["name"] == "lat" && widget["name"] == "lon" => {
+                let first = before.take();
+                *before = json!({"kind": "pair", "name": "place", "title": "Coordinates", "parts": [first, widget]});
+            }
+            _ => all.push(widget),
+        }
+    }
+    all
 }
 
 /// What a refusal says of which field.
@@ -93,6 +114,15 @@ fn next(visit: &Visit<'_>, d: &Descriptor, id: &Json) -> String {
     }
 }
 
+/// May the visitor make such a record by a form?
+pub(super) fn may_add(visit: &Visit<'_>, d: &Descriptor) -> bool {
+    let is_known = descriptor::all().iter().any(|known| known.name == d.name);
+    is_known
+        && !d.about.read_only
+        && d.about.access.grants(CREATE)
+        && visit.actor().is_ok_and(|actor| d.reach(actor, CREATE) != Reach::Nothing)
+}
+
 /// The form of a new record, with what the address says in it already.
 pub(super) async fn add(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Response, Refusal> {
     if d.about.read_only || d.reach(visit.actor()?, CREATE) == Reach::Nothing {
@@ -107,9 +137,14 @@ pub(super) async fn add(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Res
             record[field.name] = input::value_of(field, value).unwrap_or_default();
         }
     }
+    let (detour, resumed) = (detour::waiting(visit)?, detour::resumed(visit)?);
+    let back = detour.as_ref().map_or_else(|| url_of(d), |detour| detour.back(None));
     let context = json!({"title": format!("Add {}", one_of(d).to_lowercase()), "crumbs": [[title_of(d), url_of(d)]],
-        "back": url_of(d), "another": true, "url": visit.here()});
-    let mut form = Form { fields: &fields, record: &record, given: None, errors: json!({}), context };
+        "back": back, "another": detour.is_none(), "detour": detour.is_some(), "only_save": detour.is_some(), "url": detour::here(visit)});
+    let mut form = Form { fields: &fields, record: &record, given: resumed.as_ref(), errors: json!({}), context };
+    if let Some(response) = detour::leave(visit, &fields)? {
+        return Ok(response);
+    }
     if !visit.is_post() {
         return form.page(visit, StatusCode::OK).await;
     }
@@ -120,14 +155,15 @@ pub(super) async fn add(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Res
         return form.page(visit, StatusCode::BAD_REQUEST).await;
     }
     let (path, body) = (format!("{}/", d.about.path), Json::Object(input.fields));
-    let answer = visit.ask(Ask::post(&path, &body)).await?;
+    let answer = visit.ask_once(Ask::post(&path, &body)).await?;
     if is_about_input(answer.status) {
         form.errors = errors_of(&answer);
         let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
         return form.page(visit, status).await;
     }
     let record = answer.done()?;
-    Ok(visit.see_saying(&next(visit, d, &record["id"]), format!("The {} was added.", d.words)))
+    let next = detour.map_or_else(|| next(visit, d, &record["id"]), |detour| detour.back(record["id"].as_i64()));
+    Ok(visit.see_saying(&next, format!("The {} was added.", d.words)))
 }
 
 /// The form that changes a record.
@@ -141,7 +177,7 @@ pub(super) async fn change(visit: &Visit<'_>, d: &'static Descriptor, id: &str) 
     let read = visit.ask(Ask::get(&path)).await?;
     let record = read.done()?;
     let name = super::record::name_of(visit, d, &record)?;
-    let context = json!({"title": format!("Change {name}"), "crumbs": [[title_of(d), url_of(d)], [name, place]], "back": place, "url": visit.here(),
+    let context = json!({"title": format!("Change {name}"), "crumbs": [[title_of(d), url_of(d)], [name, place]], "back": place, "url": detour::here(visit),
         "version": record["version"], "another": d.reach(visit.actor()?, CREATE) != Reach::Nothing});
     let saved = save(visit, d, &path, &fields, &record, context).await?;
     match saved {
@@ -184,8 +220,16 @@ async fn save(
     record: &Json,
     context: Json,
 ) -> Result<Saved, Refusal> {
-    let mut form = Form { fields, record, given: None, errors: json!({}), context };
+    let resumed = detour::resumed(visit)?;
+    let mut form = Form { fields, record, given: resumed.as_ref(), errors: json!({}), context };
+    if let Some(response) = detour::leave(visit, fields)? {
+        return Ok(Saved::Page(response));
+    }
     if !visit.is_post() {
+        // What was read before the detour is what is changed.
+        if let Some(version) = resumed.as_ref().and_then(|form| parameter(form, "version")) {
+            form.context["version"] = version.into();
+        }
         return form.page(visit, StatusCode::OK).await.map(Saved::Page);
     }
     let input = input::read(visit, fields, record, false).await?;

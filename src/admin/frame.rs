@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use super::{
     assets::{ICON, SCRIPT, STYLE},
     call::Refusal,
-    session::{Visit, form_token, with_cookie},
+    session::{Visit, with_cookie},
 };
 use crate::{
     actor::Actor,
@@ -35,7 +35,7 @@ macro_rules! page {
     };
 }
 
-const PAGES: [(&str, &str); 21] = [
+const PAGES: [(&str, &str); 24] = [
     page!("actions"),
     page!("bulk"),
     page!("conflict"),
@@ -45,9 +45,12 @@ const PAGES: [(&str, &str); 21] = [
     page!("frame"),
     page!("history"),
     page!("home"),
+    page!("import"),
+    page!("import_report"),
     page!("list"),
     page!("login"),
     page!("macros"),
+    page!("merge"),
     page!("outside"),
     page!("plain"),
     page!("profile"),
@@ -153,13 +156,15 @@ impl Visit<'_> {
             let current = people.iter().find(|business| business["is_current"] == true).cloned();
             frame["menu"] = if inside { menu(actor, &self.path) } else { json!([]) };
             frame["inside"] = inside.into();
+            let (waiting, is_old) = super::figures::waiting(self);
+            frame["waiting"] = json!({"count": waiting, "ask": inside && is_old});
             frame["user"] = name.unwrap_or("You").into();
             // What a password is for, as password managers know it.
             frame["login"] = [&me["username"], &me["email"], &me["phone"]].into_iter().find(|name| name.is_string()).cloned().into();
             frame["role"] = heading_of(actor.role.name()).into();
             frame["business"] = current.map_or(Json::Null, |business| business["name"].clone());
             frame["businesses"] = people.into();
-            frame["csrf"] = form_token(&signed.cookie).into();
+            frame["csrf"] = signed.form_token(self.panel).into();
             frame["runs"] = (actor.role == crate::actor::Role::Admin).into();
         }
         context["frame"] = frame;

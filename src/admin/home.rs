@@ -4,9 +4,10 @@ use poem::Response;
 use serde_json::{Value as Json, json};
 
 use super::{
-    call::{Ask, Refusal},
+    call::Refusal,
     cells::moment,
-    frame::{one_of, open_to, title_of, url_of},
+    figures,
+    frame::{one_of, open_to, url_of},
     session::Visit,
 };
 use crate::engine::{CREATE, Reach, descriptor, table::columns::heading_of, verbs};
@@ -16,25 +17,22 @@ const RECENT: usize = 10;
 
 pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let actor = visit.actor()?;
-    let (mut figures, mut quick) = (vec![], vec![]);
+    let (mut waiting, mut all, mut charts, mut quick) = (vec![], vec![], vec![], vec![]);
     for d in open_to(actor) {
-        for (words, query) in d.about.figures {
-            let query = query.replace(":today", &actor.today().to_string()).replace(":me", &actor.user_id.unwrap_or_default().to_string());
-            let path = format!("{}/", d.about.path);
-            let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-            let ask =
-                Ask::get(&path).with_all(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))).with("page_size", "1");
-            let answer = visit.ask(ask).await?;
-            if answer.status == 200 {
-                figures.push(
-                    json!({"words": words, "count": answer.body["count"], "url": format!("{}?{query}", url_of(d)), "of": title_of(d)}),
-                );
+        for figure in d.about.figures {
+            if let Some(shown) = figures::figure(visit, d, figure).await? {
+                if figure.waits { &mut waiting } else { &mut all }.push(shown);
             }
+        }
+        for chart in d.about.charts {
+            charts.extend(figures::chart(visit, d, chart).await?);
         }
         if !d.about.figures.is_empty() && !d.about.read_only && d.reach(actor, CREATE) != Reach::Nothing {
             quick.push(json!({"words": format!("Add {}", one_of(d).to_lowercase()), "url": format!("{}add/", url_of(d))}));
         }
     }
+    figures::remember(visit, waiting.iter().filter_map(|one| one["count"].as_u64()).sum());
+    waiting.retain(|one| one["count"] != 0);
     let zone = actor.zone();
     let hour = zone.to_datetime(actor.now).hour();
     let greeting = match hour {
@@ -43,8 +41,14 @@ pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
         _ => "Good evening",
     };
     let today = actor.today().strftime("%A, %-d %B %Y").to_string();
-    let context = json!({"title": greeting, "crumbs": [], "today": today, "figures": figures, "quick": quick, "recent": recent(visit)?});
+    let context = json!({"title": greeting, "crumbs": [], "today": today, "waiting": waiting, "figures": all, "charts": charts, "quick": quick, "recent": recent(visit)?});
     visit.page("home.html", context).await
+}
+
+/// How many things wait for the visitor, for the script that shows it above every page.
+pub(super) async fn waiting(visit: &Visit<'_>) -> Result<Response, Refusal> {
+    let count = figures::count_waiting(visit).await?;
+    Ok(Response::builder().content_type("application/json").header("cache-control", "no-store").body(json!({"count": count}).to_string()))
 }
 
 /// What the visitor has done last, with the records as they are called now.

@@ -7,11 +7,12 @@ use super::{
     bulk,
     call::{Ask, Refusal, query_of},
     cells::{Column, Names, cell, columns},
-    filters,
+    counts, filters,
     frame::{one_of, title_of, url_of},
-    session::Visit,
+    session::{Visit, with_cookie},
 };
 use crate::{
+    auth::device,
     engine::{
         CREATE, DELETE, Descriptor, READ, Reach,
         query::{Parameters, parameter},
@@ -21,15 +22,61 @@ use crate::{
 
 /// So many columns where a resource names none.
 const USUAL_COLUMNS: usize = 7;
+/// In seconds.
+const YEAR: i64 = 31_536_000;
 const SIZES: [u32; 4] = [25, 50, 100, 200];
 
-/// The columns that are shown: those that were asked for, else the resource's own.
-fn chosen(visit: &Visit<'_>, d: &Descriptor, all: &[Column]) -> Vec<usize> {
+/// How somebody likes to see a list: which columns, and how many rows. It is kept in a cookie of the list's own path, so that it is of
+/// the person and of the device, where the same person may have room for more, and no operation of the API has to know of it.
+struct Taste {
+    columns: Vec<String>,
+    size: Option<u32>,
+}
+
+impl Taste {
+    const COOKIE: &str = "studio_list";
+
+    /// What was chosen before, by this person: others use the same browser.
+    fn of(visit: &Visit<'_>) -> Self {
+        let nothing = Self { columns: vec![], size: None };
+        let Some(kept) = device::cookies_in(&visit.headers, Self::COOKIE).next() else { return nothing };
+        let mut parts = kept.splitn(3, ':');
+        let user = visit.actor().ok().and_then(|actor| actor.user_id).map(|id| id.to_string());
+        if user.is_none() || parts.next() != user.as_deref() {
+            return nothing;
+        }
+        let size = parts.next().and_then(|size| size.parse().ok());
+        Self { columns: parts.next().unwrap_or_default().split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect(), size }
+    }
+
+    /// The cookie of what was chosen with this request, if something was.
+    fn chosen(mut self, visit: &Visit<'_>, d: &Descriptor, all: &[Column]) -> Option<String> {
+        let ticked: Vec<&str> = visit.query.iter().filter(|(name, _)| name == "column").map(|(_, value)| value.as_str()).collect();
+        let size = visit.asked("page_size").and_then(|size| size.parse().ok());
+        if ticked.is_empty() && size.is_none_or(|size| Some(size) == self.size) {
+            return None;
+        }
+        if !ticked.is_empty() {
+            let known = ticked.iter().filter(|name| all.iter().any(|column| column.name == **name));
+            self.columns = known.map(|name| (*name).to_owned()).collect();
+        }
+        self.size = size.or(self.size);
+        let size = self.size.map_or_else(String::new, |size| size.to_string());
+        let value = format!("{}:{size}:{}", visit.actor().ok()?.user_id?, self.columns.join("."));
+        Some(visit.cookie(Self::COOKIE, &value, YEAR).replace("Path=/admin/;", &format!("Path={};", url_of(d))))
+    }
+}
+
+/// The columns that are shown: those that were asked for, else those that were chosen before, else the resource's own.
+fn chosen(visit: &Visit<'_>, d: &Descriptor, all: &[Column], taste: &Taste) -> Vec<usize> {
     let place = |name: &str| all.iter().position(|column| column.name == name);
     // From the form one by one, in addresses all at once.
     let ticked = visit.query.iter().filter(|(name, _)| name == "column").map(|(_, value)| value.as_str());
     let listed = visit.asked("columns").into_iter().flat_map(|names| names.split(','));
     let asked: Vec<usize> = ticked.chain(listed).filter_map(place).collect();
+    let is_said = visit.query.iter().any(|(name, _)| name == "column" || name == "columns");
+    let before: Vec<usize> = taste.columns.iter().filter(|_| !is_said).filter_map(|name| place(name)).collect();
+    let asked = if asked.is_empty() { before } else { asked };
     match (asked.is_empty(), d.about.list.is_empty()) {
         (false, _) => asked,
         (true, false) => d.about.list.iter().filter_map(|name| place(name)).collect(),
@@ -66,8 +113,10 @@ fn heading(query: &Parameters, d: &Descriptor, column: &Column) -> Json {
 pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: bool) -> Result<Response, Refusal> {
     let actor = visit.actor()?;
     let all = columns(d, visit)?;
-    let shown = chosen(visit, d, &all);
-    let size = visit.asked("page_size").and_then(|size| size.parse::<u32>().ok()).unwrap_or(visit.panel.app.config.api.page_size);
+    let taste = Taste::of(visit);
+    let shown = chosen(visit, d, &all, &taste);
+    let asked = visit.asked("page_size").and_then(|size| size.parse::<u32>().ok());
+    let size = asked.or(taste.size).unwrap_or(visit.panel.app.config.api.page_size);
     let size = size.clamp(1, visit.panel.most());
     let (size_text, number) = (size.to_string(), visit.asked("page").unwrap_or("1"));
     let path = format!("{}/{}", d.about.path, if deleted { "deleted/" } else { "" });
@@ -92,11 +141,13 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
     let at = number.parse().unwrap_or(pages).clamp(1, pages);
     let link = |page: u64| filters::with(&visit.query, "page", Some(page.to_string().as_str()));
     let is_narrowed = !filters::passed_on(&visit.query).iter().all(|(name, _)| *name == "ordering");
-    let widgets = filters::widgets(visit, d).await?;
+    let counted = if deleted || wrong.is_some() { json!({"complete": true}) } else { counts::of(visit, d).await? };
+    let widgets = filters::widgets(visit, d, &counted).await?;
+    let totals: Vec<Vec<Json>> = shown.iter().map(|column| counts::total(&counted, column.name)).collect();
     let hidden: Vec<(&str, &str)> =
         ["ordering", "columns", "page_size"].into_iter().filter_map(|name| Some((name, visit.asked(name)?))).collect();
     let passed = filters::passed_on(&visit.query);
-    let context = json!({
+    let mut context = json!({
         "title": if deleted { format!("Deleted {}", title_of(d).to_lowercase()) } else { title_of(d) },
         "crumbs": if deleted { json!([[title_of(d), url_of(d)]]) } else { json!([]) },
         "url": list_url(d, deleted), "base": url_of(d), "one": one_of(d).to_lowercase(), "many": title_of(d).to_lowercase(),
@@ -114,7 +165,17 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
         "deleted": deleted, "trash": !deleted && d.about.soft_delete && actor.is_manager() && d.reach(actor, DELETE) != Reach::Nothing,
         "formats": [["CSV", "csv"], ["Excel", "xlsx"], ["JSON", "json"]],
     });
-    visit.page("list.html", context).await
+    context["dates"] = counts::dates(&visit.query, &counted);
+    context["totals"] = if totals.iter().all(Vec::is_empty) { json!(null) } else { json!(totals) };
+    context["counts"] = (counted["complete"] == false).then(|| filters::with(&visit.query, counts::ASKED, Some("1"))).into();
+    context["usual"] = filters::with(&visit.query, "column", Some("")).into();
+    context["imports"] = (!deleted && super::import::is_offered(visit, d)).into();
+    let cookie = taste.chosen(visit, d, &all);
+    let response = visit.page("list.html", context).await?;
+    Ok(match cookie {
+        Some(line) => with_cookie(response, &line),
+        None => response,
+    })
 }
 
 /// May the visitor do this with some record, through an operation that there is?

@@ -4,26 +4,32 @@
 //! written through the operations of the API (`call`), as whoever is signed in, so that rights, checks, texts, audit and tenancy are the
 //! API's. `session` says who that is; `frame` is what all pages share, `routes` which page a path is.
 //!
-//! `list`, `filters`, `bulk`, `record`, `form`, `delete`, `timeline` and `operations` are the pages of a resource; `widgets` asks for fields,
-//! `input` reads what was given, `cells` shows them. `home`, `search`, `profile`, `sign_in` and `start` are pages of their own.
+//! `list`, `filters`, `counts`, `bulk`, `record`, `form`, `delete`, `timeline` and `operations` are the pages of a resource; `widgets` asks for fields,
+//! `input` reads what was given, `cells` shows them. `import` brings files in. `shelf` keeps what is half done. `home`, `search`, `profile`, `sign_in` and `start` are pages of their own.
 
 mod assets;
 mod bulk;
 mod call;
 mod cells;
+mod counts;
 mod delete;
+mod detour;
+mod figures;
 mod filters;
 mod form;
 mod frame;
 mod home;
+mod import;
 mod input;
 mod list;
+mod merge;
 mod operations;
 mod profile;
 mod record;
 mod routes;
 mod search;
 mod session;
+mod shelf;
 mod sign_in;
 mod start;
 mod timeline;
@@ -31,7 +37,7 @@ mod widgets;
 
 use std::{
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use minijinja::Environment;
@@ -39,7 +45,7 @@ use moka::sync::Cache;
 use poem::{Request, Response, endpoint::BoxEndpoint};
 use serde_json::Value as Json;
 
-use self::{operations::Operations, session::Access};
+use self::{operations::Operations, session::Access, shelf::Shelf};
 use crate::app::App;
 
 /// The panel. It answers whatever is below `/admin/`.
@@ -53,13 +59,29 @@ pub struct Panel {
     /// Makes the OpenAPI document, in which the actions are described.
     document: fn(&str) -> Json,
     operations: OnceLock<Operations>,
+    /// Files that were looked at, before they are imported.
+    sheets: Shelf<import::Sheet>,
+    /// How many things wait for whom in which business, and when they were counted.
+    waiting: Cache<(i64, i64), (u64, Instant)>,
+    /// Forms that were left to make what they refer to.
+    detours: Shelf<detour::Detour>,
 }
 
 impl Panel {
     pub fn new(app: &App, api: Arc<BoxEndpoint<'static>>, document: fn(&str) -> Json) -> Self {
         let life = Duration::from_secs(app.config.auth.access_seconds);
         let access = Cache::builder().max_capacity(10_000).time_to_live(life).build();
-        Self { app: app.clone(), api, pages: frame::pages(), access, document, operations: OnceLock::new() }
+        Self {
+            app: app.clone(),
+            api,
+            pages: frame::pages(),
+            access,
+            document,
+            operations: OnceLock::new(),
+            sheets: Shelf::new(64 << 20, Duration::from_secs(1800)),
+            waiting: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(3600)).build(),
+            detours: Shelf::new(16 << 20, Duration::from_secs(7200)),
+        }
     }
 
     /// Answers a request; whatever goes wrong is a page as well.

@@ -9,10 +9,12 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     call::{Ask, Refusal},
+    detour,
     frame::{title_of, url_of, words_of},
     input,
     record::name_of,
     session::Visit,
+    shelf::secret,
     widgets::{Filling, Pickers, texts},
 };
 use crate::{
@@ -52,10 +54,11 @@ impl Operations {
     pub fn of(document: &Json) -> Self {
         let mut all = HashMap::new();
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
-            let Some((resource, rest)) = path.trim_start_matches("/api/").split_once("/{id}/") else { continue };
-            let name = rest.trim_end_matches('/');
+            let path = path.trim_start_matches("/api/").trim_end_matches('/');
+            // At a record, or at the resource as a whole.
+            let Some((resource, name)) = path.split_once("/{id}/").or_else(|| path.rsplit_once('/')) else { continue };
             let operation = &methods["post"];
-            if operation.is_null() || name.contains('/') {
+            if operation.is_null() || name.contains(['/', '{']) {
                 continue;
             }
             let schema = resolve(document, &operation["requestBody"]["content"]["application/json"]["schema"]);
@@ -67,7 +70,7 @@ impl Operations {
                 help: operation["description"].as_str().unwrap_or_default().to_owned(),
                 fields: fields.collect(),
             };
-            all.insert((resource.to_owned(), name.to_owned()), operation);
+            all.entry((resource.to_owned(), name.to_owned())).or_insert(operation);
         }
         Self(all)
     }
@@ -133,11 +136,15 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, a
     let start: Map<String, Json> = fields.iter().map(|field| (field.name.to_owned(), super::widgets::start_of(field))).collect();
     let start = Json::Object(start);
     let (mut errors, mut status) = (json!({}), StatusCode::OK);
+    if let Some(response) = detour::leave(visit, &fields)? {
+        return Ok(response);
+    }
+    let resumed = detour::resumed(visit)?;
     if visit.is_post() {
         let input = input::read(visit, &fields, &start, true).await?;
         if input.errors.is_empty() {
             let (path, body) = (format!("{}/{key}/{action}/", d.about.path), Json::Object(input.fields));
-            let answer = visit.ask(Ask::post(&path, &body)).await?;
+            let answer = visit.ask_once(Ask::post(&path, &body)).await?;
             match answer.status {
                 400 if answer.body["detail"].is_null() => errors = answer.body,
                 400 | 409 | 422 => errors = json!({"": [words_of(&answer.body)]}),
@@ -154,8 +161,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, a
         }
         status = StatusCode::BAD_REQUEST;
     }
-    let (mut pickers, mut widgets) = (Pickers::default(), vec![]);
-    let filling = Filling { record: &start, given: visit.is_post().then_some(&visit.form), errors: &errors };
+    let (mut pickers, mut widgets) = (Pickers::with_detours(), vec![]);
+    let filling = Filling { record: &start, given: visit.is_post().then_some(&visit.form).or(resumed.as_ref()), errors: &errors };
     for field in &fields {
         widgets.push(pickers.widget(visit, field, field.name, &filling).await?);
     }
@@ -169,6 +176,6 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, a
     let name = name_of(visit, d, &record)?;
     let danger = offers.iter().any(|offer| offer.name == action && offer.confirm);
     let context = json!({"title": operation.title, "help": operation.help, "button": button_of(action), "crumbs": [[title_of(d), url_of(d)], [name, place]], "back": place,
-        "url": visit.here(), "widgets": widgets, "whole": whole, "wrong": wrong, "danger": danger, "name": name});
+        "url": detour::here(visit), "key": secret()?, "widgets": widgets, "whole": whole, "wrong": wrong, "danger": danger, "name": name});
     visit.page_with(status, "actions.html", context).await
 }

@@ -39,8 +39,9 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
     let names = Names::of(visit, &all, std::slice::from_ref(&record))?;
     let row = |column: &super::cells::Column| json!({"title": column.title, "help": column.help, "wide": column.is_wide(), "cell": cell(visit, column, &record, &names)});
     // Of what is empty nothing is said here; the form has it.
-    let is_said =
-        |column: &&super::cells::Column| !SMALL.contains(&column.name) && column.name != "deleted_at" && has(&record[column.name]);
+    let is_said = |column: &&super::cells::Column| {
+        !SMALL.contains(&column.name) && column.name != "deleted_at" && has(&record[column.name]) && !column.repeats(&all)
+    };
     let (wide, facts): (Vec<&super::cells::Column>, Vec<_>) = all.iter().filter(is_said).partition(|column| column.is_wide());
     let small: Vec<Json> = all.iter().filter(|column| SMALL.contains(&column.name) && has(&record[column.name])).map(row).collect();
     let offers = visit.panel.app.db.read(|reader| verbs::offers(reader, d, actor, id))?;

@@ -2,15 +2,15 @@
 
 use poem::{
     Request, Response,
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, header},
 };
 use serde_json::json;
 
 use super::{
     Panel, assets, bulk,
     call::Refusal,
-    delete, form, home, list, operations, profile, record, search,
-    session::{Visit, with_cookie},
+    delete, form, home, import, list, operations, profile, record, search,
+    session::{COOKIE, Visit, with_cookie},
     sign_in, start, timeline,
 };
 use crate::{
@@ -34,10 +34,19 @@ pub(super) async fn answer(panel: &Panel, mut request: Request) -> Response {
         secure: origin::is_secure(&panel.app.config, &request),
         signed: None,
     };
-    match go(&mut visit, &mut request).await {
+    let response = match go(&mut visit, &mut request).await {
         Ok(response) => response,
         Err(refusal) => visit.refused(refusal).await,
-    }
+    };
+    keep(&visit, response)
+}
+
+/// Goes on with a later cookie, unless the page has said something about it itself: somebody signed out, or went to another business.
+fn keep(visit: &Visit<'_>, response: Response) -> Response {
+    let Some((token, life)) = visit.signed.as_ref().and_then(|signed| signed.renewed.as_ref()) else { return response };
+    let mine = format!("{COOKIE}=");
+    let says = response.headers().get_all(header::SET_COOKIE).iter().any(|line| line.as_bytes().starts_with(mine.as_bytes()));
+    if says { response } else { with_cookie(response, &visit.cookie(COOKIE, token, *life)) }
 }
 
 async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Refusal> {
@@ -67,7 +76,7 @@ async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Re
         visit.check_token(token.as_deref())?;
     }
     if is_upload {
-        return record::upload(visit, request, &content_type).await;
+        return upload(visit, request, &content_type).await;
     }
     let path = visit.path.clone();
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -94,6 +103,7 @@ async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Re
             return Ok(visit.see_saying("/admin/profile/two-factor/", "Set up two-factor authentication first."));
         }
         [] => return home::page(visit).await,
+        ["waiting"] => return home::waiting(visit).await,
         ["search"] => return search::page(visit).await,
         ["profile", rest @ ..] => return profile::page(visit, rest.first().copied()).await,
         ["settings"] => return form::settings(visit).await,
@@ -108,6 +118,9 @@ async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Re
         ["export"] => list::export(visit, d).await,
         ["views"] if is_form => list::save_view(visit, d).await,
         ["bulk"] if is_form => bulk::page(visit, d).await,
+        ["import"] => import::page(visit, d, None).await,
+        ["import", "template"] => import::template(visit, d).await,
+        ["import", id] => import::report(visit, d, id).await,
         ["add"] => form::add(visit, d).await,
         [id] => record::page(visit, d, id).await,
         [id, "change"] => form::change(visit, d, id).await,
@@ -119,6 +132,13 @@ async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Re
         [id, "actions", name] => operations::page(visit, d, id, name).await,
         _ => Err(Error::not_found().into()),
     }
+}
+
+/// A form with a file: to be attached to a record, or to be imported.
+async fn upload(visit: &Visit<'_>, request: &mut Request, content_type: &str) -> Result<Response, Refusal> {
+    let Some(resource_path) = visit.path.strip_suffix("/import/") else { return record::upload(visit, request, content_type).await };
+    let d = resource(visit, resource_path)?;
+    import::look(visit, d, request, content_type).await
 }
 
 /// The resource of a path, as far as its lists are open to the visitor: the others look as if they were not there.

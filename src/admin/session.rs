@@ -4,13 +4,10 @@
 //! the panel gets access tokens for its own calls, and each request goes through the gate, so that whatever ends a session, or takes a
 //! right, counts from the next click on.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
 use poem::{
     Request, Response,
     http::{HeaderMap, Method, header},
 };
-use sha2::Sha256;
 
 use super::{Panel, call::Refusal};
 use crate::{
@@ -26,7 +23,7 @@ use crate::{
 
 pub(super) const COOKIE: &str = "studio_admin";
 /// What a form's token is made for.
-const PURPOSE: &[u8] = b"studio admin form";
+const PURPOSE: &str = "form of the panel";
 /// An access token that ends so soon is not used any more, in seconds.
 const SPARE: i64 = 20;
 
@@ -39,6 +36,8 @@ pub(super) struct Access {
 /// Who is signed in.
 pub(super) struct Signed {
     pub cookie: String,
+    /// A later one to go on with, and the seconds that it lives.
+    pub renewed: Option<(String, i64)>,
     pub access: String,
     pub actor: Actor,
 }
@@ -99,35 +98,37 @@ impl Visit<'_> {
     /// The token in the form must be this session's.
     pub fn check_token(&self, token: Option<&str>) -> Result<(), Refusal> {
         let Some(signed) = &self.signed else { return Ok(()) };
-        let fits = token.is_some_and(|token| {
-            let token = URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
-            mac(&signed.cookie).is_some_and(|mac| mac.verify_slice(&token).is_ok())
-        });
+        let tokens = &self.panel.app.gate.tokens;
+        let fits = said(&signed.actor).zip(token).is_some_and(|(said, token)| tokens.has_signed(PURPOSE, &said, token, self.info.now));
         let detail = "This form is no longer good. Go back, load the page again and send it once more.";
         if fits { Ok(()) } else { Err(Error::Forbidden { detail: detail.into(), code: "csrf_failed" }.into()) }
     }
 }
 
-fn mac(cookie: &str) -> Option<Hmac<Sha256>> {
-    Hmac::<Sha256>::new_from_slice(cookie.as_bytes()).ok().map(|mac| mac.chain_update(PURPOSE))
+/// What the token in the forms of a session says: the session, which goes on when its cookie is renewed, and the business, so that a form
+/// of one is none of another.
+fn said(actor: &Actor) -> Option<String> {
+    Some(format!("{}.{}", actor.session.as_deref()?, actor.business_id().unwrap_or_default()))
 }
 
-/// What the forms of a session carry. The cookie is signed and known to its browser alone, so a MAC by it is known to nobody else.
-pub(super) fn form_token(cookie: &str) -> String {
-    mac(cookie).map(|mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())).unwrap_or_default()
+impl Signed {
+    /// What the forms of the session carry: nobody but the server can make it.
+    pub fn form_token(&self, panel: &Panel) -> String {
+        said(&self.actor).map(|said| panel.app.gate.tokens.sign_text(PURPOSE, &said)).unwrap_or_default()
+    }
 }
 
 impl Panel {
     /// Who sent a request, if they are signed in.
     pub(super) async fn signed(&self, request: &Request, info: &RequestInfo) -> Result<Option<Signed>, Error> {
         let Some(cookie) = device::cookies(request, COOKIE).next() else { return Ok(None) };
-        let Some(access) = self.access_of(request, info, cookie).await? else { return Ok(None) };
+        let Some((access, renewed)) = self.access_of(request, info, cookie).await? else { return Ok(None) };
         match self.gate_of(&access, info) {
             Ok(actor) => {
                 if let Some(user) = actor.user_id {
                     self.app.gate.limits.admit_user(user, request.method(), request.uri().path(), info.ip, info.now)?;
                 }
-                Ok(Some(Signed { cookie: cookie.to_owned(), access, actor }))
+                Ok(Some(Signed { cookie: cookie.to_owned(), renewed, access, actor }))
             }
             Err(Error::Unauthenticated { .. }) => {
                 self.access.invalidate(cookie);
@@ -144,23 +145,36 @@ impl Panel {
         Ok(actor)
     }
 
-    /// An access token for a cookie: the one that there is, or a new one. `None`: the cookie opens nothing.
-    async fn access_of(&self, request: &Request, info: &RequestInfo, cookie: &str) -> Result<Option<String>, Error> {
+    /// An access token for a cookie: the one that there is, or a new one, with a later cookie when the one that came is getting old.
+    /// `None`: the cookie opens nothing.
+    async fn access_of(
+        &self,
+        request: &Request,
+        info: &RequestInfo,
+        cookie: &str,
+    ) -> Result<Option<(String, Option<(String, i64)>)>, Error> {
         let now = info.now.as_second();
         if let Some(known) = self.access.get(cookie).filter(|known| now + SPARE < known.until) {
-            return Ok(Some(known.token.clone()));
+            return Ok(Some((known.token.clone(), None)));
         }
         match self.app.sessions.refresh(device::visitor(request), cookie).await {
             // One that is exchanged is an API client's, and none of the panel's.
             Ok(pair) if pair.refresh.is_none() => {
                 let until = now + self.app.sessions.lives.access;
                 self.access.insert(cookie.to_owned(), Access { token: pair.access.clone(), until }.into());
-                Ok(Some(pair.access))
+                let renewed = self.app.sessions.prolong(device::visitor(request), cookie).await?;
+                Ok(Some((pair.access, renewed)))
             }
             Ok(_) | Err(Error::Unauthenticated { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
+}
+
+/// Has the browser ask again after so many seconds.
+pub(super) fn with_refresh(mut response: Response, seconds: u8) -> Response {
+    response.headers_mut().insert(header::REFRESH, header::HeaderValue::from(u16::from(seconds)));
+    response
 }
 
 /// Adds a cookie to an answer.

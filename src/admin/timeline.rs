@@ -36,7 +36,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
         let mut changes = vec![];
         for change in entry["changes"].as_array().into_iter().flatten() {
             let field = change["field"].as_str().unwrap_or_default();
-            let title = d.field(field).map_or_else(|| heading_of(field.trim_end_matches("_id")), crate::engine::table::columns::heading);
+            let title = all.iter().find(|column| column.name == field).map(|column| column.title.clone());
+            let title = title.unwrap_or_else(|| heading_of(field.trim_end_matches("_id")));
             changes.push(json!({"title": title, "before": shown(field, &change["before"])?, "after": shown(field, &change["after"])?}));
         }
         let actor = &entry["actor"];

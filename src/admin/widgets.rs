@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     call::{Ask, Refusal},
+    form,
     session::Visit,
 };
 use crate::{
@@ -34,7 +35,11 @@ pub(super) struct Filling<'a> {
 
 /// The targets of references, each asked for once per page.
 #[derive(Default)]
-pub(super) struct Pickers(HashMap<&'static str, Json>);
+pub(super) struct Pickers {
+    known: HashMap<&'static str, Json>,
+    /// Is a new target made from here, with the form kept meanwhile?
+    detours: bool,
+}
 
 /// The value of a field in a record as it is read: of a reference the id, also where the record shows more.
 pub(super) fn value_in<'r>(field: &Field, record: &'r Json) -> &'r Json {
@@ -66,9 +71,14 @@ pub(super) fn start_of(field: &Field) -> Json {
 }
 
 impl Pickers {
+    /// For a form that can be left to make what it refers to.
+    pub fn with_detours() -> Self {
+        Self { detours: true, ..Self::default() }
+    }
+
     /// What a reference to a table can be chosen from: options, or where to look for them.
     pub async fn of(&mut self, visit: &Visit<'_>, table: &'static str) -> Result<Json, Refusal> {
-        if let Some(known) = self.0.get(table) {
+        if let Some(known) = self.known.get(table) {
             return Ok(known.clone());
         }
         let actor = visit.actor()?;
@@ -87,7 +97,7 @@ impl Pickers {
                 picker = json!({"lookup": format!("/admin/lookup/{}/", d.about.path)});
             }
         }
-        self.0.insert(table, picker.clone());
+        self.known.insert(table, picker.clone());
         Ok(picker)
     }
 
@@ -154,6 +164,9 @@ impl Pickers {
         filling: &Filling<'_>,
     ) -> Result<(), Refusal> {
         let picker = self.of(visit, table).await?;
+        if self.detours {
+            widget["adds"] = descriptor::by_table(table).filter(|d| form::may_add(visit, d)).map(|d| d.words.clone()).into();
+        }
         let value = widget["value"].as_str().unwrap_or_default().to_owned();
         let label = match value.parse() {
             Ok(id) => super::cells::open_labels(visit, table, &[id])?.remove(&id),

@@ -9,6 +9,7 @@ mod docs;
 mod documents;
 mod envelope;
 mod events;
+mod facets;
 mod files;
 mod front;
 mod identity;

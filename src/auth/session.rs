@@ -309,6 +309,32 @@ impl Sessions {
         Ok(Ok(Pair { access: self.access(tx, &next)?, refresh, refresh_life: left(&next), device: None }))
     }
 
+    /// A later token of the same session for one that is not exchanged, once half of its life is over, and the seconds that it lives: who
+    /// works every day stays signed in. The token itself stays good as long as it was to be.
+    pub async fn prolong(&self, actor: Actor, token: &str) -> Result<Option<(String, i64)>> {
+        let claims = self.open_token(token, &actor)?;
+        let sessions = self.clone();
+        self.gate.db.write(Arc::new(actor), move |tx| sessions.prolonged(tx, &claims)).await
+    }
+
+    fn prolonged(&self, tx: &mut Writer<'_>, claims: &Claims) -> Result<Option<(String, i64)>> {
+        let now = tx.now().to_string();
+        let known = stored_by(tx, &claims.jti)?.filter(|stored| !stored.revoked && !stored.rotates && stored.expires_at > now);
+        let Some(stored) = known else { return Ok(None) };
+        let left = |stored: &Stored| seconds(&stored.expires_at) - seconds(&now);
+        let life = if stored.remember { self.lives.remember } else { self.lives.refresh };
+        if left(&stored) * 2 > life {
+            return Ok(None);
+        }
+        // Two tabs get the same.
+        let successor = match &stored.replaced_by {
+            Some(successor) => successor.clone(),
+            None => self.rotate(tx, &stored, &claims.jti)?,
+        };
+        let Some(next) = stored_by(tx, &successor)?.filter(|next| !next.revoked && left(next) > 0) else { return Ok(None) };
+        Ok(Some((self.refresh_token(tx, &next, &successor)?, left(&next))))
+    }
+
     /// Uses a token up and answers the id of its successor.
     fn rotate(&self, tx: &mut Writer<'_>, stored: &Stored, jti: &str) -> Result<String> {
         let life = if stored.remember { self.lives.remember } else { self.lives.refresh };

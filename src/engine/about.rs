@@ -6,7 +6,7 @@ use poem_openapi::{
 };
 use serde_json::{Map, Value as Json};
 
-use super::access::Access;
+use super::access::{Access, Verbs};
 use crate::{actor::Capability, db::Writer, error::Result, kit::Target};
 
 /// A kind of record that the program keeps: a struct whose fields are the columns, and what is said about it here.
@@ -110,6 +110,8 @@ pub struct About {
     pub lines: &'static [(&'static str, &'static str)],
     /// References that the read form shows as more than an id.
     pub expand: &'static [(&'static str, Expand)],
+    /// Fields and computed fields whose number is the id of a record, and of which: people are shown what it is called.
+    pub ids: &'static [(&'static str, IdOf)],
     /// Values of a choice that older clients send: field, theirs, ours.
     pub aliases: &'static [(&'static str, &'static str, &'static str)],
     pub access: Access,
@@ -135,8 +137,12 @@ pub struct About {
     pub work: Option<Work>,
     /// What can be done with a record beside changing it: the operations `POST .../{id}/{name}/` that people use.
     pub actions: &'static [Action],
-    /// What is worth a look at the start of the day: words, and the list's query parameters; `:today` is the business's day.
-    pub figures: &'static [(&'static str, &'static str)],
+    /// Several that turned out to be the same become one, by `POST .../merge/`; the right that it takes.
+    pub merge: Option<Verbs>,
+    /// What is worth a look at the start of the day.
+    pub figures: &'static [Figure],
+    /// What is shown of its records at a glance.
+    pub charts: &'static [Chart],
 }
 
 impl About {
@@ -161,6 +167,7 @@ impl About {
         computed: &[],
         lines: &[],
         expand: &[],
+        ids: &[],
         aliases: &[],
         access: Access::deny(),
         own: "FALSE",
@@ -174,7 +181,9 @@ impl About {
         files: false,
         work: None,
         actions: &[],
+        merge: None,
         figures: &[],
+        charts: &[],
     };
 }
 
@@ -205,6 +214,68 @@ impl Action {
         self.managers = true;
         self
     }
+}
+
+/// How many records fulfil something, and what they come to. Queries are a list's query parameters, in which `:today` is the business's
+/// day and `:me` the caller's user id.
+#[derive(Debug, Clone, Copy)]
+pub struct Figure {
+    pub words: &'static str,
+    pub query: &'static str,
+    /// The amount that is added up.
+    pub total: Option<&'static str>,
+    /// They wait for the caller to do something.
+    pub waits: bool,
+    /// The operation below the resource that answers them, where no filter does: `pending/`.
+    pub at: Option<&'static str>,
+}
+
+impl Figure {
+    pub const fn new(words: &'static str, query: &'static str) -> Self {
+        Self { words, query, total: None, waits: false, at: None }
+    }
+    /// With what they come to.
+    pub const fn sum(mut self, total: &'static str) -> Self {
+        self.total = Some(total);
+        self
+    }
+    /// They wait for the caller.
+    pub const fn waiting(mut self) -> Self {
+        self.waits = true;
+        self
+    }
+    /// Answered by an operation of its own.
+    pub const fn at(mut self, operation: &'static str) -> Self {
+        self.at = Some(operation);
+        self
+    }
+}
+
+/// Records at a glance.
+#[derive(Debug, Clone, Copy)]
+pub struct Chart {
+    pub title: &'static str,
+    pub bars: Bars,
+}
+
+/// What the bars of a chart stand for; queries are as in `Figure`.
+#[derive(Debug, Clone, Copy)]
+pub enum Bars {
+    /// How many records have which value of a field, among those of the query.
+    Values(&'static str, &'static str),
+    /// What an amount came to in each of the last twelve months, for each of some queries with its words.
+    Months(&'static str, &'static [(&'static str, &'static str)]),
+    /// What an amount comes to by how long ago a date was, among those of the query: amount, date, query.
+    Ages(&'static str, &'static str, &'static str),
+}
+
+/// What a number is the id of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdOf {
+    /// A record of this table.
+    Table(&'static str),
+    /// A record of the kind whose word stands in this field: `invoice`.
+    Word(&'static str),
 }
 
 /// Records that are somebody's work.

@@ -147,7 +147,8 @@ pub(super) fn bad_form(error: poem::Error) -> Error {
 }
 
 /// The parts of `multipart/form-data` (RFC 7578).
-pub(super) async fn form_parts(content_type: &str, bytes: Vec<u8>) -> Result<poem::web::Multipart> {
+/// The parts of a form that was sent with files.
+pub async fn form_parts(content_type: &str, bytes: Vec<u8>) -> Result<poem::web::Multipart> {
     let request = Request::builder().content_type(content_type).body(bytes);
     let (request, mut body) = request.split();
     <poem::web::Multipart as poem::FromRequest>::from_request(&request, &mut body).await.map_err(bad_form)

@@ -9,7 +9,7 @@ use poem_openapi::{
 use serde_json::{Map, Value as Json};
 
 use super::{
-    about::{About, Change, Expand, Options, Output, Resource, Scope},
+    about::{About, Change, Expand, IdOf, Options, Output, Resource, Scope},
     access::{Reach, Verbs},
     field::{Field, Kind},
 };
@@ -290,13 +290,19 @@ impl Descriptor {
         joins.concat()
     }
 
-    /// The table that a reference points to: a field's, or that of the people who created and changed the record.
+    /// The table that a reference points to: a field's, one that is declared, or that of the people who created and changed the record.
     pub fn target(&self, name: &str) -> Option<&'static str> {
-        match self.field(name).map(|field| &field.kind) {
-            Some(Kind::Reference(table)) => Some(table),
-            None if matches!(name, "created_by" | "updated_by") => Some("users"),
+        match (self.field(name).map(|field| &field.kind), self.id_of(name)) {
+            (Some(Kind::Reference(table)), _) => Some(table),
+            (_, Some(IdOf::Table(table))) => Some(table),
+            (None, _) if matches!(name, "created_by" | "updated_by") => Some("users"),
             _ => None,
         }
+    }
+
+    /// What a number is declared to be the id of.
+    pub fn id_of(&self, name: &str) -> Option<IdOf> {
+        self.about.ids.iter().find(|(known, _)| *known == name).map(|(_, of)| *of)
     }
 
     /// Names in `About` that are no field: a resource with any does not start.
@@ -324,6 +330,9 @@ impl Descriptor {
             self.field(name).is_some_and(|field| matches!(field.kind, Kind::Lines(..)))
         });
         look("expand", about.expand.iter().map(|(name, _)| *name).collect(), &|name| self.target(name).is_some());
+        look("ids", about.ids.iter().map(|(name, _)| *name).collect(), &is_known);
+        let words = about.ids.iter().filter_map(|(_, of)| if let IdOf::Word(field) = of { Some(*field) } else { None });
+        look("ids", words.collect(), &is_field);
         look("aliases", about.aliases.iter().map(|(name, ..)| *name).collect(), &is_field);
         look("self_service", about.self_service.to_vec(), &is_field);
         look("work", about.work.iter().map(|work| work.of).collect(), &|name| self.target(name) == Some("users"));

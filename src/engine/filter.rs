@@ -153,6 +153,13 @@ impl Query {
     }
 }
 
+/// The field or computed field that a parameter narrows a list by.
+pub(super) fn filter_of(d: &Descriptor, sent: &str) -> Option<&'static str> {
+    let parameter = d.about.filter_as.iter().find(|(name, _)| *name == sent).map_or(sent, |(_, filter)| *filter);
+    let (name, _) = split(parameter);
+    d.about.filter.iter().copied().find(|known| *known == name)
+}
+
 pub(super) enum Test {
     Is(&'static str),
     In,

@@ -25,6 +25,6 @@ pub mod upload;
 pub mod validate;
 pub mod verbs;
 
-pub use about::{About, Action, Attachment, Change, Computed, Expand, Options, Output, Resource, Scope, Work};
+pub use about::{About, Action, Attachment, Bars, Change, Chart, Computed, Expand, Figure, IdOf, Options, Output, Resource, Scope, Work};
 pub use access::{Access, CREATE, DELETE, LIST, LR, LRCU, LRCUD, MINIMAL, READ, Reach, UPDATE, all, own};
 pub use descriptor::Descriptor;

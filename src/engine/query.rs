@@ -1,10 +1,12 @@
 //! A list's query parameters: search, filters, ordering and pages, turned into SQL.
 
+use std::ops::Range;
+
 use super::{
     about::{Attachment, Scope},
     descriptor::{Descriptor, bind, targets},
     field::Kind,
-    filter::{boolean, split},
+    filter::{boolean, filter_of, split},
     search::{self, Way},
 };
 use crate::{
@@ -37,6 +39,8 @@ pub struct Query {
     pub conditions: Vec<String>,
     /// For `?4`, `?5`, ...
     pub args: Vec<Value>,
+    /// Which of the conditions are of which filter.
+    pub filtered: Vec<(&'static str, Range<usize>)>,
     pub order: String,
     /// In the default order, near its beginning: a few rows of many are found by walking along it.
     pub is_ordered: bool,
@@ -98,13 +102,20 @@ impl Query {
             if asks_for_all || parameters[at + 1..].iter().any(|(later, _)| later == name) {
                 continue;
             }
+            let before = query.conditions.len();
             if let Err(error) = query.filter(d, actor, name, value, parameters) {
                 query.problems.add(name, error.detail());
+            }
+            if let Some(of) = filter_of(d, name).filter(|_| query.conditions.len() > before) {
+                query.filtered.push((of, before..query.conditions.len()));
             }
         }
         if let Some((names, sql)) = d.about.usual
             && !parameters.iter().any(|(name, _)| names.iter().any(|known| name == known || name.strip_suffix("__in") == Some(known)))
         {
+            // Each of them would lift it.
+            let place = query.conditions.len();
+            query.filtered.extend(names.iter().filter_map(|name| Some((filter_of(d, name)?, place..place + 1))));
             query.conditions.push(format!("({})", bind(sql)));
         }
         if let Scope::Attached(what) = d.about.scope {

@@ -38,6 +38,16 @@
   const alert = document.querySelector("[data-focus]");
   if (alert) alert.focus();
 
+  // How much waits: counted once a page is there, if that was not done lately.
+  const waits = document.querySelector("[data-waiting]");
+  if (waits && waits.dataset.waiting) {
+    fetch(waits.dataset.waiting, { credentials: "same-origin" }).then((answer) => (answer.ok ? answer.json() : null)).then((found) => {
+      if (!found) return;
+      waits.querySelector(".count").textContent = found.count;
+      waits.toggleAttribute("data-none", !found.count);
+    }).catch(() => {});
+  }
+
   // Lists: all of a page at once, and how many there are.
   all("[data-list]").forEach((form) => {
     const boxes = all("input[name=id]", form);
@@ -169,7 +179,7 @@
 
   // What was typed is not lost by a slip.
   all("form[data-guard]").forEach((form) => {
-    let changed = Boolean(alert), sent = false;
+    let changed = Boolean(alert) || form.hasAttribute("data-dirty"), sent = false;
     form.addEventListener("input", () => { changed = true; });
     form.addEventListener("submit", () => { sent = true; });
     window.addEventListener("beforeunload", (event) => { if (changed && !sent) event.preventDefault(); });

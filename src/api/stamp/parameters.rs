@@ -44,11 +44,20 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
     };
     let mut all = vec![];
     match verb {
-        "list" | "deleted_list" | "minimal_list" | "export_retrieve" => {
+        "list" | "deleted_list" | "minimal_list" | "export_retrieve" | "facets_retrieve" => {
             let names: Vec<&str> = d.about.order.iter().map(|name| name.trim_start_matches('-')).collect();
             let ordering = format!("Which field to use when ordering the results; `-` before it descends: {}.", names.join(", "));
-            all.push(query("ordering", schema("string"), &ordering));
-            if verb == "export_retrieve" {
+            if verb != "facets_retrieve" {
+                all.push(query("ordering", schema("string"), &ordering));
+            }
+            if verb == "facets_retrieve" {
+                all.push(query("fields", schema("string"), "Only the values of these filters, separated by commas; all when left out."));
+                all.push(query("dates", schema("string"), "The date to go by; the list's own when left out, none when empty."));
+                let units = ["year", "month", "day"].map(Into::into).to_vec();
+                all.push(query("by", MetaSchema { enum_items: units, ..schema("string") }, "How long periods are; years when left out."));
+                all.push(query("totals", schema("string"), "Only these amounts, separated by commas; all when left out."));
+                all.push(query("within", schema("integer"), "Gives up when more rows than this had to be looked at."));
+            } else if verb == "export_retrieve" {
                 all.push(query("format", formats(&Format::ALL), "How the file is written."));
                 all.push(query("fields", schema("string"), "Only these columns, by their names, separated by commas; in this order."));
                 all.push(query("bom", schema("boolean"), "Begins a CSV file with a byte order mark, by which Excel knows it for UTF-8."));
@@ -69,10 +78,10 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
             };
             all.extend(d.about.filter_as.iter().filter_map(as_other));
             all.extend(d.about.filter_by.iter().map(|(name, _)| query(name, schema("string"), &format!("Only those with this {name}."))));
-            if matches!(verb, "list" | "export_retrieve") && d.about.soft_delete {
+            if matches!(verb, "list" | "export_retrieve" | "facets_retrieve") && d.about.soft_delete {
                 all.push(query("include_deleted", schema("boolean"), "Deleted ones as well; for those who run the business."));
             }
-            if verb != "export_retrieve" {
+            if !matches!(verb, "export_retrieve" | "facets_retrieve") {
                 all.push(header("If-None-Match", "The `ETag` of an answer the client has: unchanged, the answer is 304."));
             }
         }

@@ -14,14 +14,14 @@ use super::{
     parameters::parameters,
 };
 use crate::{
-    api::{bulk::Bulk, comments::Comments, crud::Crud, files::Files, tags::Tags, transfer::Transfer},
+    api::{bulk::Bulk, comments::Comments, crud::Crud, facets::Counts, files::Files, tags::Tags, transfer::Transfer},
     app::App,
     engine::{CREATE, Scope, descriptor::Descriptor, field::Kind},
     resources,
 };
 
 /// What every resource offers, as far as it says so (`offers`).
-type Each = (Crud, Bulk, Transfer, Tags, Comments, Files);
+type Each = (Crud, Bulk, Transfer, Tags, Comments, Files, Counts);
 
 /// `Each` for every resource, and for what is attached to them only what makes sense for it.
 pub struct Resources(pub App);
@@ -50,8 +50,8 @@ impl OpenApi for Resources {
                 crud.add_routes(&mut routes);
             } else {
                 let files = Files { resource, pages, storage: storage.clone() };
-                let each: Each =
-                    (crud, Bulk { resource }, Transfer { resource, pages }, Tags { resource }, Comments { resource, pages }, files);
+                let (bulk, transfer, comments) = (Bulk { resource }, Transfer { resource, pages }, Comments { resource, pages });
+                let each: Each = (crud, bulk, transfer, Tags { resource }, comments, files, Counts { resource, pages });
                 each.add_routes(&mut routes);
             }
             for (path, mut methods) in routes {

@@ -5,6 +5,7 @@ mod act;
 mod attached;
 mod bulk;
 mod export;
+mod facets;
 mod history;
 mod import;
 mod offers;
@@ -23,8 +24,9 @@ pub use self::{
     attached::{move_attached, tags, target, target_for_change, target_for_writing},
     bulk::{Bulk, MOST_ITEMS, bulk},
     export::{export, template},
+    facets::{addable, countable, facets, main_date},
     history::{Done, Revert, history, recent, revert},
-    import::{import, imports, interrupt, take_in},
+    import::{grid, import, imports, interrupt, take_in},
     offers::offers,
     paged::paged,
     read::{ListRequest, Listing, check_filters, list, matches, read},

@@ -142,7 +142,7 @@ fn total_key(d: &Descriptor, actor: &Actor, reach: Reach, scope: &str, query: &Q
 }
 
 /// Everything that an answer depends on. Not its hash, as in the `ETag`: two that met would show one business's rows to another.
-fn answer_key(caller: &Caller, d: &Descriptor, what: &str, reach: Reach, stamp: u64) -> String {
+pub(super) fn answer_key(caller: &Caller, d: &Descriptor, what: &str, reach: Reach, stamp: u64) -> String {
     let actor = &caller.actor;
     let who = (reach == Reach::Own || d.knows_caller()).then_some(actor.user_id);
     let rights = (actor.role.name(), actor.rights(), actor.branch_id, who);

@@ -9,7 +9,7 @@ use crate::{
     actor::{Capability, Role},
     auth::proof,
     db::{Reader, Writer},
-    engine::{About, Access, Action, Change, Computed, LIST, LR, Output, Resource, UPDATE, all},
+    engine::{About, Access, Action, Change, Computed, IdOf, LIST, LR, Output, Resource, UPDATE, all},
     error::{Error, Result},
     kit::{DateTime, Ref},
 };
@@ -91,6 +91,7 @@ impl Resource for Membership {
             Computed::new("last_seen_at", Output::DateTime, known!("NULL", "u.last_seen_at"), "When the person last used the program."),
         ],
         // Made by inviting and by signing up, so that nobody is made a member unasked.
+        ids: &[("user_id", IdOf::Table("users")), ("user", IdOf::Table("users"))],
         access: Access::deny().admin(all(LR.and(UPDATE))).manager(all(LR.and(UPDATE))).staff(all(LIST)).agent(all(LIST)).teacher(all(LIST)),
         actions: &[
             Action::new("resend", "t.status = 'invited'").for_managers(),

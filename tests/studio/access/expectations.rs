@@ -57,7 +57,7 @@ pub(super) const RESOURCES: &[(&str, &str)] = &[
 pub(super) const ATTACHED: &[&str] = &["comments", "files"];
 
 /// What only rows that stand for themselves have.
-pub(super) const FOR_ROWS_ALONE: &[&str] = &["minimal/", "import/", "import/template/", "export/"];
+pub(super) const FOR_ROWS_ALONE: &[&str] = &["minimal/", "import/", "import/template/", "export/", "facets/"];
 
 /// The same for what can be done besides: `x` is the action itself.
 pub(super) const ACTIONS: &[(&str, &str)] = &[

@@ -78,7 +78,7 @@ pub(super) fn documented() -> Vec<(String, String)> {
 /// The operations that every resource can have, and the verb of each.
 fn standard(method: &str, rest: &str) -> Option<char> {
     Some(match (method, rest) {
-        ("GET", "" | "export/") => 'L',
+        ("GET", "" | "export/" | "facets/") => 'L',
         // Some have this and no list.
         ("GET", "minimal/") => 'm',
         ("GET", "{id}/" | "{id}/history/") => 'R',
@@ -164,6 +164,7 @@ fn every_operation_has_its_expectation() {
         ('C', "POST", "import/"),
         ('C', "GET", "import/template/"),
         ('L', "GET", "export/"),
+        ('L', "GET", "facets/"),
         ('U', "PUT", "{id}/"),
         ('U', "PATCH", "{id}/"),
         ('D', "DELETE", "{id}/"),

@@ -136,7 +136,8 @@ async fn prepare(caller: &Caller, d: &'static Descriptor, parameters: &Parameter
     Ok(Job { d, actor: caller.actor.clone(), grid, plan, labels, repeats, options, dry_run, atomic, _place: place })
 }
 
-fn grid(bytes: &Bytes, d: &Descriptor) -> Result<Grid> {
+/// A file as a table, whichever of the two kinds it is of.
+pub fn grid(bytes: &Bytes, d: &Descriptor) -> Result<Grid> {
     let most_columns = d.fields.len() * 2 + OTHER_COLUMNS;
     // What it is stands in its first bytes; what it is called, anybody can write.
     if bytes.starts_with(xlsx_read::MAGIC) { xlsx_read::read(bytes, most_columns) } else { csv::read(bytes, most_columns) }

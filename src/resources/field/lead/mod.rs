@@ -18,7 +18,7 @@ use super::{Zone, check_position};
 use crate::{
     actor::{Capability::Field, Role},
     db::Writer,
-    engine::{About, Access, Action, Change, Expand, LRCU, LRCUD, Resource, Work, all, own},
+    engine::{About, Access, Action, Bars, Change, Chart, Expand, Figure, IdOf, LRCU, LRCUD, Resource, UPDATE, Work, all, own},
     error::{Error, Result},
     kit::{Currency, Date, DateTime, Email, Money, Ref, normalize_phone},
     resources::accounts::{SUMMARY, User},
@@ -148,6 +148,7 @@ impl Resource for Lead {
             ("status", "Closed – Lost", "closed_lost"),
             ("status", "On Hold", "on_hold"),
         ],
+        ids: &[("party_id", IdOf::Table("parties"))],
         access: Access::deny().admin(all(LRCUD)).manager(all(LRCUD)).staff(own(LRCU)).staff_with(Field, all(LRCU)).agent(own(LRCUD)),
         own: own_lead!("t"),
         comments: true,
@@ -159,11 +160,15 @@ impl Resource for Lead {
             Action::new("lose", "t.stage <> 'won' AND t.stage <> 'lost'"),
             Action::new("reopen", "t.stage = 'won' OR t.stage = 'lost'").for_managers(),
         ],
+        merge: Some(UPDATE),
         figures: &[
-            ("Follow-ups due", "follow_up_date__lte=:today&stage__in=prospect,qualified,negotiation"),
-            ("Open leads", "stage__in=prospect,qualified,negotiation"),
-            ("Hot leads", "is_hot=true"),
+            Figure::new("Your follow-ups due", "assigned_rep=:me&follow_up_date__lte=:today&stage__in=prospect,qualified,negotiation")
+                .waiting(),
+            Figure::new("Follow-ups due", "follow_up_date__lte=:today&stage__in=prospect,qualified,negotiation"),
+            Figure::new("Open leads", "stage__in=prospect,qualified,negotiation").sum("expected_value"),
+            Figure::new("Hot leads", "is_hot=true"),
         ],
+        charts: &[Chart { title: "Leads by stage", bars: Bars::Values("stage", "") }],
         work: Some(Work { of: "assigned_rep", open: "t.stage <> 'won' AND t.stage <> 'lost'" }),
         ..About::DEFAULT
     };

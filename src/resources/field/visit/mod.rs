@@ -17,7 +17,7 @@ use super::{
 use crate::{
     actor::{Capability::Field, Role},
     db::Writer,
-    engine::{About, Access, Action, CREATE, Change, Expand, LR, LRCU, LRCUD, Resource, UPDATE, Work, all, own},
+    engine::{About, Access, Action, CREATE, Change, Expand, Figure, LR, LRCU, LRCUD, Resource, UPDATE, Work, all, own},
     error::{Error, Result},
     kit::{Date, DateTime, Email, Ref},
     resources::accounts::{SUMMARY, User},
@@ -150,7 +150,10 @@ impl Resource for Visit {
             Action::new("convert_to_lead", "t.status <> 'cancelled' AND t.linked_lead_id IS NULL"),
             Action::new("cancel", "t.status = 'planned' OR t.status = 'checked_in'").confirmed(),
         ],
-        figures: &[("Visits planned up to today", "status=planned&date_time__lte=:today")],
+        figures: &[
+            Figure::new("Your visits up to today", "rep=:me&status=planned&date_time__lte=:today").waiting(),
+            Figure::new("Visits planned up to today", "status=planned&date_time__lte=:today"),
+        ],
         work: Some(Work { of: "rep", open: "t.status = 'planned'" }),
         ..About::DEFAULT
     };

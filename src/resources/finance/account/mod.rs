@@ -12,7 +12,7 @@ use super::ledger::{self, AccountClass, AccountType, Line, OPENING_EQUITY, Posti
 use crate::{
     actor::Capability::Finance,
     db::{Reader, Writer},
-    engine::{About, Access, CREATE, Change, LR, LRCU, LRCUD, Resource, all, own},
+    engine::{About, Access, CREATE, Change, Figure, LR, LRCU, LRCUD, Resource, all, own},
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref},
     resources::accounts::{SUMMARY, User},
@@ -84,6 +84,7 @@ impl Resource for Account {
             ("type", "personal_bank", "bank"),
             ("type", "savings_account", "savings"),
         ],
+        figures: &[Figure::new("Places for money", "").sum("balance")],
         access: Access::deny().admin(all(LRCUD)).manager(all(LRCU)).staff_with(Finance, all(LR.and(CREATE))).agent(own(LR)),
         own: "t.owner_id = :me",
         ..About::DEFAULT

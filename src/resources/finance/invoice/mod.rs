@@ -29,7 +29,7 @@ use super::{
 use crate::{
     actor::Capability::Finance,
     db::{Reader, Row, Writer},
-    engine::{About, Access, Action, Change, Expand, LR, LRCU, LRCUD, Resource, all, own},
+    engine::{About, Access, Action, Bars, Change, Chart, Expand, Figure, IdOf, LR, LRCU, LRCUD, Resource, all, own},
     error::{Error, Result},
     kit::{self, Currency, Date, DateTime, Decimal, Lines, Money, Price, Ref},
 };
@@ -204,6 +204,15 @@ impl Resource for Invoice {
         ],
         computed: computed::ALL,
         expand: &[("party", Expand::Label)],
+        ids: &[
+            ("issued_by", IdOf::Table("users")),
+            ("voided_by", IdOf::Table("users")),
+            ("quotation_id", IdOf::Table("quotations")),
+            ("lead_id", IdOf::Table("leads")),
+            ("recurring_id", IdOf::Table("recurring_invoices")),
+            ("journal_entry_id", IdOf::Table("journal_entries")),
+            ("void_entry_id", IdOf::Table("journal_entries")),
+        ],
         access: Access::deny().admin(all(LRCUD)).manager(all(LRCUD)).staff_with(Finance, all(LRCU)).customer(own(LR)).student(own(LR)),
         // The party sees what was issued to it, not what is being written.
         own: "t.state = 'issued' AND EXISTS (SELECT 1 FROM parties AS p WHERE p.id = t.party_id AND p.user_id = :me AND p.deleted_at IS NULL)",
@@ -218,7 +227,18 @@ impl Resource for Invoice {
             Action::new("duplicate", "TRUE"),
             Action::new("void", "t.state = 'issued'").confirmed(),
         ],
-        figures: &[("Overdue invoices", "is_overdue=true&direction=outgoing"), ("Drafts of invoices", "state=draft")],
+        figures: &[
+            Figure::new("Overdue invoices", "is_overdue=true&direction=outgoing").sum("amount_due"),
+            Figure::new("To receive", "state=issued&direction=outgoing&payment_status__in=unpaid,partial").sum("amount_due"),
+            Figure::new("Bills to pay", "state=issued&direction=incoming&payment_status__in=unpaid,partial").sum("amount_due"),
+            Figure::new("Bills due by today", "state=issued&direction=incoming&payment_status__in=unpaid,partial&due_date__lte=:today")
+                .sum("amount_due"),
+            Figure::new("Drafts of invoices", "state=draft"),
+        ],
+        charts: &[Chart {
+            title: "To receive, by age",
+            bars: Bars::Ages("amount_due", "due_date", "state=issued&direction=outgoing&payment_status__in=unpaid,partial"),
+        }],
         comments: true,
         files: true,
         ..About::DEFAULT

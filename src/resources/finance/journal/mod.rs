@@ -9,7 +9,7 @@ pub use actions::{JournalVerbs, Reverse, check_reversal};
 
 use crate::{
     actor::Capability::Finance,
-    engine::{About, Access, Action, CREATE, Computed, LR, Output, Resource, about::schema, all},
+    engine::{About, Access, Action, CREATE, Computed, IdOf, LR, Output, Resource, about::schema, all},
     kit::{Date, DateTime, Ref},
 };
 
@@ -100,6 +100,7 @@ impl Resource for JournalEntry {
             )
             .on_detail(),
         ],
+        ids: &[("source_id", IdOf::Word("source_type")), ("reversed_by", IdOf::Table("journal_entries"))],
         // What may be entered by hand; see `actions`.
         access: Access::deny().admin(all(LR.and(CREATE))).manager(all(LR.and(CREATE))).staff_with(Finance, all(LR.and(CREATE))),
         soft_delete: false,

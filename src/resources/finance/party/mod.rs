@@ -12,7 +12,7 @@ pub use actions::PartyVerbs;
 use crate::{
     actor::Capability::Finance,
     db::Writer,
-    engine::{About, Access, CREATE, Change, LR, LRCU, LRCUD, MINIMAL, READ, Resource, UPDATE, all, own},
+    engine::{About, Access, CREATE, Change, DELETE, LR, LRCU, LRCUD, MINIMAL, READ, Resource, UPDATE, all, own},
     error::{Error, Result},
     kit::{self, Currency, Email, Ref, normalize_phone},
     resources::accounts::{SUMMARY, User},
@@ -98,6 +98,7 @@ impl Resource for Party {
         hidden: &["email_norm", "phone_norm"],
         computed: computed::ALL,
         expand: &[("user", SUMMARY)],
+        merge: Some(DELETE),
         access: Access::deny()
             .admin(all(LRCUD))
             .manager(all(LRCUD))

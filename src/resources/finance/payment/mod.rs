@@ -24,7 +24,7 @@ use super::{
 use crate::{
     actor::{Capability::Finance, Role},
     db::{Reader, Row, Writer},
-    engine::{About, Access, Action, CREATE, Change, Computed, Expand, LR, Output, Resource, UPDATE, about::schema, all, own},
+    engine::{About, Access, Action, CREATE, Change, Computed, Expand, IdOf, LR, Output, Resource, UPDATE, about::schema, all, own},
     error::{Error, Result},
     kit::{self, Currency, Date, DateTime, Money, Ref},
 };
@@ -172,6 +172,12 @@ impl Resource for Payment {
         ],
         expand: &[("party", Expand::Label)],
         soft_delete: false,
+        ids: &[
+            ("voided_by", IdOf::Table("users")),
+            ("invoice", IdOf::Table("invoices")),
+            ("journal_entry_id", IdOf::Table("journal_entries")),
+            ("void_entry_id", IdOf::Table("journal_entries")),
+        ],
         access: Access::deny()
             .admin(all(LR.and(CREATE).and(UPDATE)))
             .manager(all(LR.and(CREATE).and(UPDATE)))

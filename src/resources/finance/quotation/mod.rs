@@ -21,7 +21,7 @@ use super::{
 use crate::{
     actor::Capability::Finance,
     db::Writer,
-    engine::{About, Access, Action, Change, Computed, Expand, LR, LRCU, LRCUD, Options, Resource, all, own, verbs},
+    engine::{About, Access, Action, Change, Computed, Expand, IdOf, LR, LRCU, LRCUD, Options, Resource, all, own, verbs},
     error::{Error, Result},
     kit::{Currency, Date, DateTime, Decimal, Lines, Money, Ref},
 };
@@ -138,6 +138,7 @@ impl Resource for Quotation {
         ],
         lines: &[("items", "quotation_items")],
         expand: &[("party", Expand::Label)],
+        ids: &[("invoice_id", IdOf::Table("invoices"))],
         access: Access::deny().admin(all(LRCUD)).manager(all(LRCUD)).staff_with(Finance, all(LRCU)).customer(own(LR)).student(own(LR)),
         // The party sees what was offered to it, not what is being written.
         own: "t.state <> 'draft' AND EXISTS (SELECT 1 FROM parties AS p WHERE p.id = t.party_id AND p.user_id = :me AND p.deleted_at IS NULL)",

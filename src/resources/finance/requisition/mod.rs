@@ -22,7 +22,7 @@ use super::{
 use crate::{
     actor::Capability::Finance,
     db::Writer,
-    engine::{About, Access, Action, Change, Expand, LR, LRCU, LRCUD, Resource, UPDATE, all, own},
+    engine::{About, Access, Action, Change, Expand, Figure, IdOf, LR, LRCU, LRCUD, Resource, UPDATE, all, own},
     error::{Error, Result},
     kit::{Currency, Date, DateTime, Lines, Money, Ref},
     resources::accounts::{Department, User},
@@ -113,6 +113,8 @@ impl Resource for Requisition {
             ("department", Expand::Label),
             ("party", Expand::Label),
         ],
+        ids: &[("decided_by", IdOf::Table("users")), ("approved_by", IdOf::Table("users"))],
+        figures: &[Figure::new("Approvals waiting for you", "status=pending").at("pending/").waiting()],
         access: Access::deny()
             .admin(all(LRCUD))
             .manager(all(LRCUD))

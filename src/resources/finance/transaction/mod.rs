@@ -18,7 +18,7 @@ use super::{
 use crate::{
     actor::Capability::Finance,
     db::Writer,
-    engine::{About, Access, Action, CREATE, Change, Computed, Expand, LR, LRCU, Resource, all, own},
+    engine::{About, Access, Action, Bars, CREATE, Change, Chart, Computed, Expand, IdOf, LR, LRCU, Resource, all, own},
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref},
     resources::{
@@ -122,6 +122,15 @@ impl Resource for Transaction {
             ),
         ],
         expand: &[("party", Expand::Label), ("account", Expand::Label), ("to_account", Expand::Label)],
+        ids: &[
+            ("related_payment_id", IdOf::Table("payments")),
+            ("reversal_entry", IdOf::Table("journal_entries")),
+            ("related_requisition", IdOf::Table("requisitions")),
+        ],
+        charts: &[Chart {
+            title: "Income and expenses by month",
+            bars: Bars::Months("amount", &[("Income", "type=income&state=posted"), ("Expenses", "type=expense&state=posted")]),
+        }],
         access: Access::deny().admin(all(LRCU)).manager(all(LRCU)).staff_with(Finance, all(LRCU)).agent(own(LR.and(CREATE))),
         // A cash box is its keeper's, who writes down what passes through it and corrects nothing.
         own: "EXISTS (SELECT 1 FROM accounts AS a WHERE a.id = t.account_id AND a.owner_id = :me)",

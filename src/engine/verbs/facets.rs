@@ -1,0 +1,414 @@
+//! What a list is made of: how many of its records have which value, how they fall into years, months or days, and what their amounts
+//! come to.
+//!
+//! Where an index holds a field's values, they are counted along it. All else is counted in one walk over the rows, which gives up when
+//! there are more than the caller asked to be looked at: counts are worth a moment, and no more.
+
+use std::collections::{BTreeMap, HashMap};
+
+use hyper::body::Bytes;
+use serde_json::{Value as Json, json};
+
+use super::{
+    reach,
+    read::{answer_key, check_filters},
+};
+use crate::{
+    actor::Actor,
+    auth::gate::Caller,
+    db::{Cell, Kept, Reader},
+    engine::{
+        access::{LIST, Reach},
+        descriptor::{Descriptor, by_table},
+        field::Kind,
+        filter::kind_of,
+        query::{Pages, Parameters, Query, parameter},
+        reply::Reply,
+        search,
+        store::{self, Deleted},
+    },
+    error::{Error, Problems, Result},
+    kit::{Date, DateTime, Money, exponent},
+};
+
+/// So many rows are looked at, whatever is asked.
+const MOST_ROWS: u64 = 250_000;
+/// So many values of a field are told.
+const MOST_VALUES: usize = 100;
+
+/// How long a period is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Year,
+    Month,
+    Day,
+}
+
+impl Unit {
+    fn parse(text: Option<&str>) -> Result<Self> {
+        match text.map(str::trim) {
+            None | Some("" | "year") => Ok(Self::Year),
+            Some("month") => Ok(Self::Month),
+            Some("day") => Ok(Self::Day),
+            Some(other) => Err(Error::field("by", format!("\"{other}\" is not a valid choice."))),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Year => "year",
+            Self::Month => "month",
+            Self::Day => "day",
+        }
+    }
+
+    /// The first day of the period that a day is in, and the last.
+    fn around(self, day: jiff::civil::Date) -> (jiff::civil::Date, jiff::civil::Date) {
+        match self {
+            Self::Year => (day.first_of_year(), day.last_of_year()),
+            Self::Month => (day.first_of_month(), day.last_of_month()),
+            Self::Day => (day, day),
+        }
+    }
+}
+
+/// What is asked for.
+struct Wanted {
+    fields: Vec<&'static str>,
+    date: Option<&'static str>,
+    unit: Unit,
+    totals: Vec<&'static str>,
+    within: u64,
+}
+
+/// What can be counted of a list: the filters that have few values.
+pub fn countable(d: &Descriptor, actor: &Actor) -> Vec<&'static str> {
+    let few = |name: &&&'static str| {
+        matches!(kind_of(d, name), Some(Kind::Choice(_) | Kind::Bool | Kind::Currency | Kind::Reference(_)))
+            || d.about.computed.iter().any(|computed| computed.name == **name && name.ends_with("status"))
+            || matches!(**name, "created_by" | "updated_by")
+    };
+    d.about.filter.iter().filter(|name| d.is_open(name, actor)).filter(few).copied().collect()
+}
+
+/// Amounts that can be added up.
+pub fn addable(d: &Descriptor, actor: &Actor) -> Vec<&'static str> {
+    let fields = d.visible().filter(|field| field.kind == Kind::Money && field.stored()).map(|field| field.name);
+    let computed = d.about.computed.iter().filter(|one| matches!(one.output, crate::engine::Output::Money) && !one.detail);
+    fields.chain(computed.map(|one| one.name)).filter(|name| d.is_open(name, actor)).collect()
+}
+
+/// The date that a list is gone through by: the one that it is ordered by, else the first that it can be narrowed by.
+pub fn main_date(d: &Descriptor, actor: &Actor) -> Option<&'static str> {
+    let dates = |kind: Kind| d.about.filter.iter().copied().find(move |name| kind_of(d, name) == Some(kind.clone()));
+    let is_date = |name: &&str| matches!(kind_of(d, name), Some(Kind::Date | Kind::DateTime));
+    let ordered = d.about.order.first().map(|name| name.trim_start_matches('-'));
+    let ordered = ordered.and_then(|name| d.about.filter.iter().copied().find(|known| *known == name)).filter(is_date);
+    ordered.or_else(|| dates(Kind::Date)).or_else(|| dates(Kind::DateTime)).filter(|name| d.is_open(name, actor))
+}
+
+impl Wanted {
+    fn of(d: &Descriptor, actor: &Actor, parameters: &Parameters) -> Result<Self> {
+        let mut problems = Problems::default();
+        let mut several = |name: &str, known: Vec<&'static str>, what: &str| -> Vec<&'static str> {
+            let Some(asked) = parameter(parameters, name) else { return known };
+            let mut found = vec![];
+            for asked in asked.split(',').map(str::trim).filter(|asked| !asked.is_empty()) {
+                match known.iter().find(|known| **known == asked) {
+                    Some(known) if found.contains(known) => {}
+                    Some(known) => found.push(*known),
+                    None => problems.add(name, format!("\"{asked}\" {what}")),
+                }
+            }
+            found
+        };
+        let fields = several("fields", countable(d, actor), "is no filter with values that could be counted.");
+        let totals = several("totals", addable(d, actor), "is no amount that could be added up.");
+        let date = match parameter(parameters, "dates").map(str::trim) {
+            None => main_date(d, actor),
+            Some("") => None,
+            Some(asked) => {
+                let is_date = |name: &&&str| matches!(kind_of(d, name), Some(Kind::Date | Kind::DateTime)) && d.is_open(name, actor);
+                let known = d.about.filter.iter().filter(is_date).find(|name| **name == asked).copied();
+                if known.is_none() {
+                    problems.add("dates", format!("\"{asked}\" is no date that the list can be narrowed by."));
+                }
+                known
+            }
+        };
+        let within = match parameter(parameters, "within").map(|text| text.trim().parse::<u64>()) {
+            None => MOST_ROWS,
+            Some(Ok(rows)) => rows.min(MOST_ROWS),
+            Some(Err(_)) => {
+                problems.add("within", "A valid integer is required.");
+                0
+            }
+        };
+        problems.or_ok()?;
+        Ok(Self { fields, date, unit: Unit::parse(parameter(parameters, "by"))?, totals, within })
+    }
+}
+
+/// Counts a list. The parameters are those of the list, without its pages.
+pub async fn facets<S: Send + 'static>(
+    caller: &Caller,
+    d: &'static Descriptor,
+    parameters: &Parameters,
+    path: &str,
+    pages: Pages,
+) -> Result<Reply<S>> {
+    let actor = caller.actor.clone();
+    let reach = reach(d, &actor, LIST)?;
+    let wanted = Wanted::of(d, &actor, parameters)?;
+    let stamp = caller.db.stamp(d.tables(caller.db.catalog()));
+    let kept_as = answer_key(caller, d, &format!("facets {path} {parameters:?}"), reach, stamp);
+    if let Some(known) = caller.db.answers().get(&kept_as) {
+        return Ok(Reply::bytes(known.body));
+    }
+    let without_pages: Parameters =
+        parameters.iter().filter(|(name, _)| !["page", "page_size", "ordering"].contains(&name.as_str())).cloned().collect();
+    let mut query = Query::parse(d, &actor, &without_pages, pages)?;
+    let db = caller.db.clone();
+    let work = move |reader: &Reader<'_>| {
+        check_filters(reader, &actor, &query)?;
+        let way = search::way(reader, db.catalog(), d, &actor, &mut query)?;
+        query.go(way);
+        let deleted = if query.include_deleted { Deleted::With } else { Deleted::Without };
+        let scope = store::scope(d, &actor, reach, deleted);
+        Count { reader, d, actor: &actor, query: &query, scope: &scope, reach, wanted: &wanted }.answer()
+    };
+    let body = Bytes::from(caller.scan(work).await?.to_string());
+    caller.db.answers().insert(kept_as, Kept { body: body.clone(), etag: String::new() });
+    Ok(Reply::bytes(body))
+}
+
+/// A value, to count by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Key {
+    Nothing,
+    Number(i64),
+    Text(String),
+}
+
+impl Key {
+    fn of(cell: Cell<'_>) -> Self {
+        match cell {
+            Cell::Null => Self::Nothing,
+            Cell::Int(number) => Self::Number(number),
+            Cell::Real(number) => Self::Text(number.to_string()),
+            Cell::Text(text) => Self::Text(text.to_owned()),
+        }
+    }
+}
+
+type Values = HashMap<Key, i64>;
+/// Amounts by their place among those that are asked for, and their currency; in minor units.
+type Sums = BTreeMap<(usize, String), i128>;
+
+/// What was counted in one walk.
+#[derive(Default)]
+struct Counted {
+    count: i64,
+    values: HashMap<&'static str, Values>,
+    periods: BTreeMap<jiff::civil::Date, (i64, Sums)>,
+    sums: Sums,
+}
+
+struct Count<'a> {
+    reader: &'a Reader<'a>,
+    d: &'static Descriptor,
+    actor: &'a Actor,
+    query: &'a Query,
+    scope: &'a str,
+    reach: Reach,
+    wanted: &'a Wanted,
+}
+
+impl Count<'_> {
+    fn answer(&self) -> Result<Json> {
+        let (mut along, mut walked) = (HashMap::new(), vec![]);
+        for name in &self.wanted.fields {
+            match self.along_index(name)? {
+                Some(values) => drop(along.insert(*name, values)),
+                None => walked.push(*name),
+            }
+        }
+        let nothing_else = walked.is_empty() && self.wanted.date.is_none() && self.wanted.totals.is_empty() && !along.is_empty();
+        let counted = if nothing_else { None } else { self.walk(&walked)? };
+        let complete = nothing_else || counted.is_some();
+        let mut counted = counted.unwrap_or_default();
+        let count = match (complete, nothing_else) {
+            (false, _) => Json::Null,
+            (true, true) => store::count(self.reader, self.d, self.actor, self.query, self.scope)?.into(),
+            (true, false) => counted.count.into(),
+        };
+        let mut facets = vec![];
+        for name in &self.wanted.fields {
+            let values = along.remove(name).or_else(|| counted.values.remove(name));
+            if let Some(values) = values.filter(|_| complete || !walked.contains(name)) {
+                facets.push(self.facet(name, values)?);
+            }
+        }
+        let dates = self.wanted.date.filter(|_| complete).map(|name| self.dates(name, &counted.periods));
+        Ok(json!({"count": count, "complete": complete, "facets": facets, "dates": dates, "totals": self.totals(&counted.sums)}))
+    }
+
+    /// The conditions that a filter has put, by their places.
+    fn own(&self, name: &str) -> Vec<usize> {
+        let of_it = self.query.filtered.iter().filter(|(filter, _)| *filter == name);
+        of_it.flat_map(|(_, places)| places.clone()).collect()
+    }
+
+    /// Counts along an index that holds the values, where nothing else narrows the list.
+    fn along_index(&self, name: &str) -> Result<Option<Values>> {
+        let is_narrowed = self.reach != Reach::All || self.own(name).len() < self.query.conditions.len();
+        let Some(field) = self.d.field(name).filter(|field| field.stored() && !is_narrowed) else { return Ok(None) };
+        let from = format!("FROM \"{}\" AS t WHERE {}", self.d.about.table, self.scope);
+        let sql = format!("SELECT t.{}, count(*) {from} GROUP BY 1", field.column);
+        let args = store::args(self.actor, &[]);
+        let plan: Vec<String> = self.reader.rows(&format!("EXPLAIN QUERY PLAN {sql}"), &args, |row| row.get(3))?;
+        if !plan.iter().any(|step| step.contains("COVERING INDEX")) || plan.iter().any(|step| step.contains("TEMP B-TREE")) {
+            return Ok(None);
+        }
+        let within = self.wanted.within;
+        let rows: i64 = self.reader.one(&format!("SELECT count(*) FROM (SELECT 1 {from} LIMIT {within} + 1)"), &args)?.unwrap_or(0);
+        if rows.unsigned_abs() > within {
+            return Ok(None);
+        }
+        let mut values = Values::new();
+        self.reader.each(&sql, &args, |row| {
+            values.insert(Key::of(row.cell(0)?), row.get(1)?);
+            Ok(())
+        })?;
+        Ok(Some(values))
+    }
+
+    /// Looks at every row. A field's values are counted among the rows that all filters but its own let through. `None`: there are more
+    /// rows than were to be looked at.
+    fn walk(&self, fields: &[&'static str]) -> Result<Option<Counted>> {
+        let (d, query) = (self.d, self.query);
+        let expression = |name: &str| d.expression(name).ok_or_else(|| Error::internal(format_args!("no expression of {name}")));
+        let mut columns: Vec<String> = fields.iter().map(|name| expression(name)).collect::<Result<_>>()?;
+        let own: Vec<Vec<usize>> = fields.iter().map(|name| self.own(name)).collect();
+        // What only some are narrowed by is asked of each row; all else says which rows are looked at.
+        let asked: Vec<usize> = (0..query.conditions.len()).filter(|at| own.iter().any(|own| own.contains(at))).collect();
+        columns.extend(asked.iter().map(|at| format!("({})", query.conditions[*at])));
+        let date_at = columns.len();
+        if let Some(name) = self.wanted.date {
+            columns.push(expression(name)?);
+        }
+        let sums_at = columns.len();
+        for name in &self.wanted.totals {
+            let currency = d.field(name).map_or_else(|| d.currency(), |field| d.currency_of(field));
+            columns.push(expression(name)?);
+            columns.push(currency.map_or("NULL".to_owned(), |currency| format!("t.{}", currency.column)));
+        }
+        if columns.is_empty() {
+            columns.push("1".to_owned());
+        }
+        let kept = query.conditions.iter().enumerate().filter(|(at, _)| !asked.contains(at)).map(|(_, condition)| condition);
+        let conditions: String = kept.chain(&query.count_only).map(|condition| format!(" AND {condition}")).collect();
+        let within = self.wanted.within;
+        let sql =
+            format!("SELECT {} FROM \"{}\" AS t WHERE {}{conditions} LIMIT {within} + 1", columns.join(", "), d.about.table, self.scope);
+        let zone = self.actor.zone();
+        let is_moment = self.wanted.date.and_then(|name| kind_of(d, name)) == Some(Kind::DateTime);
+        let own_currency = self.actor.business.as_ref().map_or("USD", |business| &business.currency);
+        let (mut counted, mut rows) = (Counted::default(), 0_u64);
+        let mut values: Vec<Values> = fields.iter().map(|_| Values::new()).collect();
+        self.reader.each(&sql, &store::args(self.actor, &query.args), |row| {
+            rows += 1;
+            let mut failing = vec![];
+            for (at, place) in asked.iter().enumerate() {
+                if row.get::<Option<bool>>(fields.len() + at)? != Some(true) {
+                    failing.push(*place);
+                }
+            }
+            for (at, values) in values.iter_mut().enumerate() {
+                if failing.iter().all(|place| own[at].contains(place)) {
+                    *values.entry(Key::of(row.cell(at)?)).or_default() += 1;
+                }
+            }
+            if !failing.is_empty() {
+                return Ok(());
+            }
+            counted.count += 1;
+            let mut period = None;
+            if self.wanted.date.is_some()
+                && let Cell::Text(text) = row.cell(date_at)?
+            {
+                let day = if is_moment {
+                    DateTime::parse(text, &zone).map(|at| zone.to_datetime(at.0).date())
+                } else {
+                    Date::parse(text).map(|date| date.0)
+                };
+                period = day.map(|day| self.wanted.unit.around(day).0);
+            }
+            if let Some(first) = period {
+                counted.periods.entry(first).or_default().0 += 1;
+            }
+            for at in 0..self.wanted.totals.len() {
+                if let Cell::Int(minor) = row.cell(sums_at + 2 * at)? {
+                    let currency = row.get::<Option<String>>(sums_at + 2 * at + 1)?.unwrap_or_else(|| own_currency.to_string());
+                    if let Some(first) = period {
+                        let sums = &mut counted.periods.entry(first).or_default().1;
+                        *sums.entry((at, currency.clone())).or_default() += i128::from(minor);
+                    }
+                    *counted.sums.entry((at, currency)).or_default() += i128::from(minor);
+                }
+            }
+            Ok(())
+        })?;
+        counted.values = fields.iter().copied().zip(values).collect();
+        Ok((rows <= within).then_some(counted))
+    }
+
+    /// The values of a field: of a choice in their order, of all others the most frequent first.
+    fn facet(&self, name: &str, values: Values) -> Result<Json> {
+        let kind = kind_of(self.d, name);
+        let mut all: Vec<(Key, i64)> = values.into_iter().filter(|(_, count)| *count > 0).collect();
+        let rank = |key: &Key| match (&kind, key) {
+            (Some(Kind::Choice(names)), Key::Text(text)) => names.iter().position(|name| name == text),
+            _ => None,
+        };
+        all.sort_by(|(key, count), (other, others)| rank(key).cmp(&rank(other)).then(others.cmp(count)).then(key.cmp(other)));
+        let left: i64 = all.iter().skip(MOST_VALUES).map(|(_, count)| count).sum();
+        all.truncate(MOST_VALUES);
+        let target = self.d.target(name).and_then(by_table);
+        let ids: Vec<i64> = all.iter().filter_map(|(key, _)| if let Key::Number(id) = key { Some(*id) } else { None }).collect();
+        let labels: HashMap<i64, String> = match target {
+            Some(target) => store::labels(self.reader, target, self.actor, &ids)?.into_iter().collect(),
+            None => HashMap::new(),
+        };
+        let value = |(key, count): (Key, i64)| {
+            let (value, label) = match key {
+                Key::Nothing => (Json::Null, None),
+                Key::Number(number) if kind == Some(Kind::Bool) => (Json::Bool(number != 0), None),
+                Key::Number(number) => (number.into(), labels.get(&number).cloned()),
+                Key::Text(text) => (text.into(), None),
+            };
+            json!({"value": value, "label": label, "count": count})
+        };
+        Ok(json!({"field": name, "values": all.into_iter().map(value).collect::<Vec<_>>(), "others": left}))
+    }
+
+    fn dates(&self, name: &str, periods: &BTreeMap<jiff::civil::Date, (i64, Sums)>) -> Json {
+        let unit = self.wanted.unit;
+        let period = |(first, (count, sums)): (&jiff::civil::Date, &(i64, Sums))| json!({"from": first.to_string(), "to": unit.around(*first).1.to_string(), "count": count, "totals": self.totals(sums)});
+        json!({"field": name, "by": unit.name(), "periods": periods.iter().map(period).collect::<Vec<_>>()})
+    }
+
+    fn totals(&self, sums: &Sums) -> Vec<Json> {
+        let one = |(at, name): (usize, &&'static str)| {
+            let own = sums.iter().filter(|((place, _), _)| *place == at);
+            // More than can be written is not told.
+            let amounts = own.filter_map(|((_, currency), sum)| {
+                let money = Money { minor: i64::try_from(*sum).ok()?, exponent: exponent(currency) };
+                Some(json!({"currency": currency, "amount": money.to_string()}))
+            });
+            let amounts: Vec<Json> = amounts.collect();
+            (!amounts.is_empty()).then(|| json!({"field": name, "amounts": amounts}))
+        };
+        self.wanted.totals.iter().enumerate().filter_map(one).collect()
+    }
+}

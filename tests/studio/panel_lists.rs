@@ -1,0 +1,209 @@
+//! The panel's lists and records: names for ids, counts, dates, totals, and how somebody likes to see them.
+
+use serde_json::json;
+use studio::{
+    actor::Role,
+    engine::{Output, field::Kind},
+    resources,
+};
+
+use crate::{
+    panel::{Browser, admin, between},
+    samples::World,
+    support::Server,
+};
+
+/// A number that is the id of something says of what: people are shown what it is called.
+#[test]
+fn every_id_says_what_it_is_of() {
+    let is_id = |name: &str, help: &str| name.ends_with("_id") || name.ends_with("_by") || help.starts_with("The id of");
+    let mut wrong = vec![];
+    for d in resources::all() {
+        let fields =
+            d.visible().filter(|field| field.kind == Kind::Integer).map(|field| (field.name, field.schema.description.unwrap_or_default()));
+        let computed = d.about.computed.iter().filter(|one| matches!(one.output, Output::Integer)).map(|one| (one.name, one.doc));
+        let open = fields.chain(computed).filter(|(name, help)| is_id(name, help) && d.id_of(name).is_none());
+        wrong.extend(open.map(|(name, _)| format!("{}: {name}", d.about.path)));
+    }
+    assert!(wrong.is_empty(), "not in `About::ids`: {wrong:?}");
+}
+
+#[test]
+fn a_record_shows_names_and_leads_on() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let party = world.kept("finance/parties");
+    let invoice = world.admin.create("/api/finance/invoices/", json!({"party": party, "amount": "10.00"}))["id"].clone();
+    world.admin.post(&format!("/api/finance/invoices/{invoice}/issue/"), json!({})).expect(200);
+    let record = world.admin.get(&format!("/api/finance/invoices/{invoice}/")).expect(200);
+    let page = admin(&world).get(&format!("/admin/finance/invoices/{invoice}/")).text;
+    let shown = |title: &str| {
+        let rest = page.split(&format!(">{title}</dt>")).nth(1).unwrap_or_else(|| panic!("no {title}: {page}"));
+        between(rest, "<dd>", "</dd>").expect("a value")
+    };
+    let me = world.admin.get("/api/auth/me/").expect(200);
+    let (issuer, entry) = (shown("Issued by"), shown("Journal entry"));
+    assert!(issuer.contains(&format!("/admin/accounts/users-list/{}/", me["id"])), "{issuer}");
+    assert!(!issuer.contains(&format!(">{}<", record["issued_by"])), "{issuer}");
+    assert!(entry.contains(&format!("/admin/finance/journal/{}/", record["journal_entry_id"])), "{entry}");
+    // And the entry says what it was posted for.
+    let entry = admin(&world).get(&format!("/admin/finance/journal/{}/", record["journal_entry_id"])).text;
+    assert!(entry.contains(&format!("href=\"/admin/finance/invoices/{invoice}/\"")), "{entry}");
+}
+
+#[test]
+fn filters_say_how_many_there_are() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    for _ in 0..3 {
+        world.another("field/leads");
+    }
+    let lost = world.another("field/leads");
+    world.admin.post(&format!("/api/field/leads/{lost}/lose/"), json!({"lost_reason": "price"})).expect(200);
+    let browser = admin(&world);
+    let page = browser.get("/admin/field/leads/").text;
+    for option in ["Prospect (3)", "Lost (1)", "Won (0)"] {
+        assert!(page.contains(&format!(">{option}</option>")), "{option}: {page}");
+    }
+    // The filter itself still says what else there is; the others are of what it leaves.
+    let narrowed = browser.get("/admin/field/leads/?stage=lost").text;
+    assert!(narrowed.contains(">Prospect (3)</option>") && narrowed.contains(">Lost (1)</option>"), "{narrowed}");
+}
+
+#[test]
+fn a_list_is_gone_through_by_its_dates_and_added_up() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let party = world.kept("finance/parties");
+    for (day, amount) in [("2024-05-10", "100.00"), ("2026-01-15", "20.50"), ("2026-02-03", "3.00"), ("2026-02-17", "1.00")] {
+        world.admin.create(
+            "/api/finance/invoices/",
+            json!({"party": party, "issue_date": day, "due_date": day, "currency": "USD", "amount": amount}),
+        );
+    }
+    let browser = admin(&world);
+    let list = "/admin/finance/invoices/";
+    let page = browser.get(list).text;
+    let year = |text: &str, label: &str| {
+        let nav = between(text, "<nav class=\"dates\"", "</nav>").unwrap_or_else(|| panic!("no dates: {text}"));
+        let link = nav.split("<a ").find(|link| link.contains(&format!(">{label} <small>"))).unwrap_or_else(|| panic!("no {label}: {nav}"));
+        let url = between(&format!(" {link}"), "href=\"", "\"").expect("a link").replace("&amp;", "&");
+        (url, between(link, "<small>(", ")").expect("a count"))
+    };
+    let (url, count) = year(&page, "2026");
+    assert_eq!(count, "3");
+    assert!(page.contains("124.50"), "{page}");
+    let months = browser.get(&format!("{list}{url}")).text;
+    assert!(months.contains("24.50") && !months.contains("124.50"), "{months}");
+    assert_eq!(year(&months, "January 2026").1, "1");
+    let (url, count) = year(&months, "February 2026");
+    assert_eq!(count, "2");
+    let days = browser.get(&format!("{list}{url}")).text;
+    assert_eq!(year(&days, "17 Feb").1, "1");
+    assert!(days.contains(">All dates</a>") && days.contains("4.00"), "{days}");
+}
+
+#[test]
+fn a_list_is_as_somebody_left_it() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    world.another("field/leads");
+    let browser = admin(&world);
+    let list = "/admin/field/leads/";
+    let heads = |page: &str| page.matches("<th scope=\"col\"").count();
+    let usual = heads(&browser.get(list).text);
+    let chosen = browser.get(&format!("{list}?column=business_name&column=created_at"));
+    assert_eq!(heads(&chosen.text), 2);
+    let cookie = chosen.headers.iter().find(|(_, line)| line.starts_with("studio_list=")).map(|(_, line)| line.clone()).expect("a cookie");
+    assert!(cookie.contains("; Path=/admin/field/leads/;") && cookie.contains("HttpOnly"), "{cookie}");
+    let again = browser.get(list).text;
+    assert_eq!(heads(&again), 2);
+    assert!(browser.get(&format!("{list}?page_size=100")).text.contains(">100 a page<"));
+    assert!(browser.get(list).text.contains(">100 a page<"));
+    assert_eq!(heads(&browser.get(list).text), 2, "the columns are kept with it");
+    // A column that there is not is none, and the usual ones come back.
+    assert_eq!(heads(&browser.get(&format!("{list}?column=nothing")).text), usual);
+    browser.get(&format!("{list}?column=business_name"));
+    assert_eq!(heads(&browser.get(&format!("{list}?column=")).text), usual);
+    assert_eq!(heads(&browser.get(list).text), usual);
+    // It is this person's: whoever comes next to the same browser has their own.
+    browser.get(&format!("{list}?column=business_name"));
+    server.member("theo", Role::Manager);
+    let other = Browser::signed_in(&server, "theo");
+    let kept = browser.cookies.borrow()["studio_list"].clone();
+    other.cookies.borrow_mut().insert("studio_list".into(), kept);
+    assert_eq!(heads(&other.get(list).text), usual);
+}
+
+#[test]
+fn lists_are_ordered_by_several_columns() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    world.another("field/leads");
+    let browser = admin(&world);
+    let link = |page: &str, title: &str| {
+        let head = page.split("<th scope=\"col\"").skip(1).find(|head| head.contains(&format!(">{title}"))).expect("a column").to_owned();
+        between(&head, "<a href=\"", "\"").expect("a link").replace("&amp;", "&")
+    };
+    let list = "/admin/field/leads/";
+    let ordering = |url: &str| -> Option<String> {
+        let all = form_urlencoded::parse(url.trim_start_matches('?').as_bytes()).into_owned();
+        all.filter(|(name, _)| name == "ordering").map(|(_, value)| value).next()
+    };
+    let first = link(&browser.get(&format!("{list}?column=created_at&column=follow_up_date")).text, "Follow up date");
+    assert_eq!(ordering(&first).as_deref(), Some("follow_up_date"));
+    let second = link(&browser.get(&format!("{list}{first}")).text, "Created at");
+    assert_eq!(ordering(&second).as_deref(), Some("created_at,follow_up_date"));
+    let page = browser.get(&format!("{list}{second}")).text;
+    assert!(page.contains("aria-sort=\"ascending\"") && page.contains("↑2"), "{page}");
+    let third = link(&browser.get(&format!("{list}?ordering=-created_at,follow_up_date")).text, "Created at");
+    assert_eq!(ordering(&third).as_deref(), Some("follow_up_date"), "out of the order again");
+}
+
+#[test]
+fn several_become_one() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let browser = admin(&world);
+    for path in ["field/leads", "finance/parties"] {
+        let ids: Vec<String> = (0..3).map(|_| world.another(path).to_string()).collect();
+        let (list, bulk) = (format!("/admin/{path}/"), format!("/admin/{path}/bulk/"));
+        assert!(browser.get(&list).text.contains("<option value=\"merge\">"), "{path}");
+        let mut form: Vec<(&str, &str)> = vec![("what", "merge"), ("id", &ids[0])];
+        assert_eq!(browser.post(&bulk, &form).status, 303, "one alone is one");
+        form.extend([("id", ids[1].as_str()), ("id", ids[2].as_str())]);
+        let asked = browser.post(&bulk, &form);
+        assert!(
+            asked.status == 200 && asked.text.contains("type=\"radio\"") && asked.text.contains("the one that stays"),
+            "{}",
+            asked.text
+        );
+        let count = || world.admin.get(&format!("/api/{path}/")).expect(200)["count"].as_u64();
+        assert_eq!(count(), Some(3));
+        // Without a choice, and with one that is none of them, nothing happens.
+        form.push(("confirmed", "1"));
+        assert_eq!(browser.post(&bulk, &form).status, 400);
+        let other = [form.clone(), vec![("into", "99999")]].concat();
+        assert_eq!(browser.post(&bulk, &other).status, 400);
+        assert_eq!(count(), Some(3));
+        form.push(("into", ids[1].as_str()));
+        let merged = browser.post(&bulk, &form);
+        assert_eq!(merged.header("location"), Some(format!("{list}{}/", ids[1]).as_str()), "{}", merged.text);
+        assert_eq!(count(), Some(1));
+    }
+    // Who may not, is not offered it.
+    server.staff("finn", &[studio::actor::Capability::Finance]);
+    world.another("finance/parties");
+    let finn = Browser::signed_in(&server, "finn");
+    assert!(!finn.get("/admin/finance/parties/").text.contains("<option value=\"merge\">"));
+}
+
+/// Where a resource says that several become one, there is such an operation, and the other way round.
+#[test]
+fn merging_is_declared() {
+    let document: serde_json::Value = serde_json::from_str(&studio::api::openapi_json("studio")).expect("a document");
+    for d in resources::all() {
+        let operation = &document["paths"][format!("/api/{}/merge/", d.about.path)]["post"];
+        assert_eq!(operation.is_null(), d.about.merge.is_none(), "{}", d.about.path);
+    }
+}
