@@ -50,6 +50,20 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
+    /// What it lets somebody do, in words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Admin => "Everything in the business, settings and people included.",
+            Self::Manager => "Everything except settings and the roles of administrators.",
+            Self::Staff => "Their own work and their team's; more by capability.",
+            Self::Agent => "Their own leads, visits and zones.",
+            Self::Teacher => "Their own classes.",
+            Self::Student => "Their own timetable, attendance and fees.",
+            Self::Customer => "Their own invoices, payments and projects.",
+            Self::Citizen => "Their own profile, and what is public.",
+        }
+    }
+
     /// Works for the business, in the sense of the originals' `is_staff`.
     pub fn is_staff(self) -> bool {
         matches!(self, Self::Admin | Self::Manager | Self::Staff | Self::Agent | Self::Teacher)
@@ -92,6 +106,20 @@ impl Capability {
             Self::Institute => "institute",
             Self::ChatAdmin => "chat_admin",
             Self::Assistants => "assistants",
+        }
+    }
+
+    /// What it lets somebody do, in words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Finance => "The books: invoices, payments, accounts and reports.",
+            Self::Hr => "People and profiles.",
+            Self::Field => "All leads and visits, not only their own.",
+            Self::Projects => "All projects and tasks.",
+            Self::Content => "Content and social media.",
+            Self::Institute => "Classes, attendance and fees.",
+            Self::ChatAdmin => "All channels.",
+            Self::Assistants => "Assistants and their tools.",
         }
     }
 
@@ -142,6 +170,21 @@ impl Module {
             Self::Social => "social",
             Self::Institute => "institute",
             Self::Citizen => "citizen",
+        }
+    }
+
+    /// What there is with it, in words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Field => "Leads, visits and zones of field sales.",
+            Self::Finance => "Parties, invoices, payments, requisitions, accounts and the books.",
+            Self::Projects => "Projects and tasks.",
+            Self::Chat => "Channels and messages within the business.",
+            Self::Assistants => "Assistants and their tools.",
+            Self::Content => "Media and pages.",
+            Self::Social => "Posts, planned and published.",
+            Self::Institute => "Classes, timetables, attendance and fees.",
+            Self::Citizen => "What people outside can ask for and see.",
         }
     }
 

@@ -59,7 +59,8 @@ pub(super) fn count(counts: &Json, field: &str, value: &str) -> Option<i64> {
     let is_it = |one: &&Json| match &one["value"] {
         Json::String(text) => text == value,
         Json::Null => value.is_empty(),
-        other => other.to_string() == value,
+        Json::Bool(flag) => value.parse() == Ok(*flag),
+        other => other.as_i64().is_some_and(|id| value.parse() == Ok(id)),
     };
     let known = facet["values"].as_array()?.iter().find(is_it).and_then(|one| one["count"].as_i64());
     // What is not among them is there not once, unless there are more values than were told.

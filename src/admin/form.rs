@@ -1,4 +1,4 @@
-//! Forms: a new record, a change of one, the settings of the business; and what to do when somebody else was faster.
+//! Forms: a new record, a change of one; and what to do when somebody else was faster.
 
 use poem::{Response, http::StatusCode};
 use serde_json::{Map, Value as Json, json};
@@ -14,7 +14,6 @@ use super::{
     widgets::{Filling, Pickers, start_of, texts},
 };
 use crate::{
-    actor::Role,
     engine::{
         CREATE, Descriptor, Reach, UPDATE, descriptor,
         field::{Field, Kind},
@@ -22,7 +21,6 @@ use crate::{
         table::columns::heading,
     },
     error::Error,
-    resources::business,
 };
 
 /// The fields that somebody fills in. Who may only change what is their own is asked for what that leaves to them.
@@ -92,7 +90,7 @@ fn paired(widgets: Vec<Json>) -> Vec<Json> {
 }
 
 /// What a refusal says of which field.
-fn errors_of(answer: &Answer) -> Json {
+pub(super) fn errors_of(answer: &Answer) -> Json {
     match (&answer.body, answer.body["detail"].as_str()) {
         (Json::Object(_), Some(detail)) => json!({"": [detail]}),
         (Json::Object(errors), None) => Json::Object(errors.clone()),
@@ -101,7 +99,7 @@ fn errors_of(answer: &Answer) -> Json {
 }
 
 /// A refusal that a form can show; any other is a page of its own.
-fn is_about_input(status: u16) -> bool {
+pub(super) fn is_about_input(status: u16) -> bool {
     matches!(status, 400 | 409 | 422)
 }
 
@@ -184,24 +182,6 @@ pub(super) async fn change(visit: &Visit<'_>, d: &'static Descriptor, id: &str) 
         Saved::Page(page) => Ok(page),
         Saved::Record(record) => Ok(visit.see_saying(&next(visit, d, &record["id"]), "Your changes were saved.")),
         Saved::Unchanged => Ok(visit.see_saying(&next(visit, d, &record["id"]), "Nothing was changed.")),
-    }
-}
-
-/// The settings of the business, for those who run it.
-pub(super) async fn settings(visit: &Visit<'_>) -> Result<Response, Refusal> {
-    if visit.actor()?.role != Role::Admin {
-        return Err(Error::forbidden().into());
-    }
-    let d = business::descriptor();
-    let fields = asked_for(visit, d, false)?;
-    let record = visit.get("business/settings/").await?;
-    let context = json!({"title": "Settings of the business", "crumbs": [], "back": "/admin/", "url": "/admin/settings/", "version": record["version"],
-        "only_save": true});
-    let saved = save(visit, d, "business/settings/", &fields, &record, context).await?;
-    match saved {
-        Saved::Page(page) => Ok(page),
-        Saved::Record(_) => Ok(visit.see_saying("/admin/settings/", "Your changes were saved.")),
-        Saved::Unchanged => Ok(visit.see_saying("/admin/settings/", "Nothing was changed.")),
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn pages() -> Environment<'static> {
         Some((end, _)) => format!("{}…", text[..end].trim_end()),
         None => text,
     });
-    for (name, text) in PAGES {
+    for (name, text) in PAGES.iter().chain(super::administration::PAGES) {
         if let Err(error) = pages.add_template(name, text) {
             tracing::error!(%error, name, "a template of the panel is wrong");
         }
@@ -119,7 +119,7 @@ pub(super) fn open_to(actor: &Actor) -> impl Iterator<Item = &'static Descriptor
 
 fn menu(actor: &Actor, path: &str) -> Json {
     let mut sections: Vec<(Cow<'static, str>, Vec<Json>)> = vec![];
-    for d in open_to(actor) {
+    for d in open_to(actor).filter(|d| !super::administration::stands_for(d, actor)) {
         let is_current = path.strip_prefix(d.about.path).is_some_and(|rest| rest.starts_with('/'));
         let item = json!({"title": title_of(d), "url": url_of(d), "current": is_current});
         let name = section(d);
@@ -128,7 +128,8 @@ fn menu(actor: &Actor, path: &str) -> Json {
             None => sections.push((name, vec![item])),
         }
     }
-    sections.into_iter().map(|(title, items)| json!({"title": title, "items": items})).collect()
+    let administration = super::administration::items(actor, path).map(|items| (Cow::from("Administration"), items));
+    sections.into_iter().chain(administration).map(|(title, items)| json!({"title": title, "items": items})).collect()
 }
 
 impl Visit<'_> {

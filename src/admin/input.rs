@@ -77,7 +77,7 @@ async fn typed(visit: &Visit<'_>, field: &Field, name: &str) -> Result<Result<St
 }
 
 /// The record that words mean: the one that was chosen, if they are still its, else the only one that they can mean.
-async fn find(visit: &Visit<'_>, table: &'static str, chosen: &str, words: &str) -> Result<Result<String, String>, Refusal> {
+pub(super) async fn find(visit: &Visit<'_>, table: &'static str, chosen: &str, words: &str) -> Result<Result<String, String>, Refusal> {
     if words.is_empty() {
         return Ok(Ok(String::new()));
     }

@@ -4,13 +4,17 @@
 //! written through the operations of the API (`call`), as whoever is signed in, so that rights, checks, texts, audit and tenancy are the
 //! API's. `session` says who that is; `frame` is what all pages share, `routes` which page a path is.
 //!
-//! `list`, `filters`, `counts`, `bulk`, `record`, `form`, `delete`, `timeline` and `operations` are the pages of a resource; `widgets` asks for fields,
-//! `input` reads what was given, `cells` shows them. `import` brings files in. `shelf` keeps what is half done. `home`, `search`, `profile`, `sign_in` and `start` are pages of their own.
+//! `list`, `filters`, `counts`, `bulk`, `record`, `form`, `delete`, `timeline` and `operations` are the pages of a resource; `widgets` asks
+//! for fields, `input` reads what was given, `cells` shows them. `import` brings files in, `shelf` keeps what is half done.
+//! `administration` has the pages for those who run the business; `confirm` asks for the password again where the API does. `home`,
+//! `search`, `profile`, `sign_in` and `start` are pages of their own.
 
+mod administration;
 mod assets;
 mod bulk;
 mod call;
 mod cells;
+mod confirm;
 mod counts;
 mod delete;
 mod detour;

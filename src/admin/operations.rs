@@ -148,9 +148,6 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, a
             match answer.status {
                 400 if answer.body["detail"].is_null() => errors = answer.body,
                 400 | 409 | 422 => errors = json!({"": [words_of(&answer.body)]}),
-                403 if answer.body["code"] == "reauthentication_required" => {
-                    return Ok(visit.see_saying(&format!("/admin/profile/?next={place}"), "Confirm your password first, then try again."));
-                }
                 _ => {
                     answer.done()?;
                     return Ok(visit.see_saying(&place, format!("{}: done.", button_of(action))));

@@ -7,9 +7,9 @@ use poem::{
 use serde_json::json;
 
 use super::{
-    Panel, assets, bulk,
+    Panel, administration, assets, bulk,
     call::Refusal,
-    delete, form, home, import, list, operations, profile, record, search,
+    confirm, delete, form, home, import, list, operations, profile, record, search,
     session::{COOKIE, Visit, with_cookie},
     sign_in, start, timeline,
 };
@@ -36,6 +36,10 @@ pub(super) async fn answer(panel: &Panel, mut request: Request) -> Response {
     };
     let response = match go(&mut visit, &mut request).await {
         Ok(response) => response,
+        Err(refusal) if confirm::is_for(&visit, &refusal) => match confirm::page(&visit, None).await {
+            Ok(page) => page,
+            Err(refusal) => visit.refused(refusal).await,
+        },
         Err(refusal) => visit.refused(refusal).await,
     };
     keep(&visit, response)
@@ -78,6 +82,9 @@ async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Re
     if is_upload {
         return upload(visit, request, &content_type).await;
     }
+    if let Some(page) = confirm::first(visit).await? {
+        return Ok(page);
+    }
     let path = visit.path.clone();
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let visit = &*visit;
@@ -106,7 +113,8 @@ async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Re
         ["waiting"] => return home::waiting(visit).await,
         ["search"] => return search::page(visit).await,
         ["profile", rest @ ..] => return profile::page(visit, rest.first().copied()).await,
-        ["settings"] => return form::settings(visit).await,
+        ["settings"] => return administration::settings::page(visit).await,
+        ["administration", rest @ ..] => return administration::page(visit, rest).await,
         ["lookup", rest @ ..] => return search::lookup(visit, &rest.join("/")).await,
         ["files", id, what @ ("download" | "thumbnail")] => return record::file(visit, id, what).await,
         _ => {}

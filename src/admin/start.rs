@@ -101,7 +101,7 @@ async fn make(visit: &Visit<'_>, given: &(dyn Fn(&str) -> String + Sync)) -> Res
 }
 
 /// The zones that are offered; any other can be set later.
-fn zones() -> Vec<String> {
+pub(super) fn zones() -> Vec<String> {
     let all = jiff::tz::db().available().map(|name| name.as_str().to_owned());
     let mut zones: Vec<String> = all.filter(|name| name == "UTC" || name.contains('/') && !name.starts_with("Etc/")).collect();
     zones.sort();

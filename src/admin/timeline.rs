@@ -5,20 +5,22 @@ use serde_json::{Value as Json, json};
 
 use super::{
     call::{Ask, Refusal},
-    cells::{columns, moment, plain},
+    cells::{Column, columns, moment, plain},
     frame::{title_of, url_of, words_of},
     record::name_of,
     session::Visit,
 };
 use crate::engine::{Descriptor, Reach, UPDATE, field::Kind, table::columns::heading_of};
 
-pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -> Result<Response, Refusal> {
-    let path = format!("{}/{key}/history/", d.about.path);
-    let found = visit.ask(Ask::get(&path).with("page", visit.asked("page").unwrap_or("1")).with("page_size", "25")).await?.done()?;
-    let entries = found["results"].as_array().cloned().unwrap_or_default();
-    let record = visit.ask(Ask::get(&format!("{}/{key}/", d.about.path))).await?;
-    let name = if record.status == 200 { name_of(visit, d, &record.body)? } else { format!("#{key}") };
-    let all = columns(d, visit)?;
+/// Who did what an entry speaks of.
+pub(super) fn who_in(entry: &Json) -> &str {
+    let actor = &entry["actor"];
+    let who = [&actor["full_name"], &actor["username"]].into_iter().find_map(|name| name.as_str().filter(|name| !name.is_empty()));
+    who.unwrap_or(if actor.is_null() { "The program" } else { "Somebody" })
+}
+
+/// The changes of an entry as they are shown; `all` are the columns of its resource.
+pub(super) fn changes_in(visit: &Visit<'_>, d: &'static Descriptor, all: &[Column], entry: &Json) -> Result<Vec<Json>, Refusal> {
     let shown = |field: &str, value: &Json| -> Result<Json, Refusal> {
         let kind = d.field(field).map(|field| &field.kind);
         let column = all.iter().find(|column| column.name == field || field.strip_suffix("_id") == Some(column.name));
@@ -31,20 +33,29 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
             _ => plain(visit, &Kind::Text, value),
         })
     };
+    let mut changes = vec![];
+    for change in entry["changes"].as_array().into_iter().flatten() {
+        let field = change["field"].as_str().unwrap_or_default();
+        let title = all.iter().find(|column| column.name == field).map(|column| column.title.clone());
+        let title = title.unwrap_or_else(|| heading_of(field.trim_end_matches("_id")));
+        changes.push(json!({"title": title, "before": shown(field, &change["before"])?, "after": shown(field, &change["after"])?}));
+    }
+    Ok(changes)
+}
+
+pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -> Result<Response, Refusal> {
+    let path = format!("{}/{key}/history/", d.about.path);
+    let found = visit.ask(Ask::get(&path).with("page", visit.asked("page").unwrap_or("1")).with("page_size", "25")).await?.done()?;
+    let entries = found["results"].as_array().cloned().unwrap_or_default();
+    let record = visit.ask(Ask::get(&format!("{}/{key}/", d.about.path))).await?;
+    let name = if record.status == 200 { name_of(visit, d, &record.body)? } else { format!("#{key}") };
+    let all = columns(d, visit)?;
     let mut rows = vec![];
     for (at, entry) in entries.iter().enumerate() {
-        let mut changes = vec![];
-        for change in entry["changes"].as_array().into_iter().flatten() {
-            let field = change["field"].as_str().unwrap_or_default();
-            let title = all.iter().find(|column| column.name == field).map(|column| column.title.clone());
-            let title = title.unwrap_or_else(|| heading_of(field.trim_end_matches("_id")));
-            changes.push(json!({"title": title, "before": shown(field, &change["before"])?, "after": shown(field, &change["after"])?}));
-        }
-        let actor = &entry["actor"];
-        let who = [&actor["full_name"], &actor["username"]].into_iter().find_map(|name| name.as_str().filter(|name| !name.is_empty()));
+        let changes = changes_in(visit, d, &all, entry)?;
         let action = entry["action"].as_str().unwrap_or_default().rsplit('.').next().unwrap_or_default();
         rows.push(json!({"id": entry["id"], "at": moment(visit, entry["at"].as_str().unwrap_or_default()), "iso": entry["at"],
-            "who": who.unwrap_or(if actor.is_null() { "The program" } else { "Somebody" }), "did": heading_of(&action.replace('-', "_")),
+            "who": who_in(entry), "did": heading_of(&action.replace('-', "_")),
             "changes": changes, "is_first": action == "create", "is_now": at == 0 && found["previous"].is_null()}));
     }
     let reverts = !d.about.read_only && d.about.soft_delete && d.reach(visit.actor()?, UPDATE) != Reach::Nothing;

@@ -5,16 +5,19 @@ use poem_openapi::{Object, OpenApi, param::Path, types::Password};
 use serde_json::{Map, json};
 
 use crate::{
-    app::App,
+    actor::Actor,
     auth::{
         gate::Caller,
         proof,
         vault::{self, Vault},
     },
-    db::Writer,
+    db::{Reader, Writer},
     engine::{READ, UPDATE, body::Input, reply::Reply, verbs},
     error::{self, Error},
-    outbox::{self, Channel, Message},
+    outbox::{
+        Channel, Outgoing,
+        own::{self, Own},
+    },
     resources::integration::{Integration, IntegrationKind},
 };
 
@@ -33,7 +36,7 @@ pub struct SetSecret {
 /// Where to send a test.
 #[derive(Object)]
 pub struct TestIntegration {
-    /// An e-mail address, a telephone number or an `https` address, as the kind of the integration needs. One's own address when left out.
+    /// An e-mail address or a telephone number, as the kind of the integration needs. One's own when left out.
     #[oai(validator(max_length = 2000))]
     pub to: Option<String>,
 }
@@ -41,11 +44,13 @@ pub struct TestIntegration {
 /// What became of a test.
 #[derive(Object)]
 pub struct TestSent {
-    /// In words.
+    /// Whether the provider has taken it.
+    pub sent: bool,
+    /// What came of it, in words.
     pub detail: String,
 }
 
-pub struct Integrations(pub App);
+pub struct Integrations(pub Own, pub Vault);
 
 #[OpenApi]
 impl Integrations {
@@ -55,18 +60,21 @@ impl Integrations {
     /// a sign-in, or a confirmed password, that is minutes old.
     #[oai(path = "/integrations/:id/secret", method = "put")]
     async fn set_secret(&self, caller: Caller, id: Path<String>, body: Input<SetSecret>) -> Result<Reply<Integration>> {
-        let vault = self.0.vault.clone();
+        let vault = self.1.clone();
         Ok(verbs::act_on::<Integration>(&caller, move |tx| keep(tx, &vault, &id.0, &body)).await?)
     }
 
     /// Try an integration out
     ///
-    /// Puts a message for the integration into the outbox, which sends it as any other.
+    /// Sends a test mail or short message by it, at once and not by way of the outbox, and says what its provider answered. For others than
+    /// the caller's own address `to` names one.
     #[oai(path = "/integrations/:id/test", method = "post")]
     async fn test(&self, caller: Caller, id: Path<String>, body: Input<TestIntegration>) -> Result<Reply<TestSent>> {
-        let answer =
-            |_: &crate::db::Reader<'_>, _: &crate::actor::Actor, ()| Ok(Reply::json(&json!({"detail": "The test is on its way."})));
-        Ok(verbs::act(&caller, move |tx| test(tx, &id.0, &body), answer).await?)
+        let (integration, message) = caller.read(|reader| prepared(reader, &caller.actor, &id.0, &body))?;
+        // Written down before: what was sent by whom is known, whatever becomes of it.
+        caller.write(move |tx| tx.note("integrations", integration, "test", None, None)).await?;
+        let outcome = self.0.try_out(integration, message).await?;
+        Ok(Reply::json(&own::in_words(&outcome)))
     }
 }
 
@@ -88,15 +96,16 @@ fn keep(tx: &mut Writer<'_>, vault: &Vault, key: &str, body: &Input<SetSecret>) 
     Ok(id)
 }
 
-fn test(tx: &mut Writer<'_>, key: &str, body: &Input<TestIntegration>) -> error::Result<()> {
-    let id = verbs::find::<Integration>(tx, tx.actor(), key, READ)?;
+/// What is sent to try an integration out, and by which; who may not do that hears it first.
+fn prepared(reader: &Reader<'_>, actor: &Actor, key: &str, body: &Input<TestIntegration>) -> error::Result<(i64, Outgoing)> {
+    let id = verbs::find::<Integration>(reader, actor, key, READ)?;
     let to = body.get()?.to.clone().filter(|to| !to.trim().is_empty());
-    let integration = verbs::load::<Integration>(tx, id)?;
+    let integration = verbs::load::<Integration>(reader, id)?;
     let own = |column: &str| -> error::Result<Option<String>> {
         let sql = format!("SELECT {column} FROM users WHERE id = ?1");
-        Ok(tx.one::<Option<String>>(&sql, &[tx.actor().user_id.into()])?.flatten())
+        Ok(reader.one::<Option<String>>(&sql, &[actor.user_id.into()])?.flatten())
     };
-    let country = tx.actor().business.as_ref().and_then(|business| business.country.clone());
+    let country = actor.business.as_ref().and_then(|business| business.country.clone());
     let (channel, recipient) = match integration.kind {
         IntegrationKind::Smtp => {
             let to = to.map_or_else(|| own("email"), |to| Ok(Some(to)))?;
@@ -106,19 +115,17 @@ fn test(tx: &mut Writer<'_>, key: &str, body: &Input<TestIntegration>) -> error:
             let to = to.map_or_else(|| own("phone"), |to| Ok(Some(to)))?;
             (Channel::Sms, to.and_then(|to| crate::kit::normalize_phone(&to, country.as_deref())))
         }
-        IntegrationKind::Webhook => {
-            let to = to.or(integration.config.0["url"].as_str().map(str::to_owned));
-            (Channel::Webhook, to.filter(|to| to.starts_with("https://")))
+        IntegrationKind::Llm | IntegrationKind::Webhook => {
+            return Err(Error::conflict("not_testable", "An integration of this kind is tried out by using it."));
         }
-        IntegrationKind::Llm => return Err(Error::conflict("not_testable", "An integration of this kind is tried out by using it.")),
     };
     let recipient = recipient.ok_or_else(|| Error::field("to", "Enter an address that the integration can send to."))?;
-    let template = if channel == Channel::Webhook { "test" } else { "message" };
     let payload = Map::from_iter([
         ("subject".to_owned(), json!("A test")),
-        ("text".to_owned(), json!(format!("This is a test of {}.", integration.name))),
-        ("integration".to_owned(), json!(id)),
+        ("text".to_owned(), json!(format!("This is a test of {}. It works.", integration.name))),
     ]);
-    outbox::send(tx, Message { channel, recipient, template: template.to_owned(), payload, key: None, due_at: None })?;
-    tx.note("integrations", id, "test", None, None)
+    let message_id = uuid::Uuid::now_v7().to_string();
+    let template = "message".to_owned();
+    let business = actor.business_id();
+    Ok((id, Outgoing { id: 0, message_id, key: None, channel, recipient, template, payload, attempt: 1, business }))
 }

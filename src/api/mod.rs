@@ -1,6 +1,7 @@
 //! The JSON face: HTTP in, verbs called, DRF's shapes out.
 
 pub mod api_keys;
+mod audit_log;
 mod bulk;
 mod businesses;
 mod comments;
@@ -15,9 +16,12 @@ mod front;
 mod identity;
 mod imports;
 mod integrations;
+mod jobs;
+mod messages;
 mod party_finance;
 mod people;
 mod search;
+mod server_state;
 mod shared_page;
 mod stamp;
 mod system;
@@ -38,6 +42,7 @@ use serde_json::{Map, Value as Json, json};
 pub use self::front::protect;
 use self::{
     api_keys::ApiKeys,
+    audit_log::AuditLog,
     businesses::Businesses,
     documents::Documents,
     events::Events,
@@ -46,16 +51,23 @@ use self::{
     identity::Everywhere,
     imports::Imports,
     integrations::Integrations,
+    jobs::Jobs,
+    messages::Messages,
     party_finance::PartyFinance,
-    people::{Invitations, Members, People},
+    people::{Invitations, Members, People, SignIns},
     search::Search,
+    server_state::ServerState,
     stamp::{House, Resources},
 };
-use crate::{app::App, resources};
+use crate::{app::App, outbox::own::Own, resources};
 
-type Operations = House<(Everywhere, Resources, (Search, Events, Imports, FileVerbs, ApiKeys), Belonging, Finance, resources::Verbs)>;
+type Operations = House<(Everywhere, Resources, Shared, Belonging, Running, Finance, resources::Verbs)>;
+/// What goes across resources.
+type Shared = (Search, Events, Imports, FileVerbs, ApiKeys);
 /// Who belongs to which business, and the businesses themselves.
-type Belonging = (Invitations, Members, People, Businesses, Integrations);
+type Belonging = (Invitations, Members, People, SignIns, Businesses, Integrations);
+/// What those who run a business, and the server, look after.
+type Running = (AuditLog, Messages, Jobs, ServerState);
 /// What finance takes and answers that its room alone cannot: files, and pages of what is no record.
 type Finance = (Documents, PartyFinance);
 
@@ -205,9 +217,12 @@ pub fn operations(app: &App) -> BoxEndpoint<'static> {
     let (pages, storage) = (app.pages(), app.storage.clone());
     let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage.clone()), ApiKeys);
     let finance = (Documents(storage), PartyFinance(pages));
-    let belonging = (Invitations(app.clone()), Members(app.clone()), People, Businesses(app.clone()), Integrations(app.clone()));
-    let api =
-        (Everywhere(app.clone()), Resources(app.clone()), shared, belonging, finance, resources::verbs(&app.config.server.public_url()));
+    let (invitations, members, sign_ins) = (Invitations(app.clone()), Members(app.clone()), SignIns(app.clone()));
+    let integrations = Integrations(Own::new(&app.config, &app.db, &app.vault), app.vault.clone());
+    let belonging = (invitations, members, People, sign_ins, Businesses(app.clone()), integrations);
+    let running = (AuditLog(pages), Messages(pages), Jobs(app.clone()), ServerState::new(app));
+    let rooms = resources::verbs(&app.config.server.public_url());
+    let api = (Everywhere(app.clone()), Resources(app.clone()), shared, belonging, running, finance, rooms);
     let operations = House { api, gate: app.gate.clone() };
     let service = OpenApiService::new(Served { operations, app: app.clone() }, "", "");
     service.into_endpoint().map_to_response().boxed()

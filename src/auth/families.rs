@@ -28,11 +28,27 @@ const LIVE: &str = "user_id = ?1 AND revoked_at IS NULL AND used_at IS NULL AND 
 
 /// The live sign-ins of a person, the one used last first.
 pub fn list(reader: &Reader<'_>, user: i64, now: DateTime) -> Result<Vec<SignIn>> {
+    listed(reader, user, None, now)
+}
+
+/// Those of them that are for a business: of a session that went on to another, what it left behind is none.
+pub fn list_in(reader: &Reader<'_>, user: i64, business: i64, now: DateTime) -> Result<Vec<SignIn>> {
+    listed(reader, user, Some(business), now)
+}
+
+/// When a person last signed in to a business, as far as that is remembered.
+pub fn last_opened(reader: &Reader<'_>, user: i64, business: i64) -> Result<Option<String>> {
+    let sql = "SELECT max(coalesce(opened_at, issued_at)) FROM refresh_tokens WHERE user_id = ?1 AND business_id = ?2";
+    Ok(reader.one::<Option<String>>(sql, &[user.into(), business.into()])?.flatten())
+}
+
+fn listed(reader: &Reader<'_>, user: i64, business: Option<i64>, now: DateTime) -> Result<Vec<SignIn>> {
     let sql = format!(
         "SELECT family, user_agent, ip, coalesce(opened_at, issued_at), coalesce(last_used_at, issued_at), expires_at, remember
-         FROM refresh_tokens WHERE {LIVE} ORDER BY 5 DESC, id DESC"
+         FROM refresh_tokens AS t WHERE {LIVE} AND (?3 IS NULL OR business_id = ?3
+              AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS n WHERE n.family = t.family AND n.id > t.id)) ORDER BY 5 DESC, id DESC"
     );
-    reader.rows(&sql, &[user.into(), now.to_string().into()], |row| {
+    reader.rows(&sql, &[user.into(), now.to_string().into(), business.into()], |row| {
         Ok(SignIn {
             family: row.get(0)?,
             user_agent: row.get(1)?,

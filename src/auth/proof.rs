@@ -5,7 +5,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::gate::{Caller, SCHEME, recognized};
 use crate::{
-    actor::Actor,
+    actor::{Actor, Role},
     db::{Reader, Writer},
     error::{Error, Result},
 };
@@ -64,6 +64,18 @@ impl Person {
     /// Their id.
     pub fn user(&self) -> Result<i64> {
         self.actor.user_id.ok_or_else(Error::forbidden)
+    }
+
+    /// Somebody who administers the business where they act, and has nothing to set up first.
+    pub fn expect_admin(&self) -> Result<()> {
+        let actor = &self.actor;
+        let may = actor.role == Role::Admin && actor.business.is_some() && !actor.needs_second_factor;
+        if may { Ok(()) } else { Err(Error::forbidden()) }
+    }
+
+    /// A superuser: of the whole server, and not of a business. One who has nothing to set up first.
+    pub fn expect_superuser(&self) -> Result<()> {
+        if self.actor.is_superuser && !self.actor.by_code && !self.actor.needs_second_factor { Ok(()) } else { Err(Error::forbidden()) }
     }
 
     /// Who came with a one-time code has proven a phone: that changes nothing of how the account is signed in to.

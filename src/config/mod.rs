@@ -3,6 +3,7 @@
 mod load;
 mod messages;
 mod rate;
+mod warnings;
 
 use std::{
     fmt,
@@ -311,6 +312,12 @@ impl Secret {
     /// The text itself.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 

@@ -102,7 +102,7 @@ pub struct About {
     pub input: &'static [&'static str],
     /// Members that a client may send as long as they say what the program works out itself: theirs, and the field that it must equal.
     pub confirmed: &'static [(&'static str, &'static str)],
-    /// Fields that only callers with the capability see or set; one capability for all of a resource.
+    /// Fields that only callers with the capability see or set, and computed ones that only they see; one capability for all of a resource.
     pub private: &'static [(&'static str, Capability)],
     pub computed: &'static [Computed],
     /// Tables of rows that belong to a record, by field, where it is not the one that their type names: documents of several kinds have

@@ -248,7 +248,8 @@ impl Descriptor {
                 Output::Money => Write::Money(2 + currency.unwrap_or_default()),
                 _ => Write::Plain,
             };
-            columns.push((computed.name, bind(computed.sql), write));
+            let private = masked && self.about.private.iter().any(|(name, _)| *name == computed.name);
+            columns.push((computed.name, if private { "NULL".to_owned() } else { bind(computed.sql) }, write));
         }
         columns.extend(mixin.iter().skip(2).map(|(name, sql, write)| (*name, (*sql).to_owned(), *write)));
         let joins = if form == Form::Written { String::new() } else { self.expand(&mut columns) };
@@ -325,7 +326,7 @@ impl Descriptor {
         look("hidden", about.hidden.to_vec(), &is_field);
         look("input", about.input.to_vec(), &is_field);
         look("confirmed", about.confirmed.iter().map(|(_, field)| *field).collect(), &is_field);
-        look("private", about.private.iter().map(|(name, _)| *name).collect(), &is_field);
+        look("private", about.private.iter().map(|(name, _)| *name).collect(), &|name| is_field(name) || computed.contains(&name));
         look("lines", about.lines.iter().map(|(name, _)| *name).collect(), &|name| {
             self.field(name).is_some_and(|field| matches!(field.kind, Kind::Lines(..)))
         });

@@ -50,7 +50,7 @@ impl Runner {
     /// # Errors
     /// The settings of a provider do not fit together.
     pub fn new(app: &App) -> Result<Self> {
-        Ok(Self::with(app, Arc::new(Providers::new(&app.config)?)))
+        Ok(Self::with(app, Arc::new(Providers::new(&app.config, &app.db, &app.vault)?)))
     }
 
     /// One that sends by other means.
@@ -186,7 +186,7 @@ pub fn list(app: &App) -> Result<Vec<String>> {
 
 /// Has a failed message, or all of them, sent again. Blocks.
 pub fn retry(app: &App, id: Option<i64>) -> Result<Vec<String>> {
-    let count = app.db.write_blocking(app.system(), move |tx| outbox::retry(tx, id))?;
+    let count = app.db.write_blocking(app.system(), move |tx| outbox::retry(tx, id, None))?;
     match (id, count) {
         (Some(id), 0) => Err(Error::NotFound(format!("There is no failed message {id}.").into())),
         (_, 1) => Ok(vec!["1 message is sent again.".to_owned()]),

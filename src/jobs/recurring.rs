@@ -25,6 +25,15 @@ pub enum When {
 }
 
 impl When {
+    /// How often that is.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Every(interval) if interval.as_secs() == 3600 => "every hour".to_owned(),
+            Self::Every(interval) => format!("every {} minutes", interval.as_mins()),
+            Self::Daily(time) => format!("daily at {} UTC", time.strftime("%H:%M")),
+        }
+    }
+
     /// The next time after `now`.
     pub fn after(self, now: Timestamp) -> Timestamp {
         match self {
@@ -249,22 +258,63 @@ pub fn named(name: &str) -> Result<&'static Job> {
     JOBS.iter().find(|job| job.name == name).ok_or_else(none)
 }
 
+/// A job as it stands.
+pub struct Standing {
+    pub name: &'static str,
+    /// How often it runs, in words.
+    pub when: String,
+    /// `None`: the server has not begun with it yet.
+    pub next_run_at: Option<String>,
+    pub last_run_at: Option<String>,
+    pub last_status: Option<String>,
+    pub last_result: Option<String>,
+    pub runs: i64,
+    /// Somebody is at it now.
+    pub running: bool,
+}
+
+/// All jobs as they stand.
+pub fn standing(app: &App) -> Result<Vec<Standing>> {
+    let now = DateTime(app.db.clock().now()).to_string();
+    let sql = "SELECT next_run_at, last_run_at, last_status, last_result, runs, locked_until > ?2 FROM jobs WHERE name = ?1";
+    let stand = |job: &Job| {
+        let read = |row: &Row<'_>| {
+            Ok(Standing {
+                name: job.name,
+                when: job.when.in_words(),
+                next_run_at: row.get(0)?,
+                last_run_at: row.get(1)?,
+                last_status: row.get(2)?,
+                last_result: row.get(3)?,
+                runs: row.get(4)?,
+                running: row.get::<Option<bool>>(5)?.unwrap_or(false),
+            })
+        };
+        let known = app.db.read(|reader| reader.row(sql, &[job.name.into(), now.as_str().into()], read))?;
+        let new = || Standing {
+            name: job.name,
+            when: job.when.in_words(),
+            next_run_at: None,
+            last_run_at: None,
+            last_status: None,
+            last_result: None,
+            runs: 0,
+            running: false,
+        };
+        Ok(known.unwrap_or_else(new))
+    };
+    JOBS.iter().map(stand).collect()
+}
+
 /// The jobs as lines for an operator.
 pub fn lines(app: &App) -> Result<Vec<String>> {
-    let sql = "SELECT next_run_at, last_run_at, last_status, last_result, runs FROM jobs WHERE name = ?1";
-    let line = |job: &Job| {
-        let known = app.db.read(|reader| {
-            reader.row(sql, &[job.name.into()], |row: &Row<'_>| {
-                let next: String = row.get(0)?;
-                Ok(match (row.get::<Option<String>>(1)?, row.get::<Option<String>>(2)?, row.get::<Option<String>>(3)?) {
-                    (Some(at), Some(status), Some(result)) => {
-                        format!("next {next}, last {at} {status}: {result} ({} runs)", row.get::<i64>(4)?)
-                    }
-                    _ => format!("next {next}, has not run yet"),
-                })
-            })
-        })?;
-        Ok(format!("{:<24} {}", job.name, known.unwrap_or_else(|| "has not run yet; `studio serve` runs it".to_owned())))
+    let line = |job: Standing| {
+        let told = match (job.next_run_at, job.last_run_at, job.last_status, job.last_result) {
+            (Some(next), Some(at), Some(status), Some(result)) => format!("next {next}, last {at} {status}: {result} ({} runs)", job.runs),
+            (Some(next), ..) => format!("next {next}, has not run yet"),
+            (None, ..) => "has not run yet; `studio serve` runs it".to_owned(),
+        };
+        format!("{:<24} {told}", job.name)
     };
-    JOBS.iter().map(line).collect()
+    Ok(standing(app)?.into_iter().map(line).collect())
 }

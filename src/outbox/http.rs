@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs},
     time::Duration,
 };
 
@@ -36,6 +36,8 @@ pub struct Call<'a> {
 pub struct Client {
     agent: Agent,
     allowed: Vec<String>,
+    /// Any port but that of https is for hosts that are allowed.
+    usual_port: bool,
 }
 
 impl Client {
@@ -54,7 +56,12 @@ impl Client {
             .timeout_global(Some(WHOLE))
             .build();
         let guard = Guard { inner: DefaultResolver::default(), allowed: allowed.clone() };
-        Self { agent: Agent::with_parts(config, DefaultConnector::default(), guard), allowed }
+        Self { agent: Agent::with_parts(config, DefaultConnector::default(), guard), allowed, usual_port: false }
+    }
+
+    /// One for what businesses name: at the port of https, unless whoever runs the server allows another.
+    pub fn for_businesses(allowed: &[String]) -> Self {
+        Self { usual_port: true, ..Self::new(allowed) }
     }
 
     /// Does it, and answers the body of the answer. Blocks.
@@ -66,6 +73,9 @@ impl Client {
         let uri: Uri = call.url.parse().map_err(|_| never("the URL is none"))?;
         if uri.scheme_str() != Some("https") && !is_allowed(&uri, &self.allowed) {
             return Err(never("the URL is not one of https"));
+        }
+        if self.usual_port && uri.port_u16().is_some_and(|port| port != 443) && !is_allowed(&uri, &self.allowed) {
+            return Err(never("the URL names another port than that of https"));
         }
         let mut request = Request::builder().method(call.method).uri(uri);
         for (name, value) in &call.headers {
@@ -98,6 +108,21 @@ fn why(failure: Failure) -> Undelivered {
         Failure::Rustls(error) => Undelivered::Later(format!("TLS: {error}")),
         _ => Undelivered::Later("the connection failed".to_owned()),
     }
+}
+
+/// The address of a host that is to be connected to: every one that its name stands for is looked at first. Blocks.
+///
+/// # Errors
+/// There is none, or one is not public, unless the host is `allowed`.
+pub fn address_of(host: &str, port: u16, allowed: bool) -> Result<IpAddr, Undelivered> {
+    let lost = |_| Undelivered::Later("the host was not found".to_owned());
+    let found: Vec<IpAddr> = (host, port).to_socket_addrs().map_err(lost)?.map(|address| address.ip()).collect();
+    if !allowed && !found.iter().all(|ip| is_public(*ip)) {
+        return Err(Undelivered::Never("the host is at an address that is not public".to_owned()));
+    }
+    // Many networks still have no way to the others.
+    let address = found.iter().find(|ip| ip.is_ipv4()).or(found.first());
+    address.copied().ok_or_else(|| Undelivered::Later("the host was not found".to_owned()))
 }
 
 /// Is its host, with its port, one of these?

@@ -4,6 +4,7 @@
 //! fail are made again after 1, 5 and 30 minutes and 6 hours; then an operator decides.
 
 pub mod http;
+pub mod own;
 pub mod providers;
 pub mod sms;
 pub mod smtp;
@@ -124,10 +125,11 @@ pub fn cancel(tx: &mut Writer<'_>, key: &str) -> Result<bool> {
     Ok(pending)
 }
 
-/// Has failed messages sent again, as if for the first time: one, or all. Answers how many.
-pub fn retry(tx: &mut Writer<'_>, id: Option<i64>) -> Result<usize> {
-    let sql = "SELECT id FROM outbox WHERE status = 'failed' AND (?1 IS NULL OR id = ?1) ORDER BY id LIMIT 10000";
-    let failed: Vec<i64> = tx.rows(sql, &[id.into()], |row| row.get(0))?;
+/// Has failed messages sent again, as if for the first time: one, or all; those of a business, or of everybody. Answers how many.
+pub fn retry(tx: &mut Writer<'_>, id: Option<i64>, business: Option<i64>) -> Result<usize> {
+    let sql = "SELECT id FROM outbox WHERE status = 'failed' AND (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR business_id = ?2)
+               ORDER BY id LIMIT 10000";
+    let failed: Vec<i64> = tx.rows(sql, &[id.into(), business.into()], |row| row.get(0))?;
     for id in &failed {
         let due_at = tx.now().to_string();
         tx.update("outbox", *id, vec![("status", "pending".into()), ("attempts", 0.into()), ("due_at", due_at.into())])?;
@@ -146,9 +148,9 @@ pub fn next_due(reader: &Reader<'_>) -> Result<Option<String>> {
 pub fn claim(tx: &mut Writer<'_>, most: usize) -> Result<Vec<Outgoing>> {
     let now = tx.now().to_string();
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let columns = "SELECT id, message_id, key, channel, recipient, template, payload, attempts, expires_at FROM outbox";
+    let columns = "SELECT id, message_id, key, channel, recipient, template, payload, attempts, business_id, expires_at FROM outbox";
     let due = format!("{columns} WHERE status = 'pending' AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2");
-    let read = |row: &Row<'_>| Ok((outgoing(row)?, row.get::<Option<String>>(8)?));
+    let read = |row: &Row<'_>| Ok((outgoing(row)?, row.get::<Option<String>>(9)?));
     // Whoever was sending these has gone.
     let left = format!("{columns} WHERE status = 'sending' AND locked_until <= ?1 ORDER BY locked_until, id LIMIT ?2");
     let mut found = tx.rows(&left, &[now.as_str().into(), most.into()], read)?;
@@ -187,6 +189,7 @@ fn outgoing(row: &Row<'_>) -> Result<Outgoing> {
         template: row.get(5)?,
         payload: serde_json::from_str(&row.get::<String>(6)?).map_err(Error::internal)?,
         attempt: row.get(7)?,
+        business: row.get(8)?,
     })
 }
 

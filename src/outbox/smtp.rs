@@ -36,31 +36,59 @@ pub struct Smtp {
     from: Mailbox,
 }
 
+/// What a mail server is reached by.
+pub struct Account<'a> {
+    pub host: &'a str,
+    pub port: u16,
+    pub tls: config::Tls,
+    /// Empty signs in to none.
+    pub username: &'a str,
+    pub password: &'a str,
+    /// Whom mail is from.
+    pub from: &'a str,
+}
+
 impl Smtp {
     /// The server of the settings, if they name one.
     ///
     /// # Errors
     /// They do not fit together.
     pub fn new(settings: &config::Email) -> Result<Option<Self>> {
-        let host = settings.host.as_str();
-        if host.is_empty() {
+        if settings.host.is_empty() {
             return Ok(None);
         }
-        let (name, address) = mailbox(&settings.from).ok_or_else(|| Error::internal("email.from is no address"))?;
-        let address: Address = address.parse().map_err(|error| Error::internal(format!("email.from: {error}")))?;
-        let parameters = || TlsParameters::new_rustls(host.to_owned()).map_err(|error| Error::internal(format!("email.host: {error}")));
-        let tls = match settings.tls {
+        let account = Account {
+            host: &settings.host,
+            port: settings.port,
+            tls: settings.tls,
+            username: &settings.username,
+            password: settings.password.expose(),
+            from: &settings.from,
+        };
+        let smtp = Self::of(&account, &settings.host);
+        smtp.map(Some).map_err(|error| Error::internal(format!("the settings of [email]: {error}")))
+    }
+
+    /// A server that is connected to at `address`, and shows that it is the account's host.
+    ///
+    /// # Errors
+    /// What does not fit together.
+    pub fn of(account: &Account<'_>, address: &str) -> Result<Self, String> {
+        let (name, from) = mailbox(account.from).ok_or("the sender is no address")?;
+        let from: Address = from.parse().map_err(|error| format!("the sender: {error}"))?;
+        let parameters = || TlsParameters::new_rustls(account.host.to_owned()).map_err(|error| format!("the host: {error}"));
+        let tls = match account.tls {
             config::Tls::Tls => Tls::Wrapper(parameters()?),
             config::Tls::Starttls => Tls::Required(parameters()?),
             config::Tls::None => Tls::None,
         };
-        let hello = ClientId::Domain(address.domain().to_owned());
-        let mut transport = SmtpTransport::builder_dangerous(host).port(settings.port).tls(tls).timeout(Some(PATIENCE)).hello_name(hello);
-        if !settings.username.is_empty() {
-            transport = transport.credentials(Credentials::new(settings.username.clone(), settings.password.expose().to_owned()));
+        let hello = ClientId::Domain(from.domain().to_owned());
+        let mut transport = SmtpTransport::builder_dangerous(address).port(account.port).tls(tls).timeout(Some(PATIENCE)).hello_name(hello);
+        if !account.username.is_empty() {
+            transport = transport.credentials(Credentials::new(account.username.to_owned(), account.password.to_owned()));
         }
         let name = (!name.is_empty()).then(|| name.to_owned());
-        Ok(Some(Self { transport: transport.build(), from: Mailbox::new(name, address) }))
+        Ok(Self { transport: transport.build(), from: Mailbox::new(name, from) })
     }
 
     /// Hands a mail over. Blocks.

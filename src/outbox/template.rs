@@ -62,6 +62,11 @@ pub fn text(message: &Outgoing) -> Result<Text, Undelivered> {
     rendered.map(|(text, _)| text).map_err(|error| Undelivered::Never(error.to_string()))
 }
 
+/// Does a text hold what only its receiver may read: a code, or a link?
+pub fn proves(name: &str) -> bool {
+    TEMPLATES.iter().any(|template| template.name == name && !template.secret.is_empty())
+}
+
 /// What a template says of a payload, and the same with its secrets covered, for logs.
 ///
 /// # Errors

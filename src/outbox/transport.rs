@@ -20,6 +20,8 @@ pub struct Outgoing {
     pub payload: Map<String, Json>,
     /// Which attempt this is, from 1. It also tells this attempt from a later one of somebody else.
     pub attempt: i64,
+    /// Whose it is; nobody's when it is the server's own, such as a code for signing in.
+    pub business: Option<i64>,
 }
 
 /// Why a message could not be delivered. The text is stored and shown to operators: no secrets in it.

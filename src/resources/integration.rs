@@ -6,8 +6,9 @@ use serde_json::json;
 use crate::{
     db::Writer,
     engine::{About, Access, Action, Change, Computed, LRCUD, Resource, all},
-    error::{Error, Result},
+    error::{Error, Problems, Result},
     kit,
+    outbox::own,
 };
 
 /// What a service does.
@@ -24,6 +25,17 @@ pub enum IntegrationKind {
     Webhook,
 }
 
+impl IntegrationKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Sms => "sms",
+            Self::Llm => "llm",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
 /// A service that the business uses.
 #[derive(Object)]
 pub struct Integration {
@@ -32,7 +44,8 @@ pub struct Integration {
     /// What it is called; unique among those that do the same.
     #[oai(validator(max_length = 100))]
     pub name: String,
-    /// Everything about it that is no secret: host, port, sender, model, address.
+    /// Everything about it that is no secret. Of `smtp`: `host`, `port`, `tls`, `from` and `username`; of `sms`: `url`, `method`, `headers`
+    /// and `body`; of `llm`: `base_url` and `model`; of `webhook`: `url`. Whoever changes where it goes sets the secret again.
     #[oai(default = "nothing")]
     pub config: kit::Json,
     /// Whether it is used.
@@ -72,19 +85,34 @@ impl Resource for Integration {
     fn check(&mut self, _change: &Change<'_, '_, Self>) -> Result<()> {
         let Some(config) = self.config.0.as_object() else { return Err(Error::field("config", "Expected an object.")) };
         let secret = config.keys().find(|name| SECRETS.iter().any(|secret| name.to_lowercase().contains(secret)));
-        match secret {
-            Some(name) => Err(Error::field(
-                "config",
-                format!("\"{name}\" looks like a secret, which everybody could read here. Set it as the secret."),
-            )),
-            None => Ok(()),
+        if let Some(name) = secret {
+            let words = format!("\"{name}\" looks like a secret, which everybody could read here. Set it as the secret.");
+            return Err(Error::field("config", words));
         }
+        let mut problems = Problems::default();
+        for (name, text) in own::problems(self.kind.name(), config) {
+            problems.add("config", format!("{name}: {text}"));
+        }
+        problems.or_ok()
+    }
+
+    fn after(&self, id: i64, before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
+        // Whoever says where the secret goes must know it: it is not sent to another place than it was entered for.
+        let goes = |one: &Self| ["host", "port", "tls", "url", "method", "headers", "body"].map(|name| one.config.0[name].clone());
+        if before.is_some_and(|before| before.kind != self.kind || goes(before) != goes(self)) {
+            forget_secret(id, tx)?;
+        }
+        Ok(())
     }
 
     fn deleting(&self, id: i64, tx: &mut Writer<'_>) -> Result<()> {
         // What is deleted can be restored, but not with its secret.
-        tx.step(|tx| {
-            tx.update("integrations", id, vec![("secret_enc", None::<String>.into()), ("secret_hint", None::<String>.into())]).map(drop)
-        })
+        forget_secret(id, tx)
     }
+}
+
+fn forget_secret(id: i64, tx: &mut Writer<'_>) -> Result<()> {
+    tx.step(|tx| {
+        tx.update("integrations", id, vec![("secret_enc", None::<String>.into()), ("secret_hint", None::<String>.into())]).map(drop)
+    })
 }

@@ -49,6 +49,12 @@ struct Inner {
     thumbnails: Semaphore,
 }
 
+/// How much room there is left on the disk of a folder, in bytes, for this user.
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
 impl Storage {
     /// Opens the folder of files in the data folder, making it as needed.
     pub fn open(data: &Path, max_bytes: usize, quota_bytes: u64) -> Result<Self> {

@@ -226,24 +226,3 @@ fn secrets_go_in_and_never_come_out() {
     assert_eq!(admin.delete(&at).status, 204);
     assert_eq!(admin.post(&format!("{at}restore/"), json!({})).expect(200)["has_secret"], json!(false));
 }
-
-#[test]
-fn an_integration_is_tried_out_through_the_outbox() {
-    let server = Server::start();
-    let admin = server.member("admin", Role::Admin);
-    let queued = |channel: &'static str, to: &'static str| {
-        let sql = "SELECT count(*) FROM outbox WHERE channel = ?1 AND recipient = ?2";
-        server.app.db.read(|reader| reader.one::<i64>(sql, &[channel.into(), to.into()])).expect("a query of the test")
-    };
-    let test = |kind: &str, body: Json| {
-        let config = json!({"url": "https://hooks.example.org/x"});
-        let made = admin.create("/api/integrations/", json!({"kind": kind, "name": format!("{kind} {body}"), "config": config}));
-        admin.post(&format!("/api/integrations/{}/test/", made["id"]), body).status
-    };
-    assert_eq!((test("smtp", json!({})), queued("email", "admin@example.com")), (200, Some(1)));
-    assert_eq!((test("sms", json!({"to": "+256700123456"})), queued("sms", "+256700123456")), (200, Some(1)));
-    assert_eq!(test("sms", json!({})), 400, "nobody to send it to");
-    assert_eq!((test("webhook", json!({})), queued("webhook", "https://hooks.example.org/x")), (200, Some(1)));
-    assert_eq!(test("webhook", json!({"to": "http://plain.example.org"})), 400);
-    assert_eq!(test("llm", json!({})), 409);
-}

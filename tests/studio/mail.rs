@@ -369,7 +369,7 @@ fn changing_a_password_gives_no_more_rights() {
 
 // ------------------------------------------------------------------------------------------------ leaving the house
 
-fn message(channel: Channel, to: &str, template: &str, payload: Value) -> Message {
+pub fn message(channel: Channel, to: &str, template: &str, payload: Value) -> Message {
     let payload = payload.as_object().expect("an object").clone();
     Message { channel, recipient: to.into(), template: template.into(), payload, key: None, due_at: None }
 }
@@ -384,7 +384,7 @@ fn deliver(server: &Server, id: i64) -> (String, Option<String>) {
 }
 
 /// An SMTP server that takes one mail, or refuses the recipient in these words, and answers all that it was told.
-fn smtp(refusal: Option<&'static str>) -> (u16, JoinHandle<String>) {
+pub fn smtp(refusal: Option<&'static str>) -> (u16, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let talk = thread::spawn(move || {
@@ -475,7 +475,7 @@ fn what_the_smtp_server_refuses_for_good_is_not_tried_again() {
 }
 
 /// An HTTP server that answers one request so, and says what it was asked.
-fn http(answer: String) -> (u16, JoinHandle<String>) {
+pub fn http(answer: String) -> (u16, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let talk = thread::spawn(move || {

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod administration;
 mod api_keys;
 mod audit;
 mod books;

@@ -190,7 +190,10 @@ fn operations_are_named_and_complete() {
         );
         // Who may call it.
         let is_for_people = ["/api/auth/", "/api/users/", "/api/v1/"].iter().any(|section| operation.path.starts_with(section))
-            || operation.path.ends_with("/reset-2fa/")
+            || ["/reset-2fa/", "/access/", "/sessions/{session}/", "/end-sessions/"].iter().any(|end| operation.path.ends_with(end))
+            || ["/api/jobs/", "/api/system/", "/api/outbox/{id}/retry/", "/api/outbox/retry-failed/"]
+                .iter()
+                .any(|begin| operation.path.starts_with(begin))
             || operation.path.starts_with("/api/business") && operation.method != "get"
             || ["/api/events/ticket/", "/api/finance/lock/"].contains(&operation.path.as_str());
         let security = match (operation.is_public(), is_for_people) {

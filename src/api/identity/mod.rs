@@ -8,7 +8,7 @@ mod factors;
 mod mail;
 pub(super) mod page;
 mod person;
-mod sessions;
+pub(super) mod sessions;
 mod shapes;
 mod sign_in;
 

@@ -69,7 +69,7 @@ pub(super) struct OwnSessions {
     pub app: App,
 }
 
-fn shown(sign_in: &SignIn, current: Option<&str>) -> Json {
+pub fn shown(sign_in: &SignIn, current: Option<&str>) -> Json {
     json!({
         "id": sign_in.family,
         "device": device::in_words(sign_in.user_agent.as_deref()),

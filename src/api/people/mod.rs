@@ -4,8 +4,9 @@ mod accounts;
 mod invitations;
 mod joining;
 mod members;
+mod sign_ins;
 
-pub use self::{accounts::People, invitations::Invitations, members::Members};
+pub use self::{accounts::People, invitations::Invitations, members::Members, sign_ins::SignIns};
 
 use serde_json::{Map, Value as Json};
 

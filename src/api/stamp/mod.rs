@@ -26,7 +26,8 @@ use crate::{
     },
 };
 
-/// What is answered anew each time, with an `Idempotency-Key` too: a ticket is good once, and a secret is not kept for a second answer.
+/// What is answered anew each time, with an `Idempotency-Key` too: a ticket is good once, a secret is not kept for a second answer, and
+/// whoever tries a provider out, or runs a job, again wants to know how it is now.
 fn is_repeatable(path: &str) -> bool {
     let path = path.trim_end_matches('/');
     let ends = [
@@ -38,6 +39,8 @@ fn is_repeatable(path: &str) -> bool {
         "/email-change",
         "/resend-verification",
         "/businesses/switch",
+        "/integrations/{id}/test",
+        "/jobs/{name}/run",
     ];
     !path.contains("/2fa/") && !ends.iter().any(|end| path.ends_with(end))
 }
@@ -114,6 +117,10 @@ fn tag_doc(tag: &str) -> Option<&'static str> {
         "businesses" => "The businesses that one belongs to.",
         "business" => "The business that one acts in.",
         "integrations" => "The services that the business uses.",
+        "audit" => "What was done in the business, by whom.",
+        "outbox" => "What the business sends, and what became of it.",
+        "jobs" => "The recurring work of the server.",
+        "system" => "How the server is.",
         "search" => "One search through everything.",
         "events" => "What changes, as it changes.",
         "imports" => "How far imports have come.",

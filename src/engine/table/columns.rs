@@ -89,9 +89,8 @@ impl Table {
                 Output::Money => How::Money,
                 Output::Integer | Output::Number | Output::Text | Output::DateTime => How::Plain,
             };
-            let column =
-                Column { name: computed.name.into(), heading: heading_of(computed.name), sql: format!("({})", bind(computed.sql)), how };
-            table.columns.push(column);
+            let sql = if d.is_open(computed.name, actor) { format!("({})", bind(computed.sql)) } else { "NULL".to_owned() };
+            table.columns.push(Column { name: computed.name.into(), heading: heading_of(computed.name), sql, how });
         }
         table.columns.extend([plain("created_at"), plain("updated_at")]);
         table.columns.extend((with_deleted && d.about.soft_delete).then(|| plain("deleted_at")));

@@ -181,12 +181,12 @@ fn known_line(mut row: Json, now: &Json) -> Json {
     row
 }
 
-fn object(text: Option<String>) -> Record {
+pub(super) fn object(text: Option<String>) -> Record {
     text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
 /// The decimals of a record's money: those of its currency, or of the business's.
-fn decimals(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64) -> Result<u8> {
+pub(super) fn decimals(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64) -> Result<u8> {
     let business = || actor.business.as_ref().map_or(2, |business| exponent(&business.currency));
     let Some(field) = d.fields.iter().find(|field| field.kind == Kind::Currency) else { return Ok(business()) };
     let sql = format!("SELECT {} FROM \"{}\" WHERE id = ?1", field.column, d.about.table);
@@ -195,7 +195,7 @@ fn decimals(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64) -> Resu
 }
 
 /// The columns of an audit entry as fields that the actor may see.
-fn changes(d: &Descriptor, actor: &Actor, before: &Record, after: &Record, decimals: u8) -> Vec<Json> {
+pub(super) fn changes(d: &Descriptor, actor: &Actor, before: &Record, after: &Record, decimals: u8) -> Vec<Json> {
     let told = |record: &Record| record.get("currency").and_then(Json::as_str).map(exponent);
     let (was, is) = (told(before).or(told(after)).unwrap_or(decimals), told(after).unwrap_or(decimals));
     let change = events::changed(d, actor, before, after)

@@ -3,6 +3,7 @@
 
 mod act;
 mod attached;
+mod audited;
 mod bulk;
 mod export;
 mod facets;
@@ -22,6 +23,7 @@ use serde_json::{Map, Value as Json};
 pub use self::{
     act::{act, act_making, act_on},
     attached::{move_attached, tags, target, target_for_change, target_for_writing},
+    audited::{Wanted as Audited, audited},
     bulk::{Bulk, MOST_ITEMS, bulk},
     export::{export, template},
     facets::{addable, countable, facets, main_date},

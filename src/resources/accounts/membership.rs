@@ -79,6 +79,7 @@ impl Resource for Membership {
         order: &["-created_at", "joined_at"],
         server_set: &["status", "invited_by", "joined_at", "ended_at"],
         hidden: &["user_id", "invited_name", "invited_to"],
+        private: &[("second_factor", Capability::Hr)],
         computed: &[
             Computed::integer(
                 "user",
@@ -88,6 +89,11 @@ impl Resource for Membership {
             Computed::text("name", NAME, "What the person is called."),
             Computed::text("email", known!("CASE WHEN instr(t.invited_to, '@') THEN t.invited_to END", "u.email"), "The e-mail address."),
             Computed::text("phone", known!("CASE WHEN NOT instr(t.invited_to, '@') THEN t.invited_to END", "u.phone"), "The phone number."),
+            Computed::bool(
+                "second_factor",
+                known!("NULL", "EXISTS (SELECT 1 FROM second_factors AS f WHERE f.id = u.id AND f.confirmed_at IS NOT NULL)"),
+                "Whether signing in takes the person a second factor; for those who look after people.",
+            ),
             Computed::new("last_seen_at", Output::DateTime, known!("NULL", "u.last_seen_at"), "When the person last used the program."),
         ],
         // Made by inviting and by signing up, so that nobody is made a member unasked.

@@ -6,7 +6,7 @@ use serde_json::json;
 use studio::actor::Capability;
 
 use super::{
-    expectations::{BELONGING, FEED, RESOURCES, SETTINGS},
+    expectations::{ADMINISTERING, BELONGING, FEED, RESOURCES, SETTINGS},
     operations::{documented, granted, sign_in},
     requests::Verdict,
     world::{Kind, MISSING, State, World, kinds},
@@ -79,6 +79,44 @@ fn keys_and_lost_factors_are_for_those_who_run_the_business() {
         verdict.status(person.name, "somebody elsewhere", &foreign, allowed(404, administers));
         verdict.expect(foreign.text == missing.text, || format!("{}: {} {}", person.name, foreign.text, missing.text));
         verdict.status(person.name, "their own", &reset(client.id), allowed(403, false));
+    }
+    verdict.done();
+}
+
+/// What they do is looked at in `administration`: here, who gets so far, and that nobody reaches into another business.
+#[test]
+fn administration_is_for_administrators() {
+    let world = World::new(Capability::Hr);
+    let mut verdict = Verdict::default();
+    for &(name, who) in ADMINISTERING {
+        let (method, path) = name.split_once(' ').expect("a method and a path");
+        for person in &world.people {
+            let may = match who {
+                'A' => person.plays == "admin",
+                _ => person.name == "superuser",
+            };
+            let away = if person.business == world.home.0 { world.abroad } else { world.home };
+            let send = |id: i64| {
+                let path = path.replace("{id}", &id.to_string()).replace("{session}", &"0".repeat(32)).replace("{name}", "purge_outbox");
+                let body = (method == "POST").then(|| ("application/json", b"{}".to_vec()));
+                person.client.send(method, &format!("/api/{path}"), body)
+            };
+            let wanted = |found: u16| match (person.signed_in(), may) {
+                (false, _) => 401,
+                (true, true) => found,
+                (true, false) => 403,
+            };
+            // What is named beside the person is not there.
+            let here = if path.contains("{session}") || path.starts_with("outbox/{id}") { 404 } else { 200 };
+            let bystander = world.bystander(if person.plays.is_empty() { world.home.0 } else { person.business });
+            let id = if path.starts_with("outbox/") { MISSING } else { bystander };
+            verdict.status(person.name, name, &send(id), wanted(here));
+            if path.starts_with("accounts/") {
+                let (foreign, missing) = (send(away.1), send(MISSING));
+                verdict.status(person.name, "somebody elsewhere", &foreign, wanted(404));
+                verdict.expect(foreign.text == missing.text, || format!("{}: {} {}", person.name, foreign.text, missing.text));
+            }
+        }
     }
     verdict.done();
 }

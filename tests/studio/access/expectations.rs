@@ -236,3 +236,17 @@ pub(super) const FEED: [&str; 2] = ["GET events/", "POST events/ticket/"];
 /// The keys of machines, and taking a lost second factor: for those who run the business.
 pub(super) const RUNNING: [&str; 4] =
     ["GET auth/api-keys/", "POST auth/api-keys/", "DELETE auth/api-keys/{id}/", "POST accounts/users-list/{id}/reset-2fa/"];
+
+/// Administration: for the administrators of the business (`A`), or superusers alone (`S`).
+pub(super) const ADMINISTERING: &[(&str, char)] = &[
+    ("GET accounts/users-list/{id}/access/", 'A'),
+    ("DELETE accounts/users-list/{id}/sessions/{session}/", 'A'),
+    ("POST accounts/users-list/{id}/end-sessions/", 'A'),
+    ("GET audit/", 'A'),
+    ("GET outbox/", 'A'),
+    ("POST outbox/{id}/retry/", 'A'),
+    ("POST outbox/retry-failed/", 'A'),
+    ("GET jobs/", 'S'),
+    ("POST jobs/{name}/run/", 'S'),
+    ("GET system/", 'S'),
+];

@@ -242,7 +242,10 @@ impl Chromium {
 
     /// How many there are that can be seen.
     pub fn count(&self, selector: &str) -> u64 {
-        let script = format!("[...document.querySelectorAll({})].filter((one) => one.checkVisibility()).length", json!(selector));
+        let script = format!(
+            "[...document.querySelectorAll({})].filter((one) => one.checkVisibility({{ visibilityProperty: true }})).length",
+            json!(selector)
+        );
         self.eval(&script).as_u64().unwrap_or_default()
     }
 
@@ -261,7 +264,7 @@ impl Chromium {
     #[track_caller]
     pub fn click(&self, selector: &str) {
         let script = format!(
-            "(() => {{ const one = [...document.querySelectorAll({selector})].find((one) => one.checkVisibility()); if (!one) return 'is not there';
+            "(() => {{ const one = [...document.querySelectorAll({selector})].find((one) => one.checkVisibility({{ visibilityProperty: true }})); if (!one) return 'is not there';
              one.scrollIntoView({{ block: 'center', behavior: 'instant' }}); const box = one.getBoundingClientRect();
              const [x, y] = [box.x + box.width / 2, box.y + box.height / 2]; const top = document.elementFromPoint(x, y);
              return top && (one.contains(top) || top.contains(one)) ? [x, y] : 'is covered by ' + (top && top.outerHTML.slice(0, 200)); }})()",
@@ -285,7 +288,7 @@ impl Chromium {
     pub fn press(&self, words: &str) -> u16 {
         let script = format!(
             "(() => {{ document.querySelectorAll('[data-press]').forEach((one) => delete one.dataset.press); const one = [...document.querySelectorAll(
-             'main a, main button, main summary, .sheet a, .sheet button')].find((one) => one.checkVisibility() && one.tabIndex >= 0 && one.innerText.trim() === {});
+             'main a, main button, main summary, .sheet a, .sheet button')].find((one) => one.checkVisibility({{ visibilityProperty: true }}) && one.tabIndex >= 0 && one.innerText.trim() === {});
              if (one) one.dataset.press = '1'; return Boolean(one); }})()",
             json!(words)
         );
@@ -376,7 +379,12 @@ impl Chromium {
 }
 
 impl Drop for Chromium {
+    /// Lets it end by itself, so that nothing of it still writes to its folder when that goes.
     fn drop(&mut self) {
+        let farewell = b"{\"id\":0,\"method\":\"Browser.close\"}\0";
+        let _ = self.pipe.get_mut().write_all(farewell);
+        let until = Instant::now() + Duration::from_secs(5);
+        while self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok() {}
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

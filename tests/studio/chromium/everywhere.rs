@@ -180,7 +180,7 @@ const FOCUS: &str = "(() => { const one = document.activeElement; if (!one || on
     const box = one.getBoundingClientRect(); const shown = look.outlineStyle !== 'none' && parseFloat(look.outlineWidth) >= 1.5;
     window.stops = window.stops || []; window.stops.push(one); return [shown && box.width > 0 && box.height > 0, one.outerHTML.slice(0, 160)]; })()";
 /// What can be reached and was not.
-const MISSED: &str = "[...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex=\"0\"]')].filter((one) => one.checkVisibility()
+const MISSED: &str = "[...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex=\"0\"]')].filter((one) => one.checkVisibility({ visibilityProperty: true })
     && !one.disabled && one.tabIndex >= 0 && one.type !== 'hidden' && !window.stops.includes(one)).map((one) => one.outerHTML.slice(0, 160))";
 
 #[test]

@@ -145,7 +145,7 @@ fn leads_are_made_found_changed_together_and_restored() {
 /// The rows of a form that can be seen, as ids of their field of this name.
 fn rows(browser: &Chromium, name: &str) -> Vec<String> {
     let script = format!(
-        "[...document.querySelectorAll('[data-rows=items] tbody [name]')].filter((one) => one.checkVisibility() && one.name.endsWith('-{name}')).map((one) => one.id)"
+        "[...document.querySelectorAll('[data-rows=items] tbody [name]')].filter((one) => one.checkVisibility({{ visibilityProperty: true }}) && one.name.endsWith('-{name}')).map((one) => one.id)"
     );
     serde_json::from_value(browser.eval(&script)).expect("ids")
 }
