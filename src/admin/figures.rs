@@ -1,6 +1,9 @@
 //! What resources declare to be worth a look: figures, charts, and what waits for whoever is signed in. All of it is asked of the API.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::{ToSpan, civil};
 use serde_json::{Value as Json, json};
@@ -42,19 +45,40 @@ fn list_of(d: &Descriptor, parameters: &Parameters, more: &[(&str, &str)]) -> St
 }
 
 /// What the API counts of a list.
-async fn counted(visit: &Visit<'_>, d: &Descriptor, parameters: &Parameters, asked: &[(&str, &str)]) -> Result<Option<Json>, Refusal> {
+async fn counted(
+    visit: &Visit<'_>,
+    d: &'static Descriptor,
+    parameters: &Parameters,
+    asked: &[(&str, &str)],
+) -> Result<Option<Json>, Refusal> {
     let path = format!("{}/facets/", d.about.path);
     let nothing = [("fields", ""), ("dates", ""), ("totals", ""), ("within", WITHIN)];
     let nothing = nothing.into_iter().filter(|(name, _)| !asked.iter().any(|(known, _)| known == name));
-    let answer = visit.ask(Ask::get(&path).with_all(pairs(parameters)).with_all(nothing).with_all(asked.iter().copied())).await?;
-    Ok((answer.status == 200 && answer.body["complete"] == true).then_some(answer.body))
+    let ask = Ask::get(&path).with_all(pairs(parameters)).with_all(nothing).with_all(asked.iter().copied());
+    Ok(lately(visit, d, ask).await?.filter(|body| body["complete"] == true))
+}
+
+/// What the API answers, if it is open to the visitor. Of very many rows it may be as it was a little while ago: whoever opens the first
+/// page after each change would wait for all of them to be counted.
+async fn lately(visit: &Visit<'_>, d: &'static Descriptor, ask: Ask<'_>) -> Result<Option<Json>, Refusal> {
+    let actor = visit.actor()?;
+    let is_long = visit.panel.app.db.read(|reader| verbs::is_long(reader, d))?;
+    let key = is_long.then(|| format!("{:?} {:?} {:?} {} {:?}", actor.user_id, actor.business_id(), actor.role, ask.path, ask.query));
+    if let Some(known) = key.as_ref().and_then(|key| visit.panel.counts.get(key)) {
+        return Ok(Some(Json::clone(&known)));
+    }
+    let answer = visit.ask(ask).await?;
+    let body = (answer.status == 200).then_some(answer.body);
+    if let (Some(key), Some(body)) = (key, &body) {
+        visit.panel.counts.insert(key, Arc::new(body.clone()));
+    }
+    Ok(body)
 }
 
 /// How many records an operation answers.
-async fn count(visit: &Visit<'_>, path: &str, parameters: &Parameters) -> Result<Option<u64>, Refusal> {
-    let answer = visit.ask(Ask::get(path).with_all(pairs(parameters)).with("page_size", "1")).await?;
-    let bare = answer.body.as_array().map(|rows| rows.len() as u64);
-    Ok(if answer.status == 200 { bare.or_else(|| answer.body["count"].as_u64()) } else { None })
+async fn count(visit: &Visit<'_>, d: &'static Descriptor, path: &str, parameters: &Parameters) -> Result<Option<u64>, Refusal> {
+    let found = lately(visit, d, Ask::get(path).with_all(pairs(parameters)).with("page_size", "1")).await?;
+    Ok(found.and_then(|body| body.as_array().map(|rows| rows.len() as u64).or_else(|| body["count"].as_u64())))
 }
 
 /// Amounts of each currency, as they are shown.
@@ -69,7 +93,7 @@ pub(super) async fn figure(visit: &Visit<'_>, d: &'static Descriptor, figure: &F
     let parameters = filled(visit, figure.query)?;
     let (mut found, mut sums) = (None, vec![]);
     match (figure.at, figure.total) {
-        (Some(operation), _) => found = count(visit, &format!("{}/{operation}", d.about.path), &vec![]).await?,
+        (Some(operation), _) => found = count(visit, d, &format!("{}/{operation}", d.about.path), &vec![]).await?,
         (None, Some(total)) => {
             if let Some(body) = counted(visit, d, &parameters, &[("totals", total)]).await? {
                 (found, sums) = (body["count"].as_u64(), amounts(&body["totals"]));
@@ -78,7 +102,7 @@ pub(super) async fn figure(visit: &Visit<'_>, d: &'static Descriptor, figure: &F
         (None, None) => {}
     }
     if found.is_none() && figure.at.is_none() {
-        found = count(visit, &format!("{}/", d.about.path), &parameters).await?;
+        found = count(visit, d, &format!("{}/", d.about.path), &parameters).await?;
     }
     let shown = |count| json!({"words": figure.words, "count": count, "sums": sums, "url": list_of(d, &parameters, &[]), "of": title_of(d), "waits": figure.waits});
     Ok(found.map(shown))

@@ -33,6 +33,11 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const WAL_LIMIT_BYTES: u64 = 64 << 20;
 /// How often the statistics that plans are made from are looked at.
 const OPTIMIZE: Duration = Duration::from_secs(600);
+/// Or sooner, when so much has changed: after an import, say.
+const OPTIMIZE_EARLY: Duration = Duration::from_secs(10);
+const OUTGROWN: u64 = 20_000;
+/// Statistics of all tables that have grown a lot, also of those that this connection only writes.
+const OPTIMIZATION: &str = "PRAGMA analysis_limit = 1000; PRAGMA optimize = 0x10002;";
 /// A writer that has had nothing to do for so long rests.
 const REST: Duration = Duration::from_secs(30);
 /// A few rows wait for so long to be indexed: others may come, and go with them.
@@ -267,7 +272,7 @@ struct Group {
 
 impl Loop {
     fn run(self, requests: &Receiver<Box<dyn Job>>, mut indexer: Indexer) {
-        let mut optimized = Instant::now();
+        let (mut optimized, mut changed) = (Instant::now(), self.connection.total_changes());
         // When the index has its next turn.
         let mut turn = Instant::now();
         loop {
@@ -290,12 +295,14 @@ impl Loop {
                 self.shared.index_now.store(false, Relaxed);
             }
             // Tables grow; plans made for small ones must not outlive that.
-            if optimized.elapsed() > OPTIMIZE {
-                optimized = Instant::now();
-                let _ = self.connection.execute_batch("PRAGMA analysis_limit = 1000; PRAGMA optimize;");
+            let changes = self.connection.total_changes();
+            if optimized.elapsed() > OPTIMIZE || changes - changed > OUTGROWN && optimized.elapsed() > OPTIMIZE_EARLY {
+                (optimized, changed) = (Instant::now(), changes);
+                self.optimize();
             }
         }
-        let _ = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+        let _ = self.connection.execute_batch(OPTIMIZATION);
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
     }
 
     /// Indexes some rows and answers when to go on: requests get as much of the thread. What goes wrong here is no request's fault,
@@ -399,6 +406,20 @@ impl Loop {
             group.effects.after.extend(effects.after);
         }
         Ok(group.careful || !left_behind)
+    }
+
+    /// Has the statistics follow the tables. Other connections read them with the schema, so that is made to look new to them.
+    fn optimize(&self) {
+        let statistics = || {
+            let sql = "SELECT group_concat(tbl || ' ' || coalesce(idx, '') || ' ' || stat) FROM sqlite_stat1";
+            self.connection.query_row(sql, [], |row| row.get::<_, Option<String>>(0)).ok().flatten()
+        };
+        let before = statistics();
+        let _ = self.connection.execute_batch(OPTIMIZATION);
+        let renew = "BEGIN IMMEDIATE; CREATE TABLE statistics_changed (x); DROP TABLE statistics_changed; COMMIT;";
+        if statistics() != before && self.connection.execute_batch(renew).is_err() && !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
     }
 
     /// Idle work: merge what the search index is in parts of, fold a WAL that has grown large back into the database.

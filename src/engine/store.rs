@@ -22,6 +22,8 @@ use crate::{
 
 /// A list without pages has so many rows at most.
 const MOST_ROWS: usize = 1000;
+/// See [`is_long`].
+const LONG: i64 = 20_000;
 
 /// Which rows, as to deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +139,11 @@ pub fn read(
 pub fn count(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, query: &Query, scope: &str) -> Result<i64> {
     let sql = format!("SELECT count(*) FROM \"{}\" AS t WHERE {scope}{}", d.about.table, conditions(query, &query.count_only));
     Ok(reader.one(&sql, &args(actor, &query.args))?.unwrap_or(0))
+}
+
+/// Are there so many rows that counting them takes a while? By the newest id, which is asked in no time.
+pub fn is_long(reader: &Reader<'_>, d: &Descriptor) -> Result<bool> {
+    reader.exists(&format!("SELECT 1 FROM \"{}\" WHERE id > {LONG}", d.about.table), &[])
 }
 
 /// The rows of a page, as the members of a JSON array.

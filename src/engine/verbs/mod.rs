@@ -36,6 +36,7 @@ pub use self::{
     work::{hand_over, open_work},
     write::{change_record, create, delete, insert_record, read_back, restore, update},
 };
+pub use super::store::is_long;
 use super::{
     about::{Options, Resource},
     access::{DELETE, LIST, Reach, Verbs},

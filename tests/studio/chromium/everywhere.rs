@@ -19,6 +19,9 @@ use crate::{
 fn pages(world: &World<'_>) -> Vec<String> {
     let mut pages: Vec<String> =
         ["", "search/?q=a", "profile/", "profile/two-factor/", "settings/"].map(|path| format!("/admin/{path}")).into();
+    let administration = ["people", "people/invite", "businesses", "integrations", "integrations/add", "keys", "keys/add", "audit", "outbox"];
+    pages.extend(administration.map(|path| format!("/admin/administration/{path}/")));
+    pages.push("/admin/field/leads/import/".into());
     for d in resources::all() {
         let list = format!("/admin/{}/", d.about.path);
         let is_made = !d.about.read_only && d.about.access.grants(CREATE);
