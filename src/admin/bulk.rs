@@ -7,7 +7,9 @@ use super::{
     call::{Ask, Refusal, query_of},
     filters,
     frame::{title_of, url_of, words_of},
-    input, merge,
+    input,
+    languages::key,
+    merge,
     session::Visit,
     widgets::{Filling, Pickers, start_of},
 };
@@ -41,19 +43,18 @@ pub(super) fn offered(visit: &Visit<'_>, d: &'static Descriptor, deleted: bool) 
         return Ok(vec![]);
     }
     if deleted {
-        return Ok(vec![json!({"value": "restore", "label": "Restore"})]);
+        return Ok(vec![json!({"value": "restore", "label": visit.t("Restore")})]);
     }
     let mut all = vec![];
     if d.reach(actor, UPDATE) != Reach::Nothing {
-        let set =
-            |field: &&Field| json!({"value": format!("set:{}", field.name), "label": format!("Set {}", heading(field).to_lowercase())});
+        let set = |field: &&Field| json!({"value": format!("set:{}", field.name), "label": visit.t_with("Set {field}", &[("field", &heading(field).to_lowercase())])});
         all.extend(settable(visit, d)?.iter().map(set));
     }
     if merge::is_offered(visit, d) {
-        all.push(json!({"value": merge::NAME, "label": "Merge into one"}));
+        all.push(json!({"value": merge::NAME, "label": visit.t("Merge into one")}));
     }
     if d.about.soft_delete && d.reach(actor, DELETE) != Reach::Nothing {
-        all.push(json!({"value": "delete", "label": "Delete"}));
+        all.push(json!({"value": "delete", "label": visit.t("Delete")}));
     }
     Ok(all)
 }
@@ -87,14 +88,14 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Re
     let place = if deleted { format!("{}deleted/", url_of(d)) } else { url_of(d) };
     let back = format!("{place}{}", query_of(query.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
     if !offered(visit, d, deleted)?.iter().any(|offer| offer["value"] == what.as_str()) {
-        return Ok(visit.see_saying(&back, "Choose what is to be done."));
+        return Ok(visit.see_saying(&back, visit.t("Choose what is to be done.")));
     }
     let ids = selected(visit, d, &query).await?;
     if ids.is_empty() {
-        return Ok(visit.see_saying(&back, "Select some records first."));
+        return Ok(visit.see_saying(&back, visit.t("Select some records first.")));
     }
     if ids.len() > MOST {
-        return Ok(visit.see_saying(&back, format!("That is too much for once: at most {MOST} records.")));
+        return Ok(visit.see_saying(&back, visit.t_with("That is too much for once: at most {n} records.", &[("n", &MOST)])));
     }
     if what == merge::NAME {
         return merge::page(visit, d, &ids, &back).await;
@@ -112,17 +113,21 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Re
         match set {
             Ok(set) => {
                 let (done, refused) = perform(visit, d, &what, &ids, &set).await?;
-                let words = match what.as_str() {
-                    "delete" => "deleted",
-                    "restore" => "restored",
-                    _ => "changed",
-                };
                 if refused.is_empty() {
-                    return Ok(
-                        visit.see_saying(&back, format!("{done} {} {words}.", if done == 1 { "record was" } else { "records were" }))
-                    );
+                    let words = match what.as_str() {
+                        "delete" => visit.t_count("{n} record was deleted.", "{n} records were deleted.", done, &[]),
+                        "restore" => visit.t_count("{n} record was restored.", "{n} records were restored.", done, &[]),
+                        _ => visit.t_count("{n} record was changed.", "{n} records were changed.", done, &[]),
+                    };
+                    return Ok(visit.see_saying(&back, words));
                 }
-                let context = json!({"title": format!("{done} of {} were {words}", ids.len()), "crumbs": [[title_of(d), url_of(d)]],
+                let title = match what.as_str() {
+                    "delete" => key("{n} of {all} were deleted"),
+                    "restore" => key("{n} of {all} were restored"),
+                    _ => key("{n} of {all} were changed"),
+                };
+                let title = visit.t_with(title, &[("n", &done), ("all", &ids.len())]);
+                let context = json!({"title": title, "crumbs": [[title_of(d), url_of(d)]],
                     "refused": refused, "back": back});
                 return visit.page("bulk.html", context).await;
             }
@@ -140,16 +145,17 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Re
     let numbers: Vec<i64> = ids.iter().take(SHOWN).filter_map(|id| id.parse().ok()).collect();
     let names = super::cells::open_labels(visit, d.about.table, &numbers)?;
     let some: Vec<&String> = numbers.iter().filter_map(|id| names.get(id)).collect();
-    let words = match (&field, what.as_str()) {
-        (Some(field), _) => format!("Set {}", heading(field).to_lowercase()),
-        (None, "delete") => "Delete".to_owned(),
-        (None, _) => "Restore".to_owned(),
+    let (many, count) = (title_of(d).to_lowercase(), ids.len());
+    let name = field.map(|field| heading(field).to_lowercase()).unwrap_or_default();
+    let (words, title) = match (&field, what.as_str()) {
+        (Some(_), _) => (visit.t_with("Set {field}", &[("field", &name)]), key("Set {field} of {n} {many}?")),
+        (None, "delete") => (visit.t("Delete"), key("Delete {n} {many}?")),
+        (None, _) => (visit.t("Restore"), key("Restore {n} {many}?")),
     };
-    let many = title_of(d).to_lowercase();
+    let title = visit.t_with(title, &[("field", &name), ("n", &count), ("many", &many)]);
     let context = json!({
-        "title": format!("{words} of {} {many}?", ids.len()).replace("Delete of", "Delete").replace("Restore of", "Restore"),
-        "crumbs": [[title_of(d), url_of(d)]], "base": url_of(d), "words": words, "what": what, "ids": ids, "count": ids.len(), "many": many, "some": some,
-        "more": ids.len() - some.len(), "query": visit.given("query"), "widget": widget, "back": back, "danger": what == "delete",
+        "title": title, "crumbs": [[title_of(d), url_of(d)]], "base": url_of(d), "words": words, "what": what, "ids": ids, "count": count, "many": many, "some": some,
+        "more": count - some.len(), "query": visit.given("query"), "widget": widget, "back": back, "danger": what == "delete",
     });
     visit.page("bulk.html", context).await
 }

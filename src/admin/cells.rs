@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value as Json, json};
 
-use super::{call::Refusal, frame::url_of, session::Visit};
+use super::{call::Refusal, frame::url_of, languages::key, session::Visit};
 use crate::{
     engine::{
         Descriptor, IdOf, LIST, MINIMAL, Output, READ, Reach, descriptor,
@@ -183,7 +183,7 @@ pub(super) fn cell(visit: &Visit<'_>, column: &Column, record: &Json, names: &Na
         // A number that means nothing here.
         _ if column.word.is_some() => json!({"kind": "none"}),
         (Kind::Lines(_, fields), Json::Array(rows)) => lines(visit, fields, rows, names),
-        (Kind::Money, Json::String(text)) => json!({"kind": "money", "text": grouped(text), "unit": record["currency"]}),
+        (Kind::Money, Json::String(text)) => json!({"kind": "money", "text": visit.language.grouped(text), "unit": record["currency"]}),
         (kind, value) => plain(visit, kind, value),
     };
     if let Some((table, id)) = refers {
@@ -198,10 +198,10 @@ pub(super) fn plain(visit: &Visit<'_>, kind: &Kind, value: &Json) -> Json {
     match (kind, value) {
         (_, Json::Null) => json!({"kind": "none"}),
         (_, Json::String(text)) if text.is_empty() => json!({"kind": "none"}),
-        (Kind::Money, Json::String(text)) => json!({"kind": "money", "text": grouped(text)}),
-        (Kind::Bool, Json::Bool(flag)) => json!({"kind": "bool", "yes": flag, "text": if *flag { "Yes" } else { "No" }}),
+        (Kind::Money, Json::String(text)) => json!({"kind": "money", "text": visit.language.grouped(text)}),
+        (Kind::Bool, Json::Bool(flag)) => json!({"kind": "bool", "yes": flag, "text": visit.t(if *flag { key("Yes") } else { key("No") })}),
         (Kind::Choice(_), Json::String(name)) => json!({"kind": "choice", "text": heading_of(name), "name": name}),
-        (Kind::Date, Json::String(text)) => json!({"kind": "time", "text": day(text), "iso": text}),
+        (Kind::Date, Json::String(text)) => json!({"kind": "time", "text": day(visit, text), "iso": text}),
         (Kind::DateTime, Json::String(text)) => json!({"kind": "time", "text": moment(visit, text), "iso": text}),
         (Kind::Email, Json::String(text)) => json!({"kind": "link", "text": text, "href": format!("mailto:{text}")}),
         (Kind::Texts, Json::Array(items)) if items.is_empty() => json!({"kind": "none"}),
@@ -247,7 +247,7 @@ fn objects(visit: &Visit<'_>, items: &[Json]) -> Json {
     };
     let heads: Vec<String> = names.iter().map(|name| heading_of(name.strip_suffix("_name").unwrap_or(name))).collect();
     let rows: Vec<Vec<Json>> = items.iter().map(|item| names.iter().map(|name| cell(name, item)).collect()).collect();
-    let words = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
+    let words = visit.t_count("{n} row", "{n} rows", rows.len() as u64, &[]);
     json!({"kind": "lines", "text": words, "columns": heads, "rows": rows})
 }
 
@@ -257,7 +257,7 @@ fn lines(visit: &Visit<'_>, fields: &[Field], rows: &[Json], names: &Names) -> J
     let cell = |field: &Field, row: &Json| match (&field.kind, row[field.name].as_i64()) {
         (Kind::Reference(table), Some(id)) => names.cell(visit, table, id),
         (Kind::Money, _) if row[field.name].is_string() => {
-            json!({"kind": "money", "text": grouped(row[field.name].as_str().unwrap_or_default()), "number": true})
+            json!({"kind": "money", "text": visit.language.grouped(row[field.name].as_str().unwrap_or_default()), "number": true})
         }
         (kind, _) => {
             let mut cell = plain(visit, kind, &row[field.name]);
@@ -267,7 +267,7 @@ fn lines(visit: &Visit<'_>, fields: &[Field], rows: &[Json], names: &Names) -> J
     };
     let body: Vec<Vec<Json>> = rows.iter().map(|row| shown.iter().map(|field| cell(field, row)).collect()).collect();
     let heads: Vec<String> = shown.iter().map(|field| heading(field)).collect();
-    let words = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
+    let words = visit.t_count("{n} row", "{n} rows", rows.len() as u64, &[]);
     json!({"kind": "lines", "text": words, "columns": heads, "rows": body})
 }
 
@@ -282,22 +282,14 @@ pub(super) fn link(visit: &Visit<'_>, table: &str, id: i64) -> Option<String> {
     (d.reach(actor, READ) != Reach::Nothing).then(|| format!("{}{id}/", url_of(d)))
 }
 
-/// `1,234,567.80` of an amount.
-pub(super) fn grouped(amount: &str) -> String {
-    let (whole, rest) = amount.split_at(amount.find('.').unwrap_or(amount.len()));
-    let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    format!("{sign}{}{rest}", groups.join(","))
-}
-
 /// `2 Mar 2026`.
-pub(super) fn day(text: &str) -> String {
-    Date::parse(text).map_or_else(|| text.to_owned(), |date| date.0.strftime("%-d %b %Y").to_string())
+pub(super) fn day(visit: &Visit<'_>, text: &str) -> String {
+    Date::parse(text).map_or_else(|| text.to_owned(), |date| visit.date("%-d %b %Y", date.0))
 }
 
 /// `2 Mar 2026, 09:00`, where the business is.
 pub(super) fn moment(visit: &Visit<'_>, text: &str) -> String {
     let zone = visit.signed.as_ref().map(|signed| signed.actor.zone()).unwrap_or(jiff::tz::TimeZone::UTC);
     let at = DateTime::parse(text, &zone);
-    at.map_or_else(|| text.to_owned(), |at| zone.to_datetime(at.0).strftime("%-d %b %Y, %H:%M").to_string())
+    at.map_or_else(|| text.to_owned(), |at| visit.date("%-d %b %Y, %H:%M", zone.to_datetime(at.0)))
 }

@@ -43,7 +43,7 @@ pub(super) async fn page(visit: &Visit<'_>, wrong: Option<String>) -> Result<Res
     let again: Vec<_> = sent().filter(|(name, value)| is_secret(name) && !value.is_empty()).map(|(name, _)| name).collect();
     let factor = visit.ask(Ask::get("auth/2fa/")).await?;
     let status = if wrong.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN };
-    let context = json!({"title": "Confirm that it is you", "crumbs": [], "url": visit.here(), "kept": kept, "again": again, "wrong": wrong,
+    let context = json!({"title": visit.t("Confirm that it is you"), "crumbs": [], "url": visit.here(), "kept": kept, "again": again, "wrong": wrong,
         "takes_code": factor.body["enabled"] == true});
     visit.page_with(status, "administration/confirm.html", context).await
 }

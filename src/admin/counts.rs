@@ -6,8 +6,8 @@ use serde_json::{Value as Json, json};
 
 use super::{
     call::{Ask, Refusal},
-    cells::grouped,
     filters,
+    languages::{Language, key},
     session::Visit,
 };
 use crate::{
@@ -68,7 +68,8 @@ pub(super) fn count(counts: &Json, field: &str, value: &str) -> Option<i64> {
 }
 
 /// The way through the years, months and days of the list's date.
-pub(super) fn dates(query: &Parameters, counts: &Json) -> Json {
+pub(super) fn dates(visit: &Visit<'_>, counts: &Json) -> Json {
+    let query = &visit.query;
     let Some(name) = counts["dates"]["field"].as_str() else { return Json::Null };
     let (first, last) = (format!("{name}__gte"), format!("{name}__lte"));
     let by = counts["dates"]["by"].as_str().unwrap_or_default();
@@ -76,10 +77,10 @@ pub(super) fn dates(query: &Parameters, counts: &Json) -> Json {
     let words = |date: jiff::civil::Date, by: &str| {
         let form = match by {
             "year" => "%Y",
-            "month" => "%B %Y",
-            _ => "%-d %b",
+            "month" => key("%B %Y"),
+            _ => key("%-d %b"),
         };
-        date.strftime(form).to_string()
+        visit.date(form, date)
     };
     let period = |period: &Json| {
         let (from, until) = (period["from"].as_str()?, period["to"].as_str()?);
@@ -89,7 +90,7 @@ pub(super) fn dates(query: &Parameters, counts: &Json) -> Json {
     let periods: Vec<Json> = counts["dates"]["periods"].as_array().into_iter().flatten().filter_map(period).collect();
     let mut above = vec![];
     if let Some((from, until)) = span(query, name) {
-        above.push(json!({"text": "All dates", "url": filters::with_all(query, &[(&first, None), (&last, None)])}));
+        above.push(json!({"text": visit.t("All dates"), "url": filters::with_all(query, &[(&first, None), (&last, None)])}));
         if by != "year" {
             let (year, months) = (from.first_of_year(), from.last_of_year());
             above.push(json!({"text": words(from, "year"), "url": to(&year.to_string(), &months.to_string()), "current": by == "month"}));
@@ -107,10 +108,10 @@ pub(super) fn dates(query: &Parameters, counts: &Json) -> Json {
 }
 
 /// What the amounts of a column come to, one for each currency.
-pub(super) fn total(counts: &Json, column: &str) -> Vec<Json> {
+pub(super) fn total(language: &Language, counts: &Json, column: &str) -> Vec<Json> {
     let total = counts["totals"].as_array().into_iter().flatten().find(|total| total["field"] == column);
     let amounts = total.and_then(|total| total["amounts"].as_array()).into_iter().flatten();
     amounts
-        .map(|one| json!({"kind": "money", "text": grouped(one["amount"].as_str().unwrap_or_default()), "unit": one["currency"]}))
+        .map(|one| json!({"kind": "money", "text": language.grouped(one["amount"].as_str().unwrap_or_default()), "unit": one["currency"]}))
         .collect()
 }

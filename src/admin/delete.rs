@@ -26,7 +26,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
     if visit.is_post() {
         let answer = visit.ask(Ask::delete(&path)).await?;
         if answer.status < 300 {
-            return Ok(visit.see_saying(&url_of(d), format!("{name} was deleted. It can be brought back from the trash.")));
+            return Ok(visit
+                .see_saying(&url_of(d), visit.t_with("{name} was deleted. It can be brought back from the trash.", &[("name", &name)])));
         }
         if !matches!(answer.status, 400 | 409) {
             return Err(answer.refusal());
@@ -53,7 +54,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
             () => blocking.push(line),
         }
     }
-    let context = json!({"title": format!("Delete {name}?"), "crumbs": [[title_of(d), url_of(d)], [name, format!("{}{key}/", url_of(d))]],
+    let context = json!({"title": visit.t_with("Delete {name}?", &[("name", &name)]), "crumbs": [[title_of(d), url_of(d)], [name, format!("{}{key}/", url_of(d))]],
         "url": visit.here(), "back": format!("{}{key}/", url_of(d)), "refused": refused, "with": with, "kept": kept, "blocking": blocking});
     visit.page("delete.html", context).await
 }
@@ -66,5 +67,5 @@ pub(super) async fn restore(visit: &Visit<'_>, d: &'static Descriptor, key: &str
         return Ok(visit.see_saying(&format!("{}deleted/", url_of(d)), words_of(&answer.body)));
     }
     let record = answer.done()?;
-    Ok(visit.see_saying(&format!("{}{}/", url_of(d), record["id"]), "It was brought back."))
+    Ok(visit.see_saying(&format!("{}{}/", url_of(d), record["id"]), visit.t("It was brought back.")))
 }

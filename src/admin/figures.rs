@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 
 use super::{
     call::{Ask, Refusal, query_of},
-    cells::grouped,
     frame::{open_to, title_of, url_of},
+    languages::{Language, key},
     session::Visit,
 };
 use crate::{
@@ -58,12 +58,17 @@ async fn counted(
     Ok(lately(visit, d, ask).await?.filter(|body| body["complete"] == true))
 }
 
+/// Is what is counted of these records shown as it was a little while ago?
+pub(super) fn is_long(visit: &Visit<'_>, d: &'static Descriptor) -> Result<bool, Refusal> {
+    Ok(visit.panel.app.db.read(|reader| verbs::is_long(reader, d))?)
+}
+
 /// What the API answers, if it is open to the visitor. Of very many rows it may be as it was a little while ago: whoever opens the first
 /// page after each change would wait for all of them to be counted.
 async fn lately(visit: &Visit<'_>, d: &'static Descriptor, ask: Ask<'_>) -> Result<Option<Json>, Refusal> {
     let actor = visit.actor()?;
-    let is_long = visit.panel.app.db.read(|reader| verbs::is_long(reader, d))?;
-    let key = is_long.then(|| format!("{:?} {:?} {:?} {} {:?}", actor.user_id, actor.business_id(), actor.role, ask.path, ask.query));
+    let key =
+        is_long(visit, d)?.then(|| format!("{:?} {:?} {:?} {} {:?}", actor.user_id, actor.business_id(), actor.role, ask.path, ask.query));
     if let Some(known) = key.as_ref().and_then(|key| visit.panel.counts.get(key)) {
         return Ok(Some(Json::clone(&known)));
     }
@@ -82,10 +87,12 @@ async fn count(visit: &Visit<'_>, d: &'static Descriptor, path: &str, parameters
 }
 
 /// Amounts of each currency, as they are shown.
-fn amounts(totals: &Json) -> Vec<String> {
+fn amounts(language: &Language, totals: &Json) -> Vec<String> {
     let all = totals[0]["amounts"].as_array().into_iter().flatten();
-    all.map(|one| format!("{} {}", grouped(one["amount"].as_str().unwrap_or_default()), one["currency"].as_str().unwrap_or_default()))
-        .collect()
+    all.map(|one| {
+        format!("{} {}", language.grouped(one["amount"].as_str().unwrap_or_default()), one["currency"].as_str().unwrap_or_default())
+    })
+    .collect()
 }
 
 /// One figure; `None` where the visitor has no right to it.
@@ -96,7 +103,7 @@ pub(super) async fn figure(visit: &Visit<'_>, d: &'static Descriptor, figure: &F
         (Some(operation), _) => found = count(visit, d, &format!("{}/{operation}", d.about.path), &vec![]).await?,
         (None, Some(total)) => {
             if let Some(body) = counted(visit, d, &parameters, &[("totals", total)]).await? {
-                (found, sums) = (body["count"].as_u64(), amounts(&body["totals"]));
+                (found, sums) = (body["count"].as_u64(), amounts(visit.language, &body["totals"]));
             }
         }
         (None, None) => {}
@@ -110,21 +117,21 @@ pub(super) async fn figure(visit: &Visit<'_>, d: &'static Descriptor, figure: &F
 
 /// What waits for the visitor, as it was when it was last counted, and whether that is long ago.
 pub(super) fn waiting(visit: &Visit<'_>) -> (Option<u64>, bool) {
-    let Some(key) = key(visit) else { return (None, false) };
+    let Some(key) = whose(visit) else { return (None, false) };
     match visit.panel.waiting.get(&key) {
         Some((count, at)) => (Some(count), at.elapsed() > FRESH),
         None => (None, true),
     }
 }
 
-fn key(visit: &Visit<'_>) -> Option<(i64, i64)> {
+fn whose(visit: &Visit<'_>) -> Option<(i64, i64)> {
     let actor = visit.actor().ok()?;
     Some((actor.user_id?, actor.business_id()?))
 }
 
 /// Remembers what waits for the visitor.
 pub(super) fn remember(visit: &Visit<'_>, count: u64) {
-    if let Some(key) = key(visit) {
+    if let Some(key) = whose(visit) {
         visit.panel.waiting.insert(key, (count, Instant::now()));
     }
 }
@@ -202,10 +209,10 @@ impl Sums {
     }
 
     /// As it is shown: sums of what was printed with its decimals.
-    fn words(&self) -> String {
+    fn words(&self, language: &Language) -> String {
         let one = |(currency, sum): &(String, f64)| {
             let decimals = usize::from(crate::kit::exponent(currency));
-            format!("{} {currency}", grouped(&format!("{sum:.decimals$}")))
+            format!("{} {currency}", language.grouped(&format!("{sum:.decimals$}")))
         };
         if self.0.is_empty() { "0".to_owned() } else { self.0.iter().map(one).collect::<Vec<_>>().join(", ") }
     }
@@ -226,11 +233,11 @@ async fn ages(visit: &Visit<'_>, d: &'static Descriptor, (total, date): (&str, &
     let ago = |days: i32| today.checked_sub(days.days()).unwrap_or(today);
     // Words, and the first and the last day.
     let steps = [
-        ("Not due yet", Some(today), None),
-        ("1 to 30 days", Some(ago(30)), Some(ago(1))),
-        ("31 to 60 days", Some(ago(60)), Some(ago(31))),
-        ("61 to 90 days", Some(ago(90)), Some(ago(61))),
-        ("Over 90 days", None, Some(ago(91))),
+        (key("Not due yet"), Some(today), None),
+        (key("1 to 30 days"), Some(ago(30)), Some(ago(1))),
+        (key("31 to 60 days"), Some(ago(60)), Some(ago(31))),
+        (key("61 to 90 days"), Some(ago(90)), Some(ago(61))),
+        (key("Over 90 days"), None, Some(ago(91))),
     ];
     let mut all: Vec<Sums> = steps.iter().map(|_| Sums::default()).collect();
     for period in body["dates"]["periods"].as_array().into_iter().flatten() {
@@ -248,7 +255,7 @@ async fn ages(visit: &Visit<'_>, d: &'static Descriptor, (total, date): (&str, &
         let (from, to) = (from.map(|day| day.to_string()), to.map(|day| day.to_string()));
         let ends = [(&first, &from), (&last, &to)].into_iter().filter_map(|(name, day)| Some((name.as_str(), day.as_deref()?)));
         let ends: Vec<(&str, &str)> = ends.collect();
-        ((*words).to_owned(), list_of(d, &parameters, &ends), sums.words(), sums.of(&currency))
+        (visit.t(words), list_of(d, &parameters, &ends), sums.words(visit.language), sums.of(&currency))
     });
     Ok(bars(rows.collect()))
 }
@@ -299,10 +306,13 @@ async fn months(visit: &Visit<'_>, d: &'static Descriptor, total: &str, series: 
             let tall = ((height - below) * sums[at].of(&currency) / most).max(0.0);
             rects.push(json!({"series": place + 1, "x": format!("{:.1}", left + step * 0.1 + shift * thick), "y": format!("{:.1}", height - below - tall),
                 "width": format!("{:.1}", thick * 0.9), "height": format!("{tall:.1}")}));
-            cells.push(json!({"of": words, "text": sums[at].words(), "url": list_of(d, parameters, &[(&from, &day), (&to, &end)])}));
+            cells.push(
+                json!({"of": words, "text": sums[at].words(visit.language), "url": list_of(d, parameters, &[(&from, &day), (&to, &end)])}),
+            );
         }
-        labels.push(json!({"x": format!("{:.1}", left + step / 2.0), "y": format!("{:.1}", height - 4.0), "text": first.strftime("%b").to_string()}));
-        rows.push(json!({"label": first.strftime("%B %Y").to_string(), "cells": cells}));
+        labels
+            .push(json!({"x": format!("{:.1}", left + step / 2.0), "y": format!("{:.1}", height - 4.0), "text": visit.date("%b", *first)}));
+        rows.push(json!({"label": visit.date("%B %Y", *first), "cells": cells}));
     }
     let words: Vec<&String> = all.iter().map(|(words, ..)| words).collect();
     let said = |(words, _, sums): &(String, Parameters, Vec<Sums>)| {
@@ -313,7 +323,7 @@ async fn months(visit: &Visit<'_>, d: &'static Descriptor, total: &str, series: 
                 None => whole.0.push((currency.clone(), *sum)),
             }
         }
-        format!("{words} of {MONTHS} months: {}.", whole.words())
+        visit.t_with("{what} of {n} months: {sum}.", &[("what", words), ("n", &MONTHS), ("sum", &whole.words(visit.language))])
     };
     let desc: Vec<String> = all.iter().map(said).collect();
     Ok(Some(

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{
     call::{Refusal, query_of},
     counts,
+    languages::key,
     session::Visit,
     widgets::{Filling, Pickers},
 };
@@ -54,13 +55,14 @@ pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor, counted: 
         let title = heading_of(name);
         let one = |kind: &str, name: &str, title: &str| json!({"kind": kind, "name": name, "id": format!("q-{name}"), "title": title, "value": value(name)});
         let range = |kind: &str| {
-            let ends = [("__gte", "from"), ("__lte", "to")].map(|(end, words)| one(kind, &format!("{name}{end}"), words));
+            let ends =
+                [("__gte", key("from")), ("__lte", key("to"))].map(|(end, words)| one(kind, &format!("{name}{end}"), &visit.t(words)));
             json!({"kind": "range", "title": title, "name": name, "ends": ends})
         };
         match kind {
             Kind::Bool => {
                 let mut widget = one("choice", name, &title);
-                widget["options"] = json!([{"value": "true", "label": "Yes"}, {"value": "false", "label": "No"}]);
+                widget["options"] = json!([{"value": "true", "label": visit.t("Yes")}, {"value": "false", "label": visit.t("No")}]);
                 all.push(widget);
             }
             Kind::Choice(names) => {
@@ -114,10 +116,15 @@ pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor, counted: 
 pub(super) fn chips(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Vec<Json>, Refusal> {
     let mut chips = vec![];
     for (name, value) in active(&visit.query) {
-        let (field, relation) = [("__gte", " from "), ("__lte", " to "), ("__in", ": "), ("__isnull", " empty: ")]
-            .into_iter()
-            .find_map(|(ending, words)| Some((name.strip_suffix(ending)?, words)))
-            .unwrap_or((name, ": "));
+        let (field, relation) = [
+            ("__gte", key("{field} from {value}")),
+            ("__lte", key("{field} to {value}")),
+            ("__in", key("{field}: {value}")),
+            ("__isnull", key("{field} empty: {value}")),
+        ]
+        .into_iter()
+        .find_map(|(ending, words)| Some((name.strip_suffix(ending)?, words)))
+        .unwrap_or((name, key("{field}: {value}")));
         let shown = match (kind_of(d, field), value.parse::<i64>()) {
             (Some(Kind::Reference(table)), Ok(id)) => {
                 super::cells::open_labels(visit, table, &[id])?.remove(&id).unwrap_or_else(|| value.to_owned())
@@ -127,11 +134,11 @@ pub(super) fn chips(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Vec<Jso
                 super::cells::open_labels(visit, table, &[id])?.remove(&id).unwrap_or_else(|| value.to_owned())
             }
             (Some(Kind::Choice(_)), _) => value.split(',').map(heading_of_any).collect::<Vec<_>>().join(", "),
-            (Some(Kind::Date | Kind::DateTime), _) => super::cells::day(value),
-            (Some(Kind::Bool), _) => if value == "true" { "yes" } else { "no" }.to_owned(),
+            (Some(Kind::Date | Kind::DateTime), _) => super::cells::day(visit, value),
+            (Some(Kind::Bool), _) => visit.t(if value == "true" { key("yes") } else { key("no") }),
             _ => value.to_owned(),
         };
-        chips.push(json!({"text": format!("{}{relation}{shown}", heading_of(field)), "url": with(&visit.query, name, None)}));
+        chips.push(json!({"text": visit.t_with(relation, &[("field", &heading_of(field)), ("value", &shown)]), "url": with(&visit.query, name, None)}));
     }
     Ok(chips)
 }

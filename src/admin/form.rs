@@ -62,7 +62,7 @@ impl Form<'_> {
             .collect();
         let mut context = self.context;
         let (long, short): (Vec<Json>, Vec<Json>) = widgets.into_iter().partition(|widget| widget["kind"] == "lines");
-        let short = paired(short);
+        let short = paired(visit, short);
         context["widgets"] = short.into();
         context["grids"] = long.into();
         context["whole"] = whole.into();
@@ -75,13 +75,13 @@ impl Form<'_> {
 }
 
 /// A place is two numbers that stand beside each other.
-fn paired(widgets: Vec<Json>) -> Vec<Json> {
+fn paired(visit: &Visit<'_>, widgets: Vec<Json>) -> Vec<Json> {
     let mut all: Vec<Json> = vec![];
     for widget in widgets {
         match all.last_mut() {
             Some(before) if before["name"] == "lat" && widget["name"] == "lon" => {
                 let first = before.take();
-                *before = json!({"kind": "pair", "name": "place", "title": "Coordinates", "parts": [first, widget]});
+                *before = json!({"kind": "pair", "name": "place", "title": visit.t("Coordinates"), "parts": [first, widget]});
             }
             _ => all.push(widget),
         }
@@ -132,12 +132,12 @@ pub(super) async fn add(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Res
     let mut record = start.clone();
     for field in &fields {
         if let Some(value) = visit.asked(field.name) {
-            record[field.name] = input::value_of(field, value).unwrap_or_default();
+            record[field.name] = input::value_of(visit, field, value).unwrap_or_default();
         }
     }
     let (detour, resumed) = (detour::waiting(visit)?, detour::resumed(visit)?);
     let back = detour.as_ref().map_or_else(|| url_of(d), |detour| detour.back(None));
-    let context = json!({"title": format!("Add {}", one_of(d).to_lowercase()), "crumbs": [[title_of(d), url_of(d)]],
+    let context = json!({"title": visit.t_with("Add {one}", &[("one", &one_of(d).to_lowercase())]), "crumbs": [[title_of(d), url_of(d)]],
         "back": back, "another": detour.is_none(), "detour": detour.is_some(), "only_save": detour.is_some(), "url": detour::here(visit)});
     let mut form = Form { fields: &fields, record: &record, given: resumed.as_ref(), errors: json!({}), context };
     if let Some(response) = detour::leave(visit, &fields)? {
@@ -161,7 +161,7 @@ pub(super) async fn add(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Res
     }
     let record = answer.done()?;
     let next = detour.map_or_else(|| next(visit, d, &record["id"]), |detour| detour.back(record["id"].as_i64()));
-    Ok(visit.see_saying(&next, format!("The {} was added.", d.words)))
+    Ok(visit.see_saying(&next, visit.t_with("The {one} was added.", &[("one", &d.words)])))
 }
 
 /// The form that changes a record.
@@ -175,13 +175,13 @@ pub(super) async fn change(visit: &Visit<'_>, d: &'static Descriptor, id: &str) 
     let read = visit.ask(Ask::get(&path)).await?;
     let record = read.done()?;
     let name = super::record::name_of(visit, d, &record)?;
-    let context = json!({"title": format!("Change {name}"), "crumbs": [[title_of(d), url_of(d)], [name, place]], "back": place, "url": detour::here(visit),
+    let context = json!({"title": visit.t_with("Change {name}", &[("name", &name)]), "crumbs": [[title_of(d), url_of(d)], [name, place]], "back": place, "url": detour::here(visit),
         "version": record["version"], "another": d.reach(visit.actor()?, CREATE) != Reach::Nothing});
     let saved = save(visit, d, &path, &fields, &record, context).await?;
     match saved {
         Saved::Page(page) => Ok(page),
-        Saved::Record(record) => Ok(visit.see_saying(&next(visit, d, &record["id"]), "Your changes were saved.")),
-        Saved::Unchanged => Ok(visit.see_saying(&next(visit, d, &record["id"]), "Nothing was changed.")),
+        Saved::Record(record) => Ok(visit.see_saying(&next(visit, d, &record["id"]), visit.t("Your changes were saved."))),
+        Saved::Unchanged => Ok(visit.see_saying(&next(visit, d, &record["id"]), visit.t("Nothing was changed."))),
     }
 }
 
@@ -250,7 +250,9 @@ async fn conflict(visit: &Visit<'_>, d: &'static Descriptor, form: Form<'_>, cha
             (Kind::Reference(table), Some(id)) => {
                 json!({"kind": "text", "text": super::cells::open_labels(visit, table, &[id])?.remove(&id)})
             }
-            (Kind::Lines(..), _) => json!({"kind": "text", "text": format!("{} rows", value.as_array().map_or(0, Vec::len))}),
+            (Kind::Lines(..), _) => {
+                json!({"kind": "text", "text": visit.t_count("{n} row", "{n} rows", value.as_array().map_or(0, Vec::len) as u64, &[])})
+            }
             (kind, _) => plain(visit, kind, value),
         };
         rows.push(json!({"name": field.name, "title": heading(field), "theirs": theirs, "mine": mine}));
@@ -261,6 +263,6 @@ async fn conflict(visit: &Visit<'_>, d: &'static Descriptor, form: Form<'_>, cha
     let mut context = form.context;
     context["rows"] = rows.into();
     context["kept"] = json!(kept);
-    context["title"] = "Somebody else changed this meanwhile".into();
+    context["title"] = visit.t("Somebody else changed this meanwhile").into();
     visit.page_with(StatusCode::CONFLICT, "conflict.html", context).await
 }

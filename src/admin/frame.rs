@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use super::{
     assets::{ICON, SCRIPT, STYLE},
     call::Refusal,
+    languages::{self, Language, key},
     session::{Visit, with_cookie},
 };
 use crate::{
@@ -62,9 +63,10 @@ const PAGES: [(&str, &str); 24] = [
     page!("two_factor"),
 ];
 
-/// The templates. They are part of the program; a test renders each.
-pub(super) fn pages() -> Environment<'static> {
+/// The templates in a language. They are part of the program; a test renders each.
+pub(super) fn pages(language: &'static Language) -> Environment<'static> {
     let mut pages = Environment::new();
+    languages::speak(&mut pages, language);
     pages.set_auto_escape_callback(|_| AutoEscape::Html);
     // As elsewhere in the program, and without the `&#x2f;` that would make a third of a page of addresses. What is null is not written.
     pages.set_formatter(|out, _, value| {
@@ -89,11 +91,11 @@ pub(super) fn pages() -> Environment<'static> {
 }
 
 /// The sections of the menu, by the first part of a resource's path.
-fn section(d: &Descriptor) -> Cow<'static, str> {
+fn section(visit: &Visit<'_>, d: &Descriptor) -> Cow<'static, str> {
     match d.about.path.split_once('/') {
-        Some(("accounts", _)) => "People".into(),
+        Some(("accounts", _)) => visit.t("People").into(),
         Some((section, _)) => heading_of(section).into(),
-        None => "Workspace".into(),
+        None => visit.t("Workspace").into(),
     }
 }
 
@@ -117,18 +119,19 @@ pub(super) fn open_to(actor: &Actor) -> impl Iterator<Item = &'static Descriptor
     descriptor::all().iter().filter(|d| d.reach(actor, LIST) != Reach::Nothing)
 }
 
-fn menu(actor: &Actor, path: &str) -> Json {
+fn menu(visit: &Visit<'_>, actor: &Actor) -> Json {
+    let path = visit.path.as_str();
     let mut sections: Vec<(Cow<'static, str>, Vec<Json>)> = vec![];
     for d in open_to(actor).filter(|d| !super::administration::stands_for(d, actor)) {
         let is_current = path.strip_prefix(d.about.path).is_some_and(|rest| rest.starts_with('/'));
         let item = json!({"title": title_of(d), "url": url_of(d), "current": is_current});
-        let name = section(d);
+        let name = section(visit, d);
         match sections.iter_mut().find(|(known, _)| *known == name) {
             Some((_, items)) => items.push(item),
             None => sections.push((name, vec![item])),
         }
     }
-    let administration = super::administration::items(actor, path).map(|items| (Cow::from("Administration"), items));
+    let administration = super::administration::items(visit, actor).map(|items| (Cow::from(visit.t("Administration")), items));
     sections.into_iter().chain(administration).map(|(title, items)| json!({"title": title, "items": items})).collect()
 }
 
@@ -155,11 +158,11 @@ impl Visit<'_> {
             let name =
                 [&me["full_name"], &me["username"], &me["email"]].into_iter().find_map(|name| name.as_str().filter(|n| !n.is_empty()));
             let current = people.iter().find(|business| business["is_current"] == true).cloned();
-            frame["menu"] = if inside { menu(actor, &self.path) } else { json!([]) };
+            frame["menu"] = if inside { menu(self, actor) } else { json!([]) };
             frame["inside"] = inside.into();
             let (waiting, is_old) = super::figures::waiting(self);
             frame["waiting"] = json!({"count": waiting, "ask": inside && is_old});
-            frame["user"] = name.unwrap_or("You").into();
+            frame["user"] = name.map_or_else(|| self.t("You"), str::to_owned).into();
             // What a password is for, as password managers know it.
             frame["login"] = [&me["username"], &me["email"], &me["phone"]].into_iter().find(|name| name.is_string()).cloned().into();
             frame["role"] = heading_of(actor.role.name()).into();
@@ -169,11 +172,12 @@ impl Visit<'_> {
             frame["runs"] = (actor.role == crate::actor::Role::Admin).into();
         }
         context["frame"] = frame;
-        let template = self.panel.pages.get_template(name).map_err(Error::internal)?;
+        let template = self.panel.pages_in(self.language).get_template(name).map_err(Error::internal)?;
         let text = template.render(Serde(&context)).map_err(Error::internal)?;
         let response = Response::builder()
             .status(status)
             .content_type("text/html; charset=utf-8")
+            .header(header::CONTENT_LANGUAGE, self.language.code)
             .header(header::CONTENT_SECURITY_POLICY, POLICY)
             .body(text);
         Ok(if said.is_some() { with_cookie(response, &self.cookie(SAID, "", 0)) } else { response })
@@ -224,7 +228,7 @@ impl Visit<'_> {
             return with_cookie(self.see(&format!("/admin/login/?next={next}")), &self.cookie(super::session::COOKIE, "", 0));
         }
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let context = json!({"title": title_for(refusal.status), "status": refusal.status, "detail": words_of(&refusal.body),
+        let context = json!({"title": self.t(title_for(refusal.status)), "status": refusal.status, "detail": words_of(&refusal.body),
             "retry": refusal.retry, "signed": self.signed.is_some()});
         match self.page_with(status, if self.signed.is_some() { "error.html" } else { "outside.html" }, context).await {
             Ok(mut response) => {
@@ -245,14 +249,14 @@ fn cookie_of(visit: &Visit<'_>, name: &str) -> Option<String> {
 /// What a status means to people.
 fn title_for(status: u16) -> &'static str {
     match status {
-        400 | 422 => "That did not work",
-        403 => "Not allowed",
-        404 => "Not found",
-        409 | 412 => "That is not possible now",
-        413 => "Too large",
-        429 => "Too much at once",
-        503 => "Busy",
-        _ => "Something went wrong",
+        400 | 422 => key("That did not work"),
+        403 => key("Not allowed"),
+        404 => key("Not found"),
+        409 | 412 => key("That is not possible now"),
+        413 => key("Too large"),
+        429 => key("Too much at once"),
+        503 => key("Busy"),
+        _ => key("Something went wrong"),
     }
 }
 

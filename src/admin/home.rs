@@ -17,8 +17,9 @@ const RECENT: usize = 10;
 
 pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let actor = visit.actor()?;
-    let (mut waiting, mut all, mut charts, mut quick) = (vec![], vec![], vec![], vec![]);
+    let (mut waiting, mut all, mut charts, mut quick, mut is_long) = (vec![], vec![], vec![], vec![], false);
     for d in open_to(actor) {
+        is_long |= !(d.about.figures.is_empty() && d.about.charts.is_empty()) && figures::is_long(visit, d)?;
         for figure in d.about.figures {
             if let Some(shown) = figures::figure(visit, d, figure).await? {
                 if figure.waits { &mut waiting } else { &mut all }.push(shown);
@@ -28,7 +29,9 @@ pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
             charts.extend(figures::chart(visit, d, chart).await?);
         }
         if !d.about.figures.is_empty() && !d.about.read_only && d.reach(actor, CREATE) != Reach::Nothing {
-            quick.push(json!({"words": format!("Add {}", one_of(d).to_lowercase()), "url": format!("{}add/", url_of(d))}));
+            quick.push(
+                json!({"words": visit.t_with("Add {one}", &[("one", &one_of(d).to_lowercase())]), "url": format!("{}add/", url_of(d))}),
+            );
         }
     }
     figures::remember(visit, waiting.iter().filter_map(|one| one["count"].as_u64()).sum());
@@ -36,12 +39,12 @@ pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let zone = actor.zone();
     let hour = zone.to_datetime(actor.now).hour();
     let greeting = match hour {
-        5..=11 => "Good morning",
-        12..=17 => "Good afternoon",
-        _ => "Good evening",
+        5..=11 => visit.t("Good morning"),
+        12..=17 => visit.t("Good afternoon"),
+        _ => visit.t("Good evening"),
     };
-    let today = actor.today().strftime("%A, %-d %B %Y").to_string();
-    let context = json!({"title": greeting, "crumbs": [], "today": today, "waiting": waiting, "figures": all, "charts": charts, "quick": quick, "recent": recent(visit)?});
+    let today = visit.date("%A, %-d %B %Y", actor.today());
+    let context = json!({"title": greeting, "crumbs": [], "today": today, "waiting": waiting, "figures": all, "charts": charts, "quick": quick, "is_long": is_long, "recent": recent(visit)?});
     visit.page("home.html", context).await
 }
 

@@ -68,7 +68,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, wrong: Optio
     let columns: Vec<Json> =
         fields.iter().map(|field| json!({"title": heading(field), "required": field.required, "note": note(field)})).collect();
     let status = wrong.as_ref().and_then(|(status, _)| StatusCode::from_u16(*status).ok()).unwrap_or(StatusCode::OK);
-    let context = json!({"title": format!("Import {}", title_of(d).to_lowercase()), "crumbs": [[title_of(d), url_of(d)]], "url": place(d),
+    let context = json!({"title": visit.t_with("Import {many}", &[("many", &title_of(d).to_lowercase())]), "crumbs": [[title_of(d), url_of(d)]], "url": place(d),
         "many": title_of(d).to_lowercase(), "keys": keys, "columns": columns, "wrong": wrong.map(|(_, words)| words)});
     visit.page_with(status, "import.html", context).await
 }
@@ -103,7 +103,7 @@ pub(super) async fn look(visit: &Visit<'_>, d: &'static Descriptor, request: &mu
         }
     }
     if sheet.bytes.is_empty() {
-        return page(visit, d, Some((400, "Choose a file first.".to_owned()))).await;
+        return page(visit, d, Some((400, visit.t("Choose a file first.")))).await;
     }
     let (status, body) = send(visit, &sheet, true, None).await?;
     if !matches!(status, 200 | 202) {
@@ -141,7 +141,7 @@ pub(super) async fn report(visit: &Visit<'_>, d: &'static Descriptor, id: &str) 
     let name = visit.asked("kept").unwrap_or_default();
     let kept = visit.panel.sheets.get(visit, name)?.filter(|sheet| sheet.resource == d.about.path);
     if visit.is_post() {
-        let gone = "The file is not here any more: choose it once more.";
+        let gone = visit.t("The file is not here any more: choose it once more.");
         let Some(sheet) = kept else { return Ok(visit.see_saying(&place(d), gone)) };
         // The same click twice is one import.
         let (status, body) = send(visit, &sheet, false, Some(name)).await?;
@@ -157,14 +157,14 @@ pub(super) async fn report(visit: &Visit<'_>, d: &'static Descriptor, id: &str) 
     let errors = report["errors"].as_array().cloned().unwrap_or_default();
     let ready = if report["atomic"] == true && failed > 0 { 0 } else { number("created") + number("updated") };
     let title = match (is_running, is_dry) {
-        (true, true) => "Looking at the file …",
-        (true, false) => "Importing …",
-        (false, true) => "This is what would happen",
-        (false, false) if report["status"] == "done" => "Imported",
-        (false, false) => "The import did not end well",
+        (true, true) => visit.t("Looking at the file …"),
+        (true, false) => visit.t("Importing …"),
+        (false, true) => visit.t("This is what would happen"),
+        (false, false) if report["status"] == "done" => visit.t("Imported"),
+        (false, false) => visit.t("The import did not end well"),
     };
     let whole: Vec<String> = errors.iter().filter(|error| error["row"].is_null()).map(|error| words_of(&error["messages"])).collect();
-    let context = json!({"title": title, "crumbs": [[title_of(d), url_of(d)], [format!("Import {}", title_of(d).to_lowercase()), place(d)]],
+    let context = json!({"title": title, "crumbs": [[title_of(d), url_of(d)], [visit.t_with("Import {many}", &[("many", &title_of(d).to_lowercase())]), place(d)]],
         "url": visit.here(), "list": url_of(d), "again": place(d), "many": title_of(d).to_lowercase(), "running": is_running, "dry": is_dry,
         "name": kept.as_ref().map(|sheet| sheet.name.clone()), "kept": kept.is_some(), "atomic": report["atomic"], "status": report["status"],
         "total": total, "done": number("done"), "created": number("created"), "updated": number("updated"), "failed": failed, "ready": ready,

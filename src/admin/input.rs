@@ -51,7 +51,7 @@ pub(super) async fn read(visit: &Visit<'_>, fields: &[&Field], record: &Json, is
         if is_new && text.is_empty() && start_of(field).is_null() {
             continue;
         }
-        match value_of(field, &text) {
+        match value_of(visit, field, &text) {
             Ok(value) => drop(input.fields.insert(field.name.to_owned(), value)),
             Err(problem) => drop(input.errors.insert(field.name.to_owned(), Json::from(vec![problem]))),
         }
@@ -72,6 +72,7 @@ async fn typed(visit: &Visit<'_>, field: &Field, name: &str) -> Result<Result<St
     }
     Ok(Ok(match (&field.kind, sent) {
         (Kind::Bool, None) if !field.nullable => "false".to_owned(),
+        (Kind::Number | Kind::Money | Kind::Decimal(_), Some(sent)) => visit.language.number(&normal(sent)),
         (_, sent) => normal(sent.unwrap_or_default()),
     }))
 }
@@ -95,13 +96,13 @@ pub(super) async fn find(visit: &Visit<'_>, table: &'static str, chosen: &str, w
     Ok(match (exact.as_slice(), rows.as_slice()) {
         ([one], _) => Ok(one["id"].to_string()),
         ([], [one]) => Ok(one["id"].to_string()),
-        ([], []) => Err(format!("Nothing is called \"{words}\".")),
-        _ => Err(format!("Several are called \"{words}\": choose one, or type more of its name.")),
+        ([], []) => Err(visit.t_with("Nothing is called “{name}”.", &[("name", &words)])),
+        _ => Err(visit.t_with("Several are called “{name}”: choose one, or type more of its name.", &[("name", &words)])),
     })
 }
 
 /// A text as the JSON of its kind; what the kind does not take is for the API to refuse.
-pub(super) fn value_of(field: &Field, text: &str) -> Result<Json, String> {
+pub(super) fn value_of(visit: &Visit<'_>, field: &Field, text: &str) -> Result<Json, String> {
     let keeps_empty = matches!(field.kind, Kind::Text | Kind::Email) && !field.nullable;
     if text.is_empty() && !keeps_empty {
         return Ok(if field.kind == Kind::Texts { Json::Array(vec![]) } else { Json::Null });
@@ -112,7 +113,7 @@ pub(super) fn value_of(field: &Field, text: &str) -> Result<Json, String> {
         Kind::Integer | Kind::Reference(_) => or_text(text.parse::<i64>().ok().map(Json::from)),
         Kind::Number => or_text(text.parse::<f64>().ok().map(Json::from)),
         Kind::Texts => text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Json::from).collect(),
-        Kind::Json => serde_json::from_str(text).map_err(|error| format!("This is no JSON: {error}."))?,
+        Kind::Json => serde_json::from_str(text).map_err(|error| visit.t_with("This is no JSON: {error}.", &[("error", &error)]))?,
         _ => Json::from(text),
     })
 }
@@ -140,7 +141,7 @@ async fn lines(visit: &Visit<'_>, name: &str, fields: &[Field], before: &Json) -
                 continue;
             }
             says = true;
-            row.insert(field.name.to_owned(), value_of(field, &text).unwrap_or_else(|_| Json::from(text)));
+            row.insert(field.name.to_owned(), value_of(visit, field, &text).unwrap_or_else(|_| Json::from(text)));
         }
         changed |= says;
         if known.is_some() || says {

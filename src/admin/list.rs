@@ -24,6 +24,7 @@ use crate::{
 const USUAL_COLUMNS: usize = 7;
 /// In seconds.
 const YEAR: i64 = 31_536_000;
+/// Of these, those are offered that the API allows.
 const SIZES: [u32; 4] = [25, 50, 100, 200];
 
 /// How somebody likes to see a list: which columns, and how many rows. It is kept in a cookie of the list's own path, so that it is of
@@ -143,17 +144,17 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
     let is_narrowed = !filters::passed_on(&visit.query).iter().all(|(name, _)| *name == "ordering");
     let counted = if deleted || wrong.is_some() { json!({"complete": true}) } else { counts::of(visit, d).await? };
     let widgets = filters::widgets(visit, d, &counted).await?;
-    let totals: Vec<Vec<Json>> = shown.iter().map(|column| counts::total(&counted, column.name)).collect();
+    let totals: Vec<Vec<Json>> = shown.iter().map(|column| counts::total(visit.language, &counted, column.name)).collect();
     let hidden: Vec<(&str, &str)> =
         ["ordering", "columns", "page_size"].into_iter().filter_map(|name| Some((name, visit.asked(name)?))).collect();
     let passed = filters::passed_on(&visit.query);
     let mut context = json!({
-        "title": if deleted { format!("Deleted {}", title_of(d).to_lowercase()) } else { title_of(d) },
+        "title": if deleted { visit.t_with("Deleted {many}", &[("many", &title_of(d).to_lowercase())]) } else { title_of(d) },
         "crumbs": if deleted { json!([[title_of(d), url_of(d)]]) } else { json!([]) },
         "url": list_url(d, deleted), "base": url_of(d), "one": one_of(d).to_lowercase(), "many": title_of(d).to_lowercase(),
         "heads": shown.iter().map(|column| heading(&visit.query, d, column)).collect::<Vec<_>>(),
         "rows": rows.iter().map(row).collect::<Vec<_>>(),
-        "count": count, "page": at, "pages": pages, "size": size, "sizes": SIZES.map(|size| json!({"size": size, "url": filters::with(&visit.query, "page_size", Some(&size.to_string()))})),
+        "count": count, "page": at, "pages": pages, "size": size, "sizes": SIZES.into_iter().filter(|size| *size <= visit.panel.most()).map(|size| json!({"size": size, "url": filters::with(&visit.query, "page_size", Some(&size.to_string()))})).collect::<Vec<_>>(),
         "first": (at - 1) * u64::from(size) + u64::from(count > 0), "last": (at * u64::from(size)).min(count),
         "previous": (at > 1).then(|| link(at - 1)), "next": (at < pages).then(|| link(at + 1)),
         "search": visit.asked("search"), "searches": !d.about.search.is_empty(),
@@ -165,7 +166,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
         "deleted": deleted, "trash": !deleted && d.about.soft_delete && actor.is_manager() && d.reach(actor, DELETE) != Reach::Nothing,
         "formats": [["CSV", "csv"], ["Excel", "xlsx"], ["JSON", "json"]],
     });
-    context["dates"] = counts::dates(&visit.query, &counted);
+    context["dates"] = counts::dates(visit, &counted);
     context["totals"] = if totals.iter().all(Vec::is_empty) { json!(null) } else { json!(totals) };
     context["counts"] = (counted["complete"] == false).then(|| filters::with(&visit.query, counts::ASKED, Some("1"))).into();
     context["usual"] = filters::with(&visit.query, "column", Some("")).into();
@@ -233,7 +234,7 @@ pub(super) async fn save_view(visit: &Visit<'_>, d: &'static Descriptor) -> Resu
     });
     let back = format!("{}{}", url_of(d), query_of(kept.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
     let answer = visit.ask(Ask::post("saved-views/", &body)).await?;
-    let words = if answer.status == 201 { "The view was saved.".to_owned() } else { super::frame::words_of(&answer.body) };
+    let words = if answer.status == 201 { visit.t("The view was saved.") } else { super::frame::words_of(&answer.body) };
     Ok(visit.see_saying(&back, words))
 }
 

@@ -29,22 +29,22 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, ids: &[Strin
     ids.sort();
     ids.dedup();
     if ids.len() < 2 {
-        return Ok(visit.see_saying(back, "Select two or more to make one of them."));
+        return Ok(visit.see_saying(back, visit.t("Select two or more to make one of them.")));
     }
     if ids.len() > MOST + 1 {
-        return Ok(visit.see_saying(back, format!("At most {MOST} can become part of one at once.")));
+        return Ok(visit.see_saying(back, visit.t_with("At most {n} can become part of one at once.", &[("n", &MOST)])));
     }
     let (mut wrong, mut status) = (Json::Null, StatusCode::OK);
     if visit.given("confirmed").is_some() {
         status = StatusCode::BAD_REQUEST;
         match visit.given("into").filter(|into| ids.iter().any(|id| id == into)) {
-            None => wrong = "Choose the one that stays.".into(),
+            None => wrong = visit.t("Choose the one that stays.").into(),
             Some(into) => {
                 let from: Vec<&String> = ids.iter().filter(|id| *id != into).collect();
                 let (path, body) = (format!("{}/{NAME}/", d.about.path), json!({"into": into, "from": from}));
                 let answer = visit.ask_once(Ask::post(&path, &body)).await?;
                 if answer.status < 300 {
-                    let words = format!("{} became one.", ids.len());
+                    let words = visit.t_with("{n} became one.", &[("n", &ids.len())]);
                     return Ok(visit.see_saying(&format!("{}{into}/", url_of(d)), words));
                 }
                 if answer.status >= 500 {
@@ -60,7 +60,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, ids: &[Strin
     let names = open_labels(visit, d.about.table, &numbers)?;
     let one = |id: &i64| json!({"id": id.to_string(), "name": names.get(id).cloned().unwrap_or_else(|| format!("#{id}")), "href": link(visit, d.about.table, *id)});
     let context = json!({
-        "title": operation.map_or_else(|| "Merge".to_owned(), |operation| operation.title.clone()), "help": operation.map(|operation| operation.help.clone()),
+        "title": operation.map_or_else(|| visit.t("Merge"), |operation| operation.title.clone()), "help": operation.map(|operation| operation.help.clone()),
         "crumbs": [[title_of(d), url_of(d)]], "base": url_of(d), "what": NAME, "query": visit.given("query"), "key": secret()?, "back": back,
         "rows": numbers.iter().map(one).collect::<Vec<_>>(), "into": visit.given("into"), "wrong": wrong, "count": ids.len(),
     });

@@ -8,6 +8,10 @@
 //! for fields, `input` reads what was given, `cells` shows them. `import` brings files in, `shelf` keeps what is half done.
 //! `administration` has the pages for those who run the business; `confirm` asks for the password again where the API does. `home`,
 //! `search`, `profile`, `sign_in` and `start` are pages of their own.
+//!
+//! All of the panel's own words go through `languages`. A language is added by a catalogue, `languages/<code>.json`, one text a line, made
+//! from a copy of the one that is there, and a line in `languages::FILES`; a test says which texts a catalogue lacks, and which are no longer
+//! used. What descriptors and the API say is theirs: names of fields, help, choices and refusals are English.
 
 mod administration;
 mod assets;
@@ -25,6 +29,7 @@ mod frame;
 mod home;
 mod import;
 mod input;
+mod languages;
 mod list;
 mod merge;
 mod operations;
@@ -49,7 +54,7 @@ use moka::sync::Cache;
 use poem::{Request, Response, endpoint::BoxEndpoint};
 use serde_json::Value as Json;
 
-use self::{operations::Operations, session::Access, shelf::Shelf};
+use self::{languages::Language, operations::Operations, session::Access, shelf::Shelf};
 use crate::app::App;
 
 /// The panel. It answers whatever is below `/admin/`.
@@ -57,7 +62,8 @@ pub struct Panel {
     app: App,
     /// The operations of the API.
     api: Arc<BoxEndpoint<'static>>,
-    pages: Environment<'static>,
+    /// The templates, in each language.
+    pages: Vec<(&'static Language, Environment<'static>)>,
     /// Access tokens by the cookie that they were given for.
     access: Cache<String, Arc<Access>>,
     /// Makes the OpenAPI document, in which the actions are described.
@@ -80,7 +86,7 @@ impl Panel {
         Self {
             app: app.clone(),
             api,
-            pages: frame::pages(),
+            pages: languages::all().iter().map(|language| (language, frame::pages(language))).collect(),
             access,
             document,
             operations: OnceLock::new(),
@@ -94,6 +100,12 @@ impl Panel {
     /// Answers a request; whatever goes wrong is a page as well.
     pub async fn answer(&self, request: Request) -> Response {
         routes::answer(self, request).await
+    }
+
+    /// The templates in a language.
+    fn pages_in(&self, language: &Language) -> &Environment<'static> {
+        let own = self.pages.iter().find(|(known, _)| known.code == language.code);
+        own.map_or(&self.pages[0].1, |(_, pages)| pages)
     }
 
     /// What can be done with single records, as the API describes it.

@@ -36,6 +36,31 @@ pub(super) struct Operation {
     pub fields: Vec<Field>,
 }
 
+impl Operation {
+    /// What it does, with the titles of choices where the document has their names: `Closed lost` for `closed_lost`.
+    fn said_of(&self, d: &Descriptor) -> String {
+        let of = |field: &Field| if let Kind::Choice(names) = &field.kind { names.clone() } else { vec![] };
+        let names = d.fields.iter().chain(&self.fields).flat_map(of);
+        let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+        let title = |word: &str| {
+            let bare = word.trim_matches('`');
+            // One word is a word of the language as well, unless it is marked.
+            let is_meant = names.contains(&bare) && (bare.contains('_') || bare.len() < word.len());
+            if is_meant { heading_of(bare) } else { word.to_owned() }
+        };
+        let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '`');
+        let (mut out, mut rest) = (String::new(), self.help.as_str());
+        while let Some(start) = rest.find(is_part) {
+            let word = &rest[start..];
+            let end = word.find(|letter| !is_part(letter)).unwrap_or(word.len());
+            out.push_str(&rest[..start]);
+            out.push_str(&title(&word[..end]));
+            rest = &word[end..];
+        }
+        out + rest
+    }
+}
+
 /// What stands on its button: `Check in`. Its words in the document would fill the page.
 pub(super) fn button_of(name: &str) -> String {
     heading_of(&name.replace('-', "_"))
@@ -129,7 +154,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, a
     let operation = operation.ok_or_else(Error::not_found)?;
     let offers = visit.panel.app.db.read(|reader| verbs::offers(reader, d, actor, id))?;
     if !offers.iter().any(|offer| offer.name == action) {
-        let words = format!("\"{}\" is not possible now.", button_of(action));
+        let words = visit.t_with("“{action}” is not possible now.", &[("action", &button_of(action))]);
         return Ok(visit.see_saying(&place, words));
     }
     let fields: Vec<&Field> = operation.fields.iter().collect();
@@ -150,7 +175,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, a
                 400 | 409 | 422 => errors = json!({"": [words_of(&answer.body)]}),
                 _ => {
                     answer.done()?;
-                    return Ok(visit.see_saying(&place, format!("{}: done.", button_of(action))));
+                    return Ok(visit.see_saying(&place, visit.t_with("{action}: done.", &[("action", &button_of(action))])));
                 }
             }
         } else {
@@ -171,8 +196,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, a
         .map(|field| json!({"id": format!("f-{}", field.name), "title": heading(field)}))
         .collect();
     let name = name_of(visit, d, &record)?;
-    let danger = offers.iter().any(|offer| offer.name == action && offer.confirm);
-    let context = json!({"title": operation.title, "help": operation.help, "button": button_of(action), "crumbs": [[title_of(d), url_of(d)], [name, place]], "back": place,
+    let danger = offers.iter().any(|offer| offer.name == action && offer.danger);
+    let context = json!({"title": operation.title, "help": operation.said_of(d), "button": button_of(action), "crumbs": [[title_of(d), url_of(d)], [name, place]], "back": place,
         "url": detour::here(visit), "key": secret()?, "widgets": widgets, "whole": whole, "wrong": wrong, "danger": danger, "name": name});
     visit.page_with(status, "actions.html", context).await
 }

@@ -7,6 +7,7 @@ use super::{
     call::{Ask, Refusal},
     cells::moment,
     frame::words_of,
+    languages::{self, key},
     session::{COOKIE, Visit, with_cookie},
 };
 use crate::error::Error;
@@ -14,6 +15,8 @@ use crate::error::Error;
 /// What people may change of themselves here.
 const OWN: [&str; 4] = ["full_name", "username", "phone", "timezone"];
 const PLACE: &str = "/admin/profile/";
+/// In seconds.
+const YEAR: i64 = 31_536_000;
 
 pub(super) async fn page(visit: &Visit<'_>, what: Option<&str>) -> Result<Response, Refusal> {
     match what {
@@ -21,6 +24,7 @@ pub(super) async fn page(visit: &Visit<'_>, what: Option<&str>) -> Result<Respon
         None => show(visit, StatusCode::OK, json!({})).await,
         Some("password") if visit.is_post() => password(visit).await,
         Some("sessions") if visit.is_post() => sessions(visit).await,
+        Some("language") if visit.is_post() => Ok(language(visit)),
         Some("confirm") if visit.is_post() => confirm(visit).await,
         _ => Err(Error::not_found().into()),
     }
@@ -35,18 +39,36 @@ async fn show(visit: &Visit<'_>, status: StatusCode, errors: Json) -> Result<Res
     let sessions = visit.get("auth/sessions/").await?;
     let sessions: Vec<Json> = sessions["results"].as_array().into_iter().flatten().map(session).collect();
     let value = |name: &str| visit.given(name).map_or_else(|| me[name].clone(), Json::from);
-    let titles =
-        [("full_name", "Name", "text"), ("username", "User name", "text"), ("phone", "Phone", "tel"), ("timezone", "Time zone", "text")];
+    let titles = [
+        ("full_name", key("Name"), "text"),
+        ("username", key("User name"), "text"),
+        ("phone", key("Phone"), "tel"),
+        ("timezone", key("Time zone"), "text"),
+    ];
     let fields: Vec<Json> = titles
         .into_iter()
         .map(|(name, title, kind)| {
-            json!({"name": name, "id": format!("f-{name}"), "title": title, "kind": kind, "value": value(name), "errors": super::widgets::texts(&errors[name])})
+            json!({"name": name, "id": format!("f-{name}"), "title": visit.t(title), "kind": kind, "value": value(name), "errors": super::widgets::texts(&errors[name])})
         })
         .collect();
     let factor = visit.ask(Ask::get("auth/2fa/")).await?;
-    let context = json!({"title": "Your profile", "crumbs": [], "fields": fields, "errors": errors, "email": me["email"], "sessions": sessions,
-        "factor": (factor.status == 200).then_some(factor.body), "next": visit.asked("next")});
+    let context = json!({"title": visit.t("Your profile"), "crumbs": [], "fields": fields, "errors": errors, "email": me["email"], "sessions": sessions,
+        "factor": (factor.status == 200).then_some(factor.body), "languages": offered(visit), "next": visit.asked("next")});
     visit.page_with(status, "profile.html", context).await
+}
+
+/// The languages, with that of the browser first; which of them was chosen.
+fn offered(visit: &Visit<'_>) -> Vec<Json> {
+    let chosen = languages::chosen(visit).unwrap_or_default();
+    let known = languages::all().iter().map(|language| (language.code, language.name.clone()));
+    let all = std::iter::once(("", visit.t("As the browser has it"))).chain(known);
+    all.map(|(code, name)| json!({"code": code, "name": name, "current": code == chosen})).collect()
+}
+
+/// Keeps the language that was chosen, on this device.
+fn language(visit: &Visit<'_>) -> Response {
+    let chosen = visit.given("language").and_then(languages::of).map(|language| language.code);
+    with_cookie(visit.see(PLACE), &visit.cookie(languages::COOKIE, chosen.unwrap_or_default(), if chosen.is_some() { YEAR } else { 0 }))
 }
 
 async fn names(visit: &Visit<'_>) -> Result<Response, Refusal> {
@@ -57,14 +79,14 @@ async fn names(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let answer = visit.ask(Ask::patch("auth/me/", &body)).await?;
     match answer.status {
         400 => show(visit, StatusCode::BAD_REQUEST, answer.body).await,
-        _ => answer.done().map(|_| visit.see_saying(PLACE, "Your profile was saved.")),
+        _ => answer.done().map(|_| visit.see_saying(PLACE, visit.t("Your profile was saved."))),
     }
 }
 
 async fn password(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let text = |name: &str| visit.given(name).unwrap_or_default();
     if text("new_password") != text("again") {
-        return show(visit, StatusCode::BAD_REQUEST, json!({"again": ["The two passwords are not the same."]})).await;
+        return show(visit, StatusCode::BAD_REQUEST, json!({"again": [visit.t("The two passwords are not the same.")]})).await;
     }
     let body = json!({"current_password": text("current_password"), "new_password": text("new_password")});
     let answer = visit.ask(Ask::post("auth/password-change/", &body)).await?;
@@ -76,7 +98,7 @@ async fn password(visit: &Visit<'_>) -> Result<Response, Refusal> {
     // All sessions are over, and this one goes on with what came for it.
     let body = answer.done()?;
     let token = body["refresh"].as_str().unwrap_or_default();
-    let response = visit.see_saying(PLACE, "Your password was changed, and all other sessions were ended.");
+    let response = visit.see_saying(PLACE, visit.t("Your password was changed, and all other sessions were ended."));
     Ok(with_cookie(response, &visit.cookie(COOKIE, token, visit.panel.app.sessions.lives.refresh)))
 }
 
@@ -89,7 +111,7 @@ async fn sessions(visit: &Visit<'_>) -> Result<Response, Refusal> {
         Some(_) => return Err(Error::not_found().into()),
     };
     answer.done()?;
-    Ok(visit.see_saying(PLACE, "Done."))
+    Ok(visit.see_saying(PLACE, visit.t("Done.")))
 }
 
 /// Proves anew who they are: what is sensitive asks for that.
@@ -101,7 +123,7 @@ async fn confirm(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let answer = visit.ask(Ask::post("auth/reauthenticate/", &body)).await?;
     let next = visit.given("next").filter(|next| !next.is_empty()).unwrap_or(PLACE);
     match answer.status {
-        200 => Ok(visit.see_saying(next, "Thank you. Go on.")),
+        200 => Ok(visit.see_saying(next, visit.t("Thank you. Go on."))),
         400 | 401 | 429 => Ok(visit.see_saying(PLACE, words_of(&answer.body))),
         _ => Err(answer.refusal()),
     }
@@ -110,7 +132,7 @@ async fn confirm(visit: &Visit<'_>) -> Result<Response, Refusal> {
 /// Setting the second factor up, and taking it away.
 pub(super) async fn two_factor(visit: &Visit<'_>, _: Option<&str>) -> Result<Response, Refusal> {
     let text = |name: &str| visit.given(name).unwrap_or_default().trim().to_owned();
-    let mut context = json!({"title": "Two-factor authentication", "crumbs": [["Your profile", PLACE]]});
+    let mut context = json!({"title": visit.t("Two-factor authentication"), "crumbs": [[visit.t("Your profile"), PLACE]]});
     let mut status = StatusCode::OK;
     if visit.is_post() {
         let (path, body) = match visit.given("step") {
@@ -123,7 +145,7 @@ pub(super) async fn two_factor(visit: &Visit<'_>, _: Option<&str>) -> Result<Res
         match answer.status {
             200 | 204 if path.ends_with("setup/") => context["setup"] = answer.body,
             200 | 204 if path.ends_with("confirm/") => context["codes"] = answer.body["recovery_codes"].clone(),
-            200 | 204 => return Ok(visit.see_saying(PLACE, "Two-factor authentication is off.")),
+            200 | 204 => return Ok(visit.see_saying(PLACE, visit.t("Two-factor authentication is off."))),
             400 | 401 | 403 | 409 | 429 => {
                 context["wrong"] = words_of(&answer.body).into();
                 // The secret is shown until a code of it was right.

@@ -48,7 +48,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
     let described = offers.iter().filter_map(|action| {
         let operation = visit.panel.operations().get(d, action.name)?;
         let title = operations::button_of(action.name);
-        Some(json!({"name": action.name, "title": title, "help": operation.title, "asks": action.confirm || !operation.fields.is_empty(), "danger": action.confirm}))
+        Some(json!({"name": action.name, "title": title, "help": operation.title, "asks": action.confirm || !operation.fields.is_empty(), "danger": action.danger}))
     });
     let described: Vec<Json> = described.collect();
     let may = |verb| !d.about.read_only && d.reach(actor, verb) != Reach::Nothing;
@@ -153,7 +153,8 @@ async fn files(visit: &Visit<'_>, d: &Descriptor, key: &str) -> Result<Option<Ve
     let Some(rows) = attached(visit, d, key, "files").await? else { return Ok(None) };
     let file = |row: &Json| {
         let size = row["size"].as_u64().unwrap_or(0);
-        let size = if size < 1024 { format!("{size} bytes") } else { format!("{} KB", size / 1024) };
+        let size =
+            if size < 1024 { visit.t_count("{n} byte", "{n} bytes", size, &[]) } else { visit.t_with("{n} KB", &[("n", &(size / 1024))]) };
         json!({"name": row["filename"], "size": size, "href": format!("/admin/files/{}/download/", row["id"])})
     };
     Ok(Some(rows.iter().map(file).collect()))
@@ -164,7 +165,7 @@ pub(super) async fn comment(visit: &Visit<'_>, d: &'static Descriptor, key: &str
     let path = format!("{}/{key}/comments/", d.about.path);
     let body = json!({"content": visit.given("content").unwrap_or_default(), "is_internal": visit.given("public").is_none()});
     let answer = visit.ask(Ask::post(&path, &body)).await?;
-    let words = if answer.status < 300 { "Your comment was added.".to_owned() } else { words_of(&answer.body) };
+    let words = if answer.status < 300 { visit.t("Your comment was added.") } else { words_of(&answer.body) };
     Ok(visit.see_saying(&format!("{}{key}/", url_of(d)), words))
 }
 
@@ -179,7 +180,7 @@ pub(super) async fn upload(visit: &Visit<'_>, request: &mut Request, content_typ
     let response = visit.forward_with(&ask, Some(content_type), body, limit).await?;
     let (status, body) = (response.status(), response.into_body().into_bytes().await.map_err(Error::internal)?);
     let words = match status.is_success() {
-        true => "The file was attached.".to_owned(),
+        true => visit.t("The file was attached."),
         false => words_of(&serde_json::from_slice(&body).unwrap_or_default()),
     };
     Ok(visit.see_saying(&format!("/admin/{place}"), words))

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     Panel, administration, assets, bulk,
     call::Refusal,
-    confirm, delete, form, home, import, list, operations, profile, record, search,
+    confirm, delete, form, home, import, languages, list, operations, profile, record, search,
     session::{COOKIE, Visit, with_cookie},
     sign_in, start, timeline,
 };
@@ -31,6 +31,7 @@ pub(super) async fn answer(panel: &Panel, mut request: Request) -> Response {
         path,
         form: vec![],
         headers: request.headers().clone(),
+        language: languages::asked(request.headers()),
         secure: origin::is_secure(&panel.app.config, &request),
         signed: None,
     };
@@ -101,13 +102,13 @@ async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Re
         return sign_in::switch(visit).await;
     }
     if !actor.role.is_staff() || actor.business.is_none() {
-        let context = json!({"title": "This is the panel of the office"});
+        let context = json!({"title": visit.t("This is the panel of the office")});
         return visit.page_with(StatusCode::FORBIDDEN, "switch.html", context).await;
     }
     match parts.as_slice() {
         ["profile", "two-factor", rest @ ..] => return profile::two_factor(visit, rest.first().copied()).await,
         _ if actor.needs_second_factor => {
-            return Ok(visit.see_saying("/admin/profile/two-factor/", "Set up two-factor authentication first."));
+            return Ok(visit.see_saying("/admin/profile/two-factor/", visit.t("Set up two-factor authentication first.")));
         }
         [] => return home::page(visit).await,
         ["waiting"] => return home::waiting(visit).await,

@@ -13,7 +13,7 @@ use crate::{engine::descriptor, error::Error};
 /// What was found of each kind.
 pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let words = visit.asked("q").unwrap_or_default().trim();
-    let mut context = json!({"title": "Search", "crumbs": [], "q": words, "groups": []});
+    let mut context = json!({"title": visit.t("Search"), "crumbs": [], "q": words, "groups": []});
     if !words.is_empty() {
         let answer = visit.ask(Ask::get("search/").with("q", words)).await?;
         if answer.status == 400 {

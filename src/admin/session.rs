@@ -9,7 +9,7 @@ use poem::{
     http::{HeaderMap, Method, header},
 };
 
-use super::{Panel, call::Refusal};
+use super::{Panel, call::Refusal, languages::Language};
 use crate::{
     actor::Actor,
     auth::{
@@ -52,6 +52,7 @@ pub(super) struct Visit<'p> {
     pub query: Parameters,
     pub form: Parameters,
     pub headers: HeaderMap,
+    pub language: &'static Language,
     pub secure: bool,
     pub signed: Option<Signed>,
 }
@@ -100,7 +101,7 @@ impl Visit<'_> {
         let Some(signed) = &self.signed else { return Ok(()) };
         let tokens = &self.panel.app.gate.tokens;
         let fits = said(&signed.actor).zip(token).is_some_and(|(said, token)| tokens.has_signed(PURPOSE, &said, token, self.info.now));
-        let detail = "This form is no longer good. Go back, load the page again and send it once more.";
+        let detail = self.t("This form is no longer good. Go back, load the page again and send it once more.");
         if fits { Ok(()) } else { Err(Error::Forbidden { detail: detail.into(), code: "csrf_failed" }.into()) }
     }
 }

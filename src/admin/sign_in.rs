@@ -25,7 +25,8 @@ pub(super) async fn login(visit: &Visit<'_>) -> Result<Response, Refusal> {
         return Ok(visit.see(next(visit)));
     }
     let username = visit.given("username").unwrap_or_default();
-    let mut context = json!({"title": "Sign in", "next": next(visit), "username": username, "remember": visit.given("remember").is_some()});
+    let mut context =
+        json!({"title": visit.t("Sign in"), "next": next(visit), "username": username, "remember": visit.given("remember").is_some()});
     if !visit.is_post() {
         return visit.page("login.html", context).await;
     }
@@ -48,7 +49,7 @@ pub(super) async fn login(visit: &Visit<'_>) -> Result<Response, Refusal> {
 
 async fn challenge(visit: &Visit<'_>, challenge: &Json, wrong: Option<(u16, String)>, remember: bool) -> Result<Response, Refusal> {
     let status = wrong.as_ref().and_then(|(status, _)| StatusCode::from_u16(*status).ok()).unwrap_or(StatusCode::OK);
-    let context = json!({"title": "One more step", "challenge": challenge, "next": next(visit), "wrong": wrong.map(|(_, words)| words), "remember": remember});
+    let context = json!({"title": visit.t("One more step"), "challenge": challenge, "next": next(visit), "wrong": wrong.map(|(_, words)| words), "remember": remember});
     visit.page_with(status, "second_factor.html", context).await
 }
 
@@ -95,7 +96,7 @@ pub(super) async fn logout(visit: &Visit<'_>) -> Result<Response, Refusal> {
         visit.ask(Ask::post("auth/logout/", &json!({}))).await?;
         visit.panel.access.invalidate(&signed.cookie);
     }
-    let response = visit.see_saying("/admin/login/", "You are signed out.");
+    let response = visit.see_saying("/admin/login/", visit.t("You are signed out."));
     Ok(with_cookie(response, &visit.cookie(COOKIE, "", 0)))
 }
 

@@ -28,10 +28,12 @@ const FIELDS: [&str; 6] = ["full_name", "username", "email", "name", "currency",
 pub(super) async fn page(visit: &Visit<'_>, token: &str) -> Result<Response, Refusal> {
     let app = &visit.panel.app;
     if !app.first.opens(&app.db, token)? {
-        let detail = "This link is used up, or was never good. Whoever runs the server sees a new one when it starts, as long as there is no administrator.";
+        let detail = visit.t(
+            "This link is used up, or was never good. Whoever runs the server sees a new one when it starts, as long as there is no administrator.",
+        );
         return Err(Error::NotFound(detail.into()).into());
     }
-    let mut context = json!({"title": "Welcome", "url": format!("/admin/start/{token}/"), "errors": {}, "zones": zones(),
+    let mut context = json!({"title": visit.t("Welcome"), "url": format!("/admin/start/{token}/"), "errors": {}, "zones": zones(),
         "given": {"currency": "USD", "timezone": "UTC"}});
     if !visit.is_post() {
         return visit.page("start.html", context).await;
@@ -52,7 +54,7 @@ pub(super) async fn page(visit: &Visit<'_>, token: &str) -> Result<Response, Ref
     let body = json!({"username": given("username"), "password": visit.given("password").unwrap_or_default()});
     let answer = visit.ask(Ask::post("auth/login/", &body)).await?;
     if answer.status != 200 {
-        return Ok(visit.see_saying("/admin/login/", "Everything is set up. Sign in."));
+        return Ok(visit.see_saying("/admin/login/", visit.t("Everything is set up. Sign in.")));
     }
     Ok(sign_in::keep(visit, &answer, "/admin/", false))
 }
@@ -64,20 +66,20 @@ async fn make(visit: &Visit<'_>, given: &(dyn Fn(&str) -> String + Sync)) -> Res
     let secret = visit.given("password").unwrap_or_default().to_owned();
     let mut problems = Problems::default();
     if username.is_empty() {
-        problems.add("username", "This field is required.");
+        problems.add("username", visit.t("This field is required."));
     }
     account::check_username(&username).into_iter().for_each(|text| problems.add("username", text));
     if !email.is_empty() {
         account::check_email(&email).into_iter().for_each(|text| problems.add("email", text));
     }
     if given("name").is_empty() {
-        problems.add("name", "This field is required.");
+        problems.add("name", visit.t("This field is required."));
     }
     let own = [("username", username.as_str()), ("email address", email.as_str()), ("full name", full_name.as_str())];
     let own: Vec<(&str, &str)> = own.into_iter().filter(|(_, name)| !name.is_empty()).collect();
     password::check(&secret, &own).into_iter().for_each(|text| problems.add("password", text));
     if visit.given("again").unwrap_or_default() != secret {
-        problems.add("again", "The two passwords are not the same.");
+        problems.add("again", visit.t("The two passwords are not the same."));
     }
     problems.or_ok()?;
     let some = |text: String| Some(text).filter(|text| !text.is_empty());

@@ -7,16 +7,17 @@ use super::{
     call::{Ask, Refusal},
     cells::{Column, columns, moment, plain},
     frame::{title_of, url_of, words_of},
+    languages::key,
     record::name_of,
     session::Visit,
 };
 use crate::engine::{Descriptor, Reach, UPDATE, field::Kind, table::columns::heading_of};
 
 /// Who did what an entry speaks of.
-pub(super) fn who_in(entry: &Json) -> &str {
+pub(super) fn who_in(visit: &Visit<'_>, entry: &Json) -> String {
     let actor = &entry["actor"];
     let who = [&actor["full_name"], &actor["username"]].into_iter().find_map(|name| name.as_str().filter(|name| !name.is_empty()));
-    who.unwrap_or(if actor.is_null() { "The program" } else { "Somebody" })
+    who.map_or_else(|| visit.t(if actor.is_null() { key("The program") } else { key("Somebody") }), str::to_owned)
 }
 
 /// The changes of an entry as they are shown; `all` are the columns of its resource.
@@ -55,12 +56,12 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
         let changes = changes_in(visit, d, &all, entry)?;
         let action = entry["action"].as_str().unwrap_or_default().rsplit('.').next().unwrap_or_default();
         rows.push(json!({"id": entry["id"], "at": moment(visit, entry["at"].as_str().unwrap_or_default()), "iso": entry["at"],
-            "who": who_in(entry), "did": heading_of(&action.replace('-', "_")),
+            "who": who_in(visit, entry), "did": heading_of(&action.replace('-', "_")),
             "changes": changes, "is_first": action == "create", "is_now": at == 0 && found["previous"].is_null()}));
     }
     let reverts = !d.about.read_only && d.about.soft_delete && d.reach(visit.actor()?, UPDATE) != Reach::Nothing;
     let page: u64 = visit.asked("page").and_then(|page| page.parse().ok()).unwrap_or(1);
-    let context = json!({"title": "History", "crumbs": [[title_of(d), url_of(d)], [name, format!("{}{key}/", url_of(d))]], "rows": rows,
+    let context = json!({"title": visit.t("History"), "crumbs": [[title_of(d), url_of(d)], [name, format!("{}{key}/", url_of(d))]], "rows": rows,
         "url": format!("{}{key}/revert/", url_of(d)), "reverts": reverts, "name": name,
         "previous": (!found["previous"].is_null()).then(|| format!("?page={}", page - 1)),
         "next": (!found["next"].is_null()).then(|| format!("?page={}", page + 1))});
@@ -76,5 +77,5 @@ pub(super) async fn revert(visit: &Visit<'_>, d: &'static Descriptor, key: &str)
         return Ok(visit.see_saying(&format!("{}{key}/history/", url_of(d)), words_of(&answer.body)));
     }
     answer.done()?;
-    Ok(visit.see_saying(&format!("{}{key}/", url_of(d)), "It is again what it was then."))
+    Ok(visit.see_saying(&format!("{}{key}/", url_of(d)), visit.t("It is again what it was then.")))
 }

@@ -137,7 +137,7 @@ impl Pickers {
                 widget["empty"] = (field.nullable || text.is_empty()).into();
             }
             Kind::Bool if field.nullable => {
-                widget["options"] = json!([{"value": "true", "label": "Yes"}, {"value": "false", "label": "No"}]);
+                widget["options"] = json!([{"value": "true", "label": visit.t("Yes")}, {"value": "false", "label": visit.t("No")}]);
                 widget["empty"] = true.into();
             }
             Kind::Money => {

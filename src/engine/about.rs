@@ -194,24 +194,38 @@ pub struct Action {
     pub name: &'static str,
     /// SQL for "it can be done with this row now".
     pub when: &'static str,
-    /// Nothing brings back what it does: people are asked first.
+    /// People are asked first.
     pub confirm: bool,
+    /// It destroys something, or ends it for good: its button warns.
+    pub danger: bool,
     /// For those only who run the business.
     pub managers: bool,
+    /// For administrators only.
+    pub administrators: bool,
 }
 
 impl Action {
     pub const fn new(name: &'static str, when: &'static str) -> Self {
-        Self { name, when, confirm: false, managers: false }
+        Self { name, when, confirm: false, danger: false, managers: false, administrators: false }
     }
     /// Asked about first.
     pub const fn confirmed(mut self) -> Self {
         self.confirm = true;
         self
     }
+    /// Asked about first, with a warning: nothing brings back what it takes away.
+    pub const fn destructive(mut self) -> Self {
+        (self.confirm, self.danger) = (true, true);
+        self
+    }
     /// For managers and administrators.
     pub const fn for_managers(mut self) -> Self {
         self.managers = true;
+        self
+    }
+    /// For administrators.
+    pub const fn for_administrators(mut self) -> Self {
+        self.administrators = true;
         self
     }
 }

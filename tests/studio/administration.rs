@@ -181,7 +181,7 @@ fn sign_ins_are_seen_ended_and_unlocked() {
     }
     assert_eq!(sam.get("/api/auth/me/").status, 401);
     // One's own, but for the one that asks.
-    says(&done(&browser, &format!("{}end-sessions/", place(&server, &ann)), &[]), 200, &["1 sign-ins were ended.", "This one"]);
+    says(&done(&browser, &format!("{}end-sessions/", place(&server, &ann)), &[]), 200, &["1 sign-in was ended.", "This one"]);
     // What is for administrators is not for managers; and sign-ins elsewhere are nobody's here.
     let max = server.member("max", Role::Manager);
     for (method, path) in [("GET", "access/"), ("POST", "end-sessions/"), ("DELETE", "sessions/0/")] {
@@ -635,7 +635,7 @@ fn messages_are_seen_and_sent_again() {
     says(&done(&browser, &format!("{OUTBOX}{code}/retry/"), &[]), 200, &["this is pending"]);
     assert_eq!(browser.post(&format!("{OUTBOX}{foreign}/retry/"), &[]).status, 404);
     run(&server);
-    says(&done(&browser, &format!("{OUTBOX}retry-failed/"), &[]), 200, &["1 messages are sent again."]);
+    says(&done(&browser, &format!("{OUTBOX}retry-failed/"), &[]), 200, &["1 message is sent again."]);
     assert_eq!((became(&server, none).0.as_str(), became(&server, foreign).0.as_str()), ("pending", "failed"));
     // The work of the server is for superusers.
     let job = format!("{OUTBOX}jobs/purge_outbox/run/");

@@ -41,6 +41,7 @@ mod panel;
 mod panel_forms;
 mod panel_home;
 mod panel_import;
+mod panel_languages;
 mod panel_lists;
 mod panel_safety;
 mod panel_session;

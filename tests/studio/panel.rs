@@ -758,3 +758,34 @@ fn another_business_is_a_click_away() {
     assert_eq!(browser.get("/admin/settings/").status, 403);
     assert_eq!(browser.post("/admin/switch/", &[("business", "999")]).status, 404);
 }
+
+#[test]
+fn what_an_action_does_is_said_before_it_is_done() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let browser = admin(&world);
+    let lead = format!("/admin/field/leads/{}/", world.another("field/leads"));
+    // It is asked about, but takes nothing away.
+    let page = browser.get(&lead).text;
+    let convert = page.split("<a ").find(|link| link.contains("actions/convert/")).expect("the button");
+    assert!(!convert.contains("risky"), "{convert}");
+    assert!(!browser.get(&format!("{lead}actions/convert/")).text.contains("<button class=\"danger\""));
+    // Choices have their titles.
+    let page = browser.get(&format!("{lead}actions/lose/")).text;
+    assert!(page.contains("Sets its stage to lost and its status to Closed lost."), "{page}");
+    let visit = format!("/admin/field/visits/{}/actions/cancel/", world.another("field/visits"));
+    assert!(browser.get(&visit).text.contains("<button class=\"danger\""));
+}
+
+#[test]
+fn what_only_administrators_may_do_is_offered_to_them_only() {
+    let server = Server::start();
+    let rana = server.member("rana", Role::Staff);
+    server.member("ada", Role::Admin);
+    server.member("mia", Role::Manager);
+    let page = format!("/admin/accounts/users-list/{}/", rana.id);
+    let offered = |name: &str| Browser::signed_in(&server, name).get(&page).text;
+    let (to_admin, to_manager) = (offered("ada"), offered("mia"));
+    assert!(to_admin.contains("actions/unlock/") && to_admin.contains("actions/deactivate/"), "{to_admin}");
+    assert!(!to_manager.contains("actions/unlock/") && to_manager.contains("actions/deactivate/"), "{to_manager}");
+}

@@ -207,3 +207,12 @@ fn merging_is_declared() {
         assert_eq!(operation.is_null(), d.about.merge.is_none(), "{}", d.about.path);
     }
 }
+
+#[test]
+fn no_more_rows_are_offered_than_a_page_may_have() {
+    let server = Server::start_with(|config| config.api.max_page_size = 60);
+    let world = World::new_in(&server);
+    world.another("field/leads");
+    let list = admin(&world).get("/admin/field/leads/").text;
+    assert!(list.contains("page_size=50") && !list.contains("page_size=100"), "{list}");
+}

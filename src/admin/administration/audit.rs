@@ -55,7 +55,7 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
             of = one_of(d);
         }
         let action = entry["action"].as_str().unwrap_or_default().split_once('.').map_or("", |(_, action)| action);
-        rows.push(json!({"id": entry["id"], "at": moment(visit, entry["at"].as_str().unwrap_or_default()), "iso": entry["at"], "who": who_in(entry),
+        rows.push(json!({"id": entry["id"], "at": moment(visit, entry["at"].as_str().unwrap_or_default()), "iso": entry["at"], "who": who_in(visit, entry),
             "did": heading_of(&action.replace('-', "_")), "of": of, "name": entry["name"].as_str().map_or_else(|| format!("#{}", entry["target"]), str::to_owned),
             "href": href, "changes": changes, "is_first": action == "create", "sealed": entry["sealed"], "from": entry["ip_address"]}));
     }
@@ -63,7 +63,7 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
         let last = last["id"].to_string();
         filters::with(&visit.query, "cursor", Some(&last))
     });
-    let context = json!({"title": "Audit log", "crumbs": [], "url": url("audit"), "rows": rows, "wrong": wrong, "next": next,
+    let context = json!({"title": visit.t("Audit log"), "crumbs": [], "url": url("audit"), "rows": rows, "wrong": wrong, "next": next,
         "first": visit.asked("cursor").map(|_| filters::with(&visit.query, "cursor", None)), "widgets": widgets(visit).await?, "narrowed": !asked.is_empty()});
     visit.page("administration/audit.html", context).await
 }
@@ -71,20 +71,20 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
 async fn widgets(visit: &Visit<'_>) -> Result<Vec<Json>, Refusal> {
     let value = |name: &str| visit.asked(name).unwrap_or_default();
     let one = |kind: &str, name: &str, title: &str| json!({"kind": kind, "name": name, "id": format!("q-{name}"), "title": title, "value": value(name), "empty": true});
-    let mut who = one("number", "actor", "By (number of the person)");
+    let mut who = one("number", "actor", &visit.t("By (number of the person)"));
     if let Some(options) = Pickers::default().of(visit, "users").await?["options"].as_array() {
-        who = one("choice", "actor", "By");
+        who = one("choice", "actor", &visit.t("By"));
         who["options"] = options.clone().into();
     }
-    let mut what = one("choice", "resource", "What");
+    let mut what = one("choice", "resource", &visit.t("What"));
     let of = |d: &&Descriptor| json!({"value": d.about.path, "label": one_of(d)});
     what["options"] = descriptor::all().iter().chain(descriptor::attached()).chain([business::descriptor()]).map(|d| of(&d)).collect();
     Ok(vec![
         who,
         what,
-        one("number", "record", "Its number"),
-        one("text", "action", "What was done: create, update …"),
-        one("date", "from", "From"),
-        one("date", "until", "Until"),
+        one("number", "record", &visit.t("Its number")),
+        one("text", "action", &visit.t("What was done: create, update …")),
+        one("date", "from", &visit.t("From")),
+        one("date", "until", &visit.t("Until")),
     ])
 }

@@ -40,7 +40,7 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
             "timezone": one["timezone"], "current": one["is_current"]})
     };
     let rows: Vec<Json> = found["results"].as_array().into_iter().flatten().map(row).collect();
-    let context = json!({"title": "Businesses", "crumbs": [], "url": url("businesses"), "rows": rows, "adds": may_add(visit)?});
+    let context = json!({"title": visit.t("Businesses"), "crumbs": [], "url": url("businesses"), "rows": rows, "adds": may_add(visit)?});
     visit.page("administration/businesses.html", context).await
 }
 
@@ -55,9 +55,10 @@ async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
             let body = Json::Object(input.fields);
             match wrong_in(visit.ask(Ask::post("businesses/", &body)).await?)? {
                 None => {
-                    return Ok(
-                        visit.see_saying(&url("businesses"), "The business was made. You are its administrator: go there to set it up.")
-                    );
+                    return Ok(visit.see_saying(
+                        &url("businesses"),
+                        visit.t("The business was made. You are its administrator: go there to set it up."),
+                    ));
                 }
                 Some(wrong) => errors = wrong,
             }
@@ -74,7 +75,7 @@ async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
         }
         widgets.push(widget);
     }
-    let context = json!({"title": "Make a business", "crumbs": [["Businesses", url("businesses")]], "url": visit.here(), "back": url("businesses"),
+    let context = json!({"title": visit.t("Make a business"), "crumbs": [[visit.t("Businesses"), url("businesses")]], "url": visit.here(), "back": url("businesses"),
         "whole": others(&errors, &widgets), "widgets": widgets});
     visit.page_with(status, "administration/businesses.html", context).await
 }

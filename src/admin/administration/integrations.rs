@@ -8,6 +8,7 @@ use crate::{
     admin::{
         call::{Ask, Refusal},
         frame::words_of,
+        languages::key,
         session::Visit,
     },
     error::Error,
@@ -16,10 +17,10 @@ use crate::{
 
 /// The kinds, as people call them, and what becomes of things without one.
 const KINDS: [(&str, &str, &str); 4] = [
-    ("smtp", "Mail server", "Without one, mail leaves by the server's own."),
-    ("sms", "Short messages", "Without one, short messages leave by the server's own provider."),
-    ("llm", "Language model", "Without one, the assistants answer by what they know."),
-    ("webhook", "Webhook", "An address that is told what happens."),
+    ("smtp", key("Mail server"), key("Without one, mail leaves by the server's own.")),
+    ("sms", key("Short messages"), key("Without one, short messages leave by the server's own provider.")),
+    ("llm", key("Language model"), key("Without one, the assistants answer by what they know.")),
+    ("webhook", key("Webhook"), key("An address that is told what happens.")),
 ];
 
 pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, Refusal> {
@@ -36,7 +37,7 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
 
 /// What is called what: `Mail server`.
 fn title_of(kind: &str) -> &'static str {
-    KINDS.iter().find(|(name, ..)| *name == kind).map_or("Integration", |(_, title, _)| title)
+    KINDS.iter().find(|(name, ..)| *name == kind).map_or(key("Integration"), |(_, title, _)| title)
 }
 
 /// What a setting is called within a sentence.
@@ -59,30 +60,30 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
         let used = of().filter(|one| is_set_up(one)).filter_map(|one| one["id"].as_i64()).max();
         let row = |one: &Json| {
             let state = match own::lacks(kind, &config_of(one)) {
-                _ if one["is_active"] == false => "Switched off".to_owned(),
-                Some(name) => format!("Not set up yet: {} is missing", title_in(kind, name)),
-                None if one["id"].as_i64() == used => "In use".to_owned(),
-                None => "Set up".to_owned(),
+                _ if one["is_active"] == false => visit.t("Switched off"),
+                Some(name) => visit.t_with("Not set up yet: {what} is missing", &[("what", &title_in(kind, name))]),
+                None if one["id"].as_i64() == used => visit.t("In use"),
+                None => visit.t("Set up"),
             };
-            json!({"id": one["id"], "name": one["name"], "state": state, "used": one["id"].as_i64() == used, "secret": secret_of(one)})
+            json!({"id": one["id"], "name": one["name"], "state": state, "used": one["id"].as_i64() == used, "secret": secret_of(visit, one)})
         };
-        json!({"kind": kind, "title": title, "without": without, "rows": of().map(row).collect::<Vec<_>>()})
+        json!({"kind": kind, "title": visit.t(title), "without": visit.t(without), "rows": of().map(row).collect::<Vec<_>>()})
     };
     let kinds: Vec<Json> = KINDS.into_iter().map(kind).collect();
     visit
         .page(
             "administration/integrations.html",
-            json!({"title": "Integrations", "crumbs": [], "url": url("integrations"), "kinds": kinds}),
+            json!({"title": visit.t("Integrations"), "crumbs": [], "url": url("integrations"), "kinds": kinds}),
         )
         .await
 }
 
 /// Of a secret only how it ends.
-fn secret_of(one: &Json) -> String {
+fn secret_of(visit: &Visit<'_>, one: &Json) -> String {
     match (one["has_secret"] == true, one["secret_hint"].as_str()) {
-        (true, Some(hint)) => format!("ends in {hint}"),
-        (true, None) => "set".to_owned(),
-        (false, _) => "none".to_owned(),
+        (true, Some(hint)) => visit.t_with("ends in {hint}", &[("hint", &hint)]),
+        (true, None) => visit.t("set"),
+        (false, _) => visit.t("none"),
     }
 }
 
@@ -120,10 +121,11 @@ fn widgets(visit: &Visit<'_>, kind: &str, record: &Json, errors: &Json) -> Vec<J
             errors[name] = json!([text]);
         }
     }
-    let mut name = asked(visit, &errors, ("text", "name", "Name"), record["name"].as_str().unwrap_or_default());
+    let mut name = asked(visit, &errors, ("text", "name", &visit.t("Name")), record["name"].as_str().unwrap_or_default());
     name["required"] = true.into();
-    let mut active = asked(visit, &errors, ("bool", "is_active", "It is used"), if record["is_active"] == false { "" } else { "true" });
-    active["help"] = "Of several of a kind that are used, the newest takes the messages.".into();
+    let mut active =
+        asked(visit, &errors, ("bool", "is_active", &visit.t("It is used")), if record["is_active"] == false { "" } else { "true" });
+    active["help"] = visit.t("Of several of a kind that are used, the newest takes the messages.").into();
     let mut all = vec![name, active];
     for setting in own::settings(kind) {
         let widget = match setting.takes {
@@ -164,20 +166,25 @@ fn body(visit: &Visit<'_>, kind: &str, record: &Json) -> Json {
 
 async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let kind = visit.asked("kind").filter(|kind| KINDS.iter().any(|(name, ..)| name == kind)).ok_or_else(Error::not_found)?;
-    let (start, mut errors, mut status) = (json!({"name": title_of(kind), "is_active": true, "config": {}}), json!({}), StatusCode::OK);
+    let (start, mut errors, mut status) =
+        (json!({"name": visit.t(title_of(kind)), "is_active": true, "config": {}}), json!({}), StatusCode::OK);
     if visit.is_post() {
         let mut body = body(visit, kind, &start);
         body["kind"] = kind.into();
         let answer = visit.ask(Ask::post("integrations/", &body)).await?;
         let id = answer.body["id"].clone();
         match wrong_in(answer)? {
-            None => return Ok(visit.see_saying(&format!("{}{id}/", url("integrations")), "It was added. Set its secret, and try it out.")),
+            None => {
+                return Ok(
+                    visit.see_saying(&format!("{}{id}/", url("integrations")), visit.t("It was added. Set its secret, and try it out."))
+                );
+            }
             Some(wrong) => errors = wrong,
         }
         status = StatusCode::BAD_REQUEST;
     }
     let widgets = widgets(visit, kind, &start, &errors);
-    let context = json!({"title": format!("Add: {}", title_of(kind).to_lowercase()), "crumbs": [["Integrations", url("integrations")]], "url": visit.here(),
+    let context = json!({"title": visit.t_with("Add: {one}", &[("one", &visit.t(title_of(kind)).to_lowercase())]), "crumbs": [[visit.t("Integrations"), url("integrations")]], "url": visit.here(),
         "back": url("integrations"), "whole": others(&errors, &known(&widgets, &errors)), "widgets": widgets});
     visit.page_with(status, "administration/integration.html", context).await
 }
@@ -199,17 +206,17 @@ async fn one(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let (tag, body) = (format!("\"{}-panel\"", visit.given("version").unwrap_or_default()), body(visit, kind, &record));
     let answer = visit.ask(Ask { if_match: Some(&tag), ..Ask::patch(&path, &body) }).await?;
     if answer.status == 412 {
-        let words = "Somebody else changed this meanwhile. Look at it as it is now, and save again if that is what you want.";
+        let words = visit.t("Somebody else changed this meanwhile. Look at it as it is now, and save again if that is what you want.");
         return show(visit, &record, json!({"": [words]}), StatusCode::BAD_REQUEST, Json::Null).await;
     }
     let lost = record["has_secret"] == true && answer.body["has_secret"] == false;
     match wrong_in(answer)? {
         Some(errors) => show(visit, &record, errors, StatusCode::BAD_REQUEST, Json::Null).await,
         None if lost => {
-            let words = "Your changes were saved. It goes somewhere else now: set its secret again.";
+            let words = visit.t("Your changes were saved. It goes somewhere else now: set its secret again.");
             Ok(visit.see_saying(&format!("{}{id}/", url("integrations")), words))
         }
-        None => Ok(visit.see_saying(&format!("{}{id}/", url("integrations")), "Your changes were saved.")),
+        None => Ok(visit.see_saying(&format!("{}{id}/", url("integrations")), visit.t("Your changes were saved."))),
     }
 }
 
@@ -220,8 +227,8 @@ async fn show(visit: &Visit<'_>, record: &Json, errors: Json, status: StatusCode
     let widgets = if is_saved || !visit.is_post() { widgets(visit, kind, record, &errors) } else { untouched(visit, kind, record) };
     let place = format!("{}{}/", url("integrations"), record["id"]);
     let lacks = own::lacks(kind, &config_of(record)).map(|name| title_in(kind, name));
-    let context = json!({"title": record["name"], "over": title_of(kind), "crumbs": [["Integrations", url("integrations")]], "url": place, "id": record["id"],
-        "back": url("integrations"), "version": record["version"], "secret": secret_of(record), "has_secret": record["has_secret"],
+    let context = json!({"title": record["name"], "over": visit.t(title_of(kind)), "crumbs": [[visit.t("Integrations"), url("integrations")]], "url": place, "id": record["id"],
+        "back": url("integrations"), "version": record["version"], "secret": secret_of(visit, record), "has_secret": record["has_secret"],
         "tests": matches!(kind, "smtp" | "sms"), "mail": kind == "smtp", "lacks": lacks, "to": visit.given("to"), "result": result,
         "to_errors": super::texts(&errors["to"]), "secret_errors": super::texts(&errors["secret"]),
         "whole": others(&errors, &known(&widgets, &errors).into_iter().chain([json!({"name": "to"}), json!({"name": "secret"})]).collect::<Vec<_>>()),
@@ -250,7 +257,7 @@ async fn secret(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let record = visit.get(&format!("integrations/{id}/")).await?;
     let given = visit.given("secret").unwrap_or_default();
     if given.is_empty() && visit.given("take").is_none() {
-        return show(visit, &record, json!({"secret": ["Enter the secret."]}), StatusCode::BAD_REQUEST, Json::Null).await;
+        return show(visit, &record, json!({"secret": [visit.t("Enter the secret.")]}), StatusCode::BAD_REQUEST, Json::Null).await;
     }
     let (path, body) = (format!("integrations/{id}/secret/"), json!({"secret": given}));
     let ask = Ask { method: poem::http::Method::PUT, ..Ask::post(&path, &body) };
@@ -258,7 +265,11 @@ async fn secret(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     match wrong_in(answer)? {
         Some(errors) => show(visit, &record, errors, StatusCode::BAD_REQUEST, Json::Null).await,
         None => {
-            let words = if given.is_empty() { "The secret was taken away." } else { "The secret was set. It is not shown again." };
+            let words = visit.t(if given.is_empty() {
+                key("The secret was taken away.")
+            } else {
+                key("The secret was set. It is not shown again.")
+            });
             Ok(visit.see_saying(&format!("{}{id}/", url("integrations")), words))
         }
     }
@@ -279,7 +290,7 @@ async fn test(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
 async fn remove(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let answer = visit.ask(Ask::delete(&format!("integrations/{id}/"))).await?;
     Ok(match wrong_in(answer)? {
-        None => visit.see_saying(&url("integrations"), "It was removed, and its secret with it."),
+        None => visit.see_saying(&url("integrations"), visit.t("It was removed, and its secret with it.")),
         Some(errors) => visit.see_saying(&format!("{}{id}/", url("integrations")), words_of(&errors)),
     })
 }

@@ -11,6 +11,7 @@ use crate::{
         call::{Ask, Refusal},
         cells::{labels, plain},
         frame::{title_of, words_of},
+        languages::key,
         session::Visit,
         widgets::texts,
     },
@@ -48,7 +49,7 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
             "ends": at(&key["expires_at"]), "used": at(&key["last_used_at"])})
     };
     let rows: Vec<Json> = all.iter().map(row).collect();
-    visit.page("administration/keys.html", json!({"title": "API keys", "crumbs": [], "url": url("keys"), "rows": rows})).await
+    visit.page("administration/keys.html", json!({"title": visit.t("API keys"), "crumbs": [], "url": url("keys"), "rows": rows})).await
 }
 
 /// What a key can be for: everything, and each resource that its maker may list.
@@ -56,19 +57,19 @@ fn scopes(visit: &Visit<'_>) -> Result<Vec<Json>, Refusal> {
     let actor = visit.actor()?;
     let ticked = |scope: &str| visit.form.iter().any(|(name, value)| name == "scopes" && value == scope);
     let row = |path: &str, title: String| {
-        let verbs = ["read", "write"].map(|verb| {
+        let verbs = [("read", key("read {what}")), ("write", key("write {what}"))].map(|(verb, words)| {
             let scope = format!("{path}:{verb}");
-            json!({"value": scope, "words": format!("{verb} {}", title.to_lowercase()), "checked": ticked(&scope)})
+            json!({"value": scope, "words": visit.t_with(words, &[("what", &title.to_lowercase())]), "checked": ticked(&scope)})
         });
         json!({"title": title, "path": path, "verbs": verbs})
     };
     let known = descriptor::all().iter().chain(descriptor::attached()).filter(|d| d.reach(actor, LIST) != Reach::Nothing);
-    Ok(std::iter::once(row("*", "Everything".to_owned())).chain(known.map(|d| row(d.about.path, title_of(d)))).collect())
+    Ok(std::iter::once(row("*", visit.t("Everything"))).chain(known.map(|d| row(d.about.path, title_of(d)))).collect())
 }
 
 async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let (mut errors, mut status) = (json!({}), StatusCode::OK);
-    let crumbs = json!([["API keys", url("keys")]]);
+    let crumbs = json!([[visit.t("API keys"), url("keys")]]);
     if visit.is_post() {
         let text = |name: &str| visit.given(name).map(str::trim).filter(|text| !text.is_empty());
         let ticked: Vec<&str> = visit.form.iter().filter(|(name, _)| name == "scopes").map(|(_, scope)| scope.as_str()).collect();
@@ -81,7 +82,7 @@ async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
         match wrong_in(answer)? {
             None => {
                 // The only page that ever has it; nothing keeps it.
-                let context = json!({"title": "The key was made", "crumbs": crumbs, "url": url("keys"), "key": made["key"], "name": made["name"],
+                let context = json!({"title": visit.t("The key was made"), "crumbs": crumbs, "url": url("keys"), "key": made["key"], "name": made["name"],
                     "scopes": plain(visit, &Kind::Texts, &made["scopes"]), "ends": plain(visit, &Kind::DateTime, &made["expires_at"])});
                 return visit.page_with(StatusCode::CREATED, "administration/key.html", context).await;
             }
@@ -89,19 +90,19 @@ async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
         }
         status = StatusCode::BAD_REQUEST;
     }
-    let mut name = asked(visit, &errors, ("text", "name", "What it is for"), "");
+    let mut name = asked(visit, &errors, ("text", "name", &visit.t("What it is for")), "");
     name["required"] = true.into();
-    let mut ends = asked(visit, &errors, ("datetime", "expires_at", "When it ends"), "");
-    ends["help"] = "Never, when it is left empty.".into();
+    let mut ends = asked(visit, &errors, ("datetime", "expires_at", &visit.t("When it ends")), "");
+    ends["help"] = visit.t("Never, when it is left empty.").into();
     let widgets = [name, ends];
     let known: Vec<Json> = widgets.iter().cloned().chain([json!({"name": "scopes"})]).collect();
-    let context = json!({"title": "Make an API key", "crumbs": crumbs, "url": visit.here(), "back": url("keys"), "scopes": scopes(visit)?,
+    let context = json!({"title": visit.t("Make an API key"), "crumbs": crumbs, "url": visit.here(), "back": url("keys"), "scopes": scopes(visit)?,
         "scope_errors": texts(&errors["scopes"]), "whole": others(&errors, &known), "widgets": widgets});
     visit.page_with(status, "administration/key.html", context).await
 }
 
 async fn revoke(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let answer = visit.ask(Ask::delete(&format!("auth/api-keys/{id}/"))).await?;
-    let words = wrong_in(answer)?.map_or_else(|| "The key is good for nothing any more.".to_owned(), |errors| words_of(&errors));
+    let words = wrong_in(answer)?.map_or_else(|| visit.t("The key is good for nothing any more."), |errors| words_of(&errors));
     Ok(visit.see_saying(&url("keys"), words))
 }

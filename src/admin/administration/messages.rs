@@ -10,6 +10,7 @@ use crate::{
         cells::plain,
         filters,
         frame::words_of,
+        languages::key,
         session::Visit,
     },
     engine::{field::Kind, table::columns::heading_of},
@@ -24,7 +25,10 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
         [] => list(visit).await,
         ["retry-failed"] if visit.is_post() => {
             let answer = visit.ask(Ask::post("outbox/retry-failed/", &json!({}))).await?.done()?;
-            Ok(visit.see_saying(&url("outbox"), format!("{} messages are sent again.", answer["retried"])))
+            Ok(visit.see_saying(
+                &url("outbox"),
+                visit.t_count("{n} message is sent again.", "{n} messages are sent again.", answer["retried"].as_u64().unwrap_or(0), &[]),
+            ))
         }
         [id, "retry"] if visit.is_post() => retry(visit, id_in(id)?).await,
         ["jobs", name, "run"] if visit.is_post() => run(visit, name).await,
@@ -39,7 +43,7 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let number = page.to_string();
     let found = visit.ask(of(status).with("page", &number).with("page_size", SIZE)).await?.done()?;
     let (mut tabs, mut failed) = (vec![], 0);
-    for (name, title) in [("", "All".to_owned())].into_iter().chain(STATUSES.map(|name| (name, heading_of(name)))) {
+    for (name, title) in [("", visit.t("All"))].into_iter().chain(STATUSES.map(|name| (name, heading_of(name)))) {
         let count = visit.ask(of(name).with("page_size", "1")).await?.body["count"].as_u64().unwrap_or(0);
         if name == "failed" {
             failed = count;
@@ -58,7 +62,7 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let rows: Vec<Json> = found["results"].as_array().into_iter().flatten().map(row).collect();
     let turn = |page: u64| filters::with(&visit.query, "page", Some(page.to_string().as_str()));
     let jobs = if visit.actor()?.is_superuser { jobs(visit).await? } else { Json::Null };
-    let title = if jobs.is_null() { "Outbox" } else { "Jobs and outbox" };
+    let title = visit.t(if jobs.is_null() { key("Outbox") } else { key("Jobs and outbox") });
     let context = json!({"title": title, "crumbs": [], "url": url("outbox"), "tabs": tabs, "rows": rows, "failed": failed, "jobs": jobs,
         "previous": (!found["previous"].is_null()).then(|| turn(page - 1)), "next": (!found["next"].is_null()).then(|| turn(page + 1))});
     visit.page("administration/outbox.html", context).await
@@ -77,7 +81,7 @@ async fn jobs(visit: &Visit<'_>) -> Result<Json, Refusal> {
 
 async fn retry(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let answer = visit.ask(Ask::post(&format!("outbox/{id}/retry/"), &json!({}))).await?;
-    let words = wrong_in(answer)?.map_or_else(|| "The message is sent again.".to_owned(), |errors| words_of(&errors));
+    let words = wrong_in(answer)?.map_or_else(|| visit.t("The message is sent again."), |errors| words_of(&errors));
     Ok(visit.see_saying(&url("outbox"), words))
 }
 

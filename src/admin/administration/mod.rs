@@ -16,6 +16,7 @@ use serde_json::{Value as Json, json};
 use super::{
     call::{Answer, Refusal},
     form::{errors_of, is_about_input},
+    languages::key,
     session::Visit,
     widgets::texts,
 };
@@ -62,13 +63,13 @@ struct Place {
 }
 
 const PLACES: &[Place] = &[
-    Place { name: "people", title: "People and roles", may: Actor::is_manager, instead_of: "" },
-    Place { name: "businesses", title: "Businesses", may: administers, instead_of: "" },
-    Place { name: "integrations", title: "Integrations", may: administers, instead_of: "integrations" },
-    Place { name: "keys", title: "API keys", may: Actor::is_manager, instead_of: "" },
-    Place { name: "audit", title: "Audit log", may: administers, instead_of: "" },
-    Place { name: "outbox", title: "Jobs and outbox", may: administers, instead_of: "" },
-    Place { name: "system", title: "System", may: |actor| actor.is_superuser, instead_of: "" },
+    Place { name: "people", title: key("People and roles"), may: Actor::is_manager, instead_of: "" },
+    Place { name: "businesses", title: key("Businesses"), may: administers, instead_of: "" },
+    Place { name: "integrations", title: key("Integrations"), may: administers, instead_of: "integrations" },
+    Place { name: "keys", title: key("API keys"), may: Actor::is_manager, instead_of: "" },
+    Place { name: "audit", title: key("Audit log"), may: administers, instead_of: "" },
+    Place { name: "outbox", title: key("Jobs and outbox"), may: administers, instead_of: "" },
+    Place { name: "system", title: key("System"), may: |actor| actor.is_superuser, instead_of: "" },
 ];
 
 fn administers(actor: &Actor) -> bool {
@@ -76,15 +77,16 @@ fn administers(actor: &Actor) -> bool {
 }
 
 /// The items of the menu.
-pub(super) fn items(actor: &Actor, path: &str) -> Option<Vec<Json>> {
+pub(super) fn items(visit: &Visit<'_>, actor: &Actor) -> Option<Vec<Json>> {
+    let path = visit.path.as_str();
     let item = |place: &Place| {
         let is_current =
             path.strip_prefix("administration/").and_then(|rest| rest.strip_prefix(place.name)).is_some_and(|rest| rest.starts_with('/'));
-        json!({"title": place.title, "url": url(place.name), "current": is_current})
+        json!({"title": visit.t(place.title), "url": url(place.name), "current": is_current})
     };
     let mut items: Vec<Json> = PLACES.iter().filter(|place| (place.may)(actor)).map(item).collect();
     if administers(actor) {
-        items.insert(1, json!({"title": "Settings", "url": "/admin/settings/", "current": path == "settings/"}));
+        items.insert(1, json!({"title": visit.t("Settings"), "url": "/admin/settings/", "current": path == "settings/"}));
     }
     (!items.is_empty()).then_some(items)
 }

@@ -12,6 +12,7 @@ use crate::{
         filters,
         frame::words_of,
         input,
+        languages::key,
         session::Visit,
         widgets::{Filling, Pickers, texts},
     },
@@ -55,7 +56,7 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let wrong = (answer.status == 400).then(|| words_of(&answer.body));
     let found = if wrong.is_some() { json!({"count": 0, "results": []}) } else { answer.done()? };
     let mut tabs = vec![];
-    for (name, title) in [("", "Everybody".to_owned())].into_iter().chain(STATUSES.map(|name| (name, heading_of(name)))) {
+    for (name, title) in [("", visit.t("Everybody"))].into_iter().chain(STATUSES.map(|name| (name, heading_of(name)))) {
         let count = visit.ask(of(name).with("page_size", "1")).await?.body["count"].clone();
         let url = filters::with(&visit.query, "status", Some(name).filter(|name| !name.is_empty()));
         tabs.push(json!({"title": title, "count": count, "url": url, "current": name == status}));
@@ -68,7 +69,7 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
     };
     let people: Vec<Json> = found["results"].as_array().into_iter().flatten().map(one).collect();
     let turn = |page: u64| filters::with(&visit.query, "page", Some(page.to_string().as_str()));
-    let context = json!({"title": "People and roles", "crumbs": [], "url": url("people"), "tabs": tabs, "people": people, "count": found["count"],
+    let context = json!({"title": visit.t("People and roles"), "crumbs": [], "url": url("people"), "tabs": tabs, "people": people, "count": found["count"],
         "status": status, "search": search, "wrong": wrong,
         "previous": (!found["previous"].is_null()).then(|| turn(page - 1)), "next": (!found["next"].is_null()).then(|| turn(page + 1))});
     visit.page("administration/people.html", context).await
@@ -94,7 +95,7 @@ fn capabilities(visit: &Visit<'_>, now: &Json, errors: &Json) -> Json {
     };
     let option =
         |one: &Capability| json!({"value": one.name(), "label": called(*one), "help": one.meaning(), "checked": ticked(one.name())});
-    json!({"name": "capabilities", "title": "What members of staff may do beside their own work", "help": "Administrators and managers may all of it.",
+    json!({"name": "capabilities", "title": visit.t("What members of staff may do beside their own work"), "help": visit.t("Administrators and managers may all of it."),
         "options": Capability::ALL.iter().map(option).collect::<Vec<_>>(), "errors": texts(&errors["capabilities"])})
 }
 
@@ -142,24 +143,24 @@ async fn invite(visit: &Visit<'_>) -> Result<Response, Refusal> {
             let answer = visit.ask(Ask::post("accounts/memberships/invite/", &body)).await?;
             let made = answer.body["id"].clone();
             match wrong_in(answer)? {
-                None => return Ok(visit.see_saying(&format!("{}{made}/", url("people")), "The invitation is on its way.")),
+                None => return Ok(visit.see_saying(&format!("{}{made}/", url("people")), visit.t("The invitation is on its way."))),
                 Some(wrong) => errors = wrong,
             }
         }
         status = StatusCode::BAD_REQUEST;
     }
     let mut all = vec![
-        asked(visit, &errors, ("email", "email", "E-mail address"), ""),
-        asked(visit, &errors, ("tel", "phone", "Telephone number"), ""),
-        asked(visit, &errors, ("text", "full_name", "Name"), ""),
+        asked(visit, &errors, ("email", "email", &visit.t("E-mail address")), ""),
+        asked(visit, &errors, ("tel", "phone", &visit.t("Telephone number")), ""),
+        asked(visit, &errors, ("text", "full_name", &visit.t("Name")), ""),
     ];
-    all[1]["help"] = "When there is no e-mail address: the link goes by short message.".into();
+    all[1]["help"] = visit.t("When there is no e-mail address: the link goes by short message.").into();
     all.extend(widgets(visit, &start, &errors).await?);
     let boxes = capabilities(visit, &start["capabilities"], &errors);
     let mut known = all.clone();
     known.push(boxes.clone());
     let roles: Vec<Json> = Role::ALL.iter().map(|role| json!({"label": heading_of(role.name()), "help": role.meaning()})).collect();
-    let context = json!({"title": "Invite somebody", "crumbs": [["People and roles", url("people")]], "url": visit.here(), "back": url("people"),
+    let context = json!({"title": visit.t("Invite somebody"), "crumbs": [[visit.t("People and roles"), url("people")]], "url": visit.here(), "back": url("people"),
         "widgets": all, "capabilities": boxes, "whole": others(&errors, &known), "roles": roles});
     visit.page_with(status, "administration/invite.html", context).await
 }
@@ -176,16 +177,16 @@ async fn person(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
         if errors == json!({}) {
             let place = format!("{}{id}/", url("people"));
             if input.fields.is_empty() {
-                return Ok(visit.see_saying(&place, "Nothing was changed."));
+                return Ok(visit.see_saying(&place, visit.t("Nothing was changed.")));
             }
             let (tag, body) = (format!("\"{}-panel\"", visit.given("version").unwrap_or_default()), Json::Object(input.fields));
             let answer = visit.ask(Ask { if_match: Some(&tag), ..Ask::patch(&path, &body) }).await?;
             errors = match answer.status {
                 412 => {
-                    json!({"": ["Somebody else changed this meanwhile. Look at it as it is now, and save again if that is what you want."]})
+                    json!({"": [visit.t("Somebody else changed this meanwhile. Look at it as it is now, and save again if that is what you want.")]})
                 }
                 _ => match wrong_in(answer)? {
-                    None => return Ok(visit.see_saying(&place, "Your changes were saved. They count from the next click on.")),
+                    None => return Ok(visit.see_saying(&place, visit.t("Your changes were saved. They count from the next click on."))),
                     Some(wrong) => wrong,
                 },
             };
@@ -199,22 +200,22 @@ async fn show(visit: &Visit<'_>, id: i64, record: &Json, errors: Json, status: S
     let (actor, place) = (visit.actor()?, format!("{}{id}/", url("people")));
     let offers = visit.panel.app.db.read(|reader| verbs::offers(reader, memberships(), actor, id))?;
     let action = |name: &str| match name {
-        "resend" => json!({"words": "Send the invitation again", "url": format!("{place}resend/")}),
-        "activate" => json!({"words": "Give access again", "url": format!("{place}activate/")}),
-        "suspend" => json!({"words": "Suspend", "url": format!("{place}suspend/")}),
-        _ => json!({"words": "End", "href": format!("{place}end/"), "danger": true}),
+        "resend" => json!({"words": visit.t("Send the invitation again"), "url": format!("{place}resend/")}),
+        "activate" => json!({"words": visit.t("Give access again"), "url": format!("{place}activate/")}),
+        "suspend" => json!({"words": visit.t("Suspend"), "url": format!("{place}suspend/")}),
+        _ => json!({"words": visit.t("End"), "href": format!("{place}end/"), "danger": true}),
     };
     let actions: Vec<Json> = offers.iter().map(|offer| action(offer.name)).collect();
-    let fact = |title: &str, kind: Kind, name: &str| json!({"title": title, "cell": plain(visit, &kind, &record[name])});
+    let fact = |title: &str, kind: Kind, name: &str| json!({"title": visit.t(title), "cell": plain(visit, &kind, &record[name])});
     let facts = [
-        fact("Status", Kind::Choice(vec![]), "status"),
-        fact("Role", Kind::Choice(vec![]), "role"),
-        fact("May also", Kind::Texts, "capabilities"),
-        fact("E-mail address", Kind::Email, "email"),
-        fact("Telephone", Kind::Text, "phone"),
-        fact("Joined", Kind::DateTime, "joined_at"),
-        fact("Ended", Kind::DateTime, "ended_at"),
-        fact("Last here", Kind::DateTime, "last_seen_at"),
+        fact(key("Status"), Kind::Choice(vec![]), "status"),
+        fact(key("Role"), Kind::Choice(vec![]), "role"),
+        fact(key("May also"), Kind::Texts, "capabilities"),
+        fact(key("E-mail address"), Kind::Email, "email"),
+        fact(key("Telephone"), Kind::Text, "phone"),
+        fact(key("Joined"), Kind::DateTime, "joined_at"),
+        fact(key("Ended"), Kind::DateTime, "ended_at"),
+        fact(key("Last here"), Kind::DateTime, "last_seen_at"),
     ];
     let facts: Vec<&Json> = facts.iter().filter(|fact| fact["cell"]["kind"] != "none").collect();
     let all = widgets(visit, record, &errors).await?;
@@ -229,8 +230,8 @@ async fn show(visit: &Visit<'_>, id: i64, record: &Json, errors: Json, status: S
     // Nobody changes what they may do themselves, and only administrators what an administrator may.
     let is_below = super::administers(actor) || record["role"] != Role::Admin.name();
     let changes = record["status"] != "ended" && is_below && (user.is_none() || user != actor.user_id);
-    let name = record["name"].as_str().filter(|name| !name.is_empty()).unwrap_or("Somebody");
-    let context = json!({"title": name, "crumbs": [["People and roles", url("people")]], "url": place, "address": address(record), "facts": facts,
+    let name = record["name"].as_str().filter(|name| !name.is_empty()).map_or_else(|| visit.t("Somebody"), str::to_owned);
+    let context = json!({"title": name, "crumbs": [[visit.t("People and roles"), url("people")]], "url": place, "address": address(record), "facts": facts,
         "actions": actions, "changes": changes, "version": record["version"], "widgets": all, "capabilities": boxes,
         "whole": others(&errors, &known), "user": user, "is_self": user == actor.user_id, "access": access});
     visit.page_with(status, "administration/person.html", context).await
@@ -259,9 +260,9 @@ async fn act(visit: &Visit<'_>, id: i64, what: &str) -> Result<Response, Refusal
     let (path, place) = (format!("accounts/memberships/{id}/{what}/"), format!("{}{id}/", url("people")));
     let answer = visit.ask(Ask::post(&path, &json!({}))).await?;
     let words = match what {
-        "resend" => "The invitation is on its way, with a new link.",
-        "suspend" => "They have no access for the time being.",
-        _ => "They have access again.",
+        "resend" => visit.t("The invitation is on its way, with a new link."),
+        "suspend" => visit.t("They have no access for the time being."),
+        _ => visit.t("They have access again."),
     };
     Ok(match wrong_in(answer)? {
         None => visit.see_saying(&place, words),
@@ -282,10 +283,12 @@ async fn account(visit: &Visit<'_>, id: i64, what: &str) -> Result<Response, Ref
         visit.ask(Ask::post(&format!("accounts/users-list/{user}/{what}/"), &json!({}))).await?
     };
     let words = match (what, answer.body["detail"].as_str()) {
-        ("unlock", _) => "They can try to sign in again.".to_owned(),
+        ("unlock", _) => visit.t("They can try to sign in again."),
         ("reset-2fa", Some(detail)) => detail.to_owned(),
-        ("end-sessions", _) => format!("{} sign-ins were ended.", answer.body["ended"]),
-        _ => "The sign-in was ended.".to_owned(),
+        ("end-sessions", _) => {
+            visit.t_count("{n} sign-in was ended.", "{n} sign-ins were ended.", answer.body["ended"].as_u64().unwrap_or(0), &[])
+        }
+        _ => visit.t("The sign-in was ended."),
     };
     Ok(match wrong_in(answer)? {
         None => visit.see_saying(&place, words),
@@ -316,8 +319,8 @@ async fn end(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
                 let counts = answer.body["counts"].as_object().cloned().unwrap_or_default();
                 work = counts.iter().map(|(table, count)| json!({"title": heading_of(table), "count": count})).collect();
                 match wrong_in(answer)? {
-                    None => return Ok(visit.see_saying(&place, "It was ended.")),
-                    Some(_) if !work.is_empty() => errors = json!({"reassign_to": ["Choose who goes on with the work."]}),
+                    None => return Ok(visit.see_saying(&place, visit.t("It was ended."))),
+                    Some(_) if !work.is_empty() => errors = json!({"reassign_to": [visit.t("Choose who goes on with the work.")]}),
                     Some(wrong) => errors = wrong,
                 }
             }
@@ -329,7 +332,7 @@ async fn end(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
         let known = visit.ask(Ask::get(&format!("accounts/users-list/{user}/access/"))).await?;
         work = known.body["open_work"].as_array().cloned().unwrap_or_default();
     }
-    let mut heir = asked(visit, &errors, ("choice", "reassign_to", "Who goes on with their work"), "");
+    let mut heir = asked(visit, &errors, ("choice", "reassign_to", &visit.t("Who goes on with their work")), "");
     let picker = Pickers::default().of(visit, "users").await?;
     if let Some(options) = picker["options"].as_array() {
         let leaver = user.map(|user| user.to_string());
@@ -340,9 +343,9 @@ async fn end(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
         heir["lookup"] = picker["lookup"].clone();
         heir["text"] = visit.given("reassign_to__text").unwrap_or_default().into();
     }
-    let name = record["name"].as_str().filter(|name| !name.is_empty()).unwrap_or("Somebody");
+    let name = record["name"].as_str().filter(|name| !name.is_empty()).map_or_else(|| visit.t("Somebody"), str::to_owned);
     let known = [heir.clone()];
-    let context = json!({"title": format!("End the membership of {name}?"), "crumbs": [["People and roles", url("people")], [name, place]],
+    let context = json!({"title": visit.t_with("End the membership of {name}?", &[("name", &name)]), "crumbs": [[visit.t("People and roles"), url("people")], [name, place]],
         "url": visit.here(), "back": place, "work": work, "heir": heir, "invited": record["status"] == "invited", "whole": others(&errors, &known)});
     visit.page_with(status, "administration/end.html", context).await
 }

@@ -10,6 +10,7 @@ use crate::{
     admin::{
         call::{Ask, Refusal},
         input,
+        languages::key,
         session::Visit,
         start::zones,
         widgets::{Filling, Pickers, texts},
@@ -25,16 +26,16 @@ use crate::{
 const PLACE: &str = "/admin/settings/";
 
 const GROUPS: [(&str, &[&str]); 7] = [
-    ("The business", &["name", "slug", "legal_name", "tax_number", "logo", "address"]),
-    ("Place and language", &["country", "locale", "timezone", "currency"]),
-    ("Documents and books", &["prices_include_tax", "invoice_due_days", "number_formats", "books_locked_until"]),
-    ("Requisitions", &["requisition_self_approval", "requisition_manager_limit"]),
-    ("Visits", &["visit_radius_m", "visit_radius_enforced"]),
-    ("Features", &["features"]),
-    ("Classes", &["overlap_policy"]),
+    (key("The business"), &["name", "slug", "legal_name", "tax_number", "logo", "address"]),
+    (key("Place and language"), &["country", "locale", "timezone", "currency"]),
+    (key("Documents and books"), &["prices_include_tax", "invoice_due_days", "number_formats", "books_locked_until"]),
+    (key("Requisitions"), &["requisition_self_approval", "requisition_manager_limit"]),
+    (key("Visits"), &["visit_radius_m", "visit_radius_enforced"]),
+    (key("Features"), &["features"]),
+    (key("Classes"), &["overlap_policy"]),
 ];
 /// What is in no group.
-const OTHERS: &str = "For programs";
+const OTHERS: &str = key("For programs");
 
 fn fields() -> impl Iterator<Item = &'static Field> {
     business::descriptor().fields.iter().filter(|field| !field.server_set && !field.hidden)
@@ -66,15 +67,16 @@ pub(in crate::admin) async fn page(visit: &Visit<'_>) -> Result<Response, Refusa
         if errors == json!({}) {
             let (version, body) = (visit.given("version").unwrap_or_default(), Json::Object(input.fields));
             if body == json!({}) && record["version"].as_i64() == version.parse().ok() {
-                return Ok(visit.see_saying(PLACE, "Nothing was changed."));
+                return Ok(visit.see_saying(PLACE, visit.t("Nothing was changed.")));
             }
             let tag = format!("\"{version}-panel\"");
             let answer = visit.ask(Ask { if_match: Some(&tag), ..Ask::patch("business/settings/", &body) }).await?;
-            let stale = "Somebody else changed the settings meanwhile. What you wrote stands here; saving again puts it over theirs.";
+            let stale =
+                visit.t("Somebody else changed the settings meanwhile. What you wrote stands here; saving again puts it over theirs.");
             errors = match answer.status {
                 412 => json!({"": [stale]}),
                 _ => match wrong_in(answer)? {
-                    None => return Ok(visit.see_saying(PLACE, "Your changes were saved.")),
+                    None => return Ok(visit.see_saying(PLACE, visit.t("Your changes were saved."))),
                     Some(wrong) => wrong,
                 },
             };
@@ -85,7 +87,7 @@ pub(in crate::admin) async fn page(visit: &Visit<'_>) -> Result<Response, Refusa
     let grouped = |name: &str| GROUPS.iter().any(|(_, names)| names.contains(&name));
     let rest: Vec<&str> = fields().map(|field| field.name).filter(|name| !grouped(name)).collect();
     for (title, names) in GROUPS.into_iter().chain([(OTHERS, rest.as_slice())]) {
-        let mut group = json!({"title": title, "widgets": [], "checks": []});
+        let mut group = json!({"title": visit.t(title), "widgets": [], "checks": []});
         for field in names.iter().filter_map(|name| fields().find(|field| field.name == *name)) {
             for widget in widgets(visit, field, &record, &errors).await? {
                 known.push(widget.clone());
@@ -98,7 +100,7 @@ pub(in crate::admin) async fn page(visit: &Visit<'_>) -> Result<Response, Refusa
         }
         groups.push(group);
     }
-    let context = json!({"title": "Settings of the business", "crumbs": [], "url": PLACE, "back": "/admin/", "version": record["version"],
+    let context = json!({"title": visit.t("Settings of the business"), "crumbs": [], "url": PLACE, "back": "/admin/", "version": record["version"],
         "groups": groups, "whole": others(&errors, &known)});
     visit.page_with(status, "administration/settings.html", context).await
 }
@@ -135,7 +137,7 @@ async fn widgets(visit: &Visit<'_>, field: &'static Field, record: &Json, errors
             widget["help"] = usual
                 .as_str()
                 .filter(|usual| !usual.is_empty())
-                .map_or("".into(), |usual| format!("{usual} unless it says otherwise.").into());
+                .map_or("".into(), |usual| visit.t_with("{usual} unless it says otherwise.", &[("usual", &usual)]).into());
             widget
         };
         return Ok(members.iter().map(widget).collect());

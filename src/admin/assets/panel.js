@@ -1,6 +1,8 @@
 // What only makes better what works without it.
 "use strict";
 (() => {
+  // The words come with the script's tag, in the visitor's language.
+  const words = document.currentScript.dataset;
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
 
   // "/" or Ctrl-K goes to the search.
@@ -59,7 +61,7 @@
       const some = boxes.filter((box) => box.checked).length;
       every.checked = some === boxes.length;
       every.indeterminate = some > 0 && some < boxes.length;
-      if (picked) picked.textContent = some ? some + " selected" : "";
+      if (picked) picked.textContent = some ? words.selected.replace("{n}", some) : "";
     };
     every.addEventListener("change", () => {
       boxes.forEach((box) => { box.checked = every.checked; });
@@ -121,7 +123,7 @@
       if (!rows.length) {
         const none = document.createElement("li");
         none.className = "quietly";
-        none.textContent = "Nothing is called like that.";
+        none.textContent = words.nothing;
         list.append(none);
       }
       at = -1;

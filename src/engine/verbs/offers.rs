@@ -1,7 +1,7 @@
 //! Which actions are offered for a record.
 
 use crate::{
-    actor::Actor,
+    actor::{Actor, Role},
     db::Reader,
     engine::{
         about::Action,
@@ -15,7 +15,8 @@ use crate::{
 /// What the actor may do with a record now, as far as its declaration can tell: none for one that they may not read.
 pub fn offers(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64) -> Result<Vec<&'static Action>> {
     let actions: &'static [Action] = d.about.actions;
-    let may = |action: &&Action| !action.managers || actor.is_manager();
+    let is_admin = actor.role == Role::Admin;
+    let may = |action: &&Action| (!action.managers || actor.is_manager()) && (!action.administrators || is_admin);
     if actions.is_empty() || d.reach(actor, READ.and(UPDATE)) == Reach::Nothing && d.reach(actor, READ) == Reach::Nothing {
         return Ok(vec![]);
     }

@@ -103,7 +103,7 @@ impl Resource for Membership {
             Action::new("resend", "t.status = 'invited'").for_managers(),
             Action::new("activate", "t.status = 'suspended'").for_managers(),
             Action::new("suspend", "t.status = 'active' AND t.user_id <> :me").confirmed().for_managers(),
-            Action::new("end", "t.status <> 'ended' AND t.user_id <> :me").confirmed().for_managers(),
+            Action::new("end", "t.status <> 'ended' AND t.user_id <> :me").destructive().for_managers(),
         ],
         soft_delete: false,
         ..About::DEFAULT

@@ -113,10 +113,10 @@ impl Resource for User {
         actions: &[
             Action::new("activate", "t.is_active = 0").for_managers(),
             Action::new("deactivate", "t.is_active = 1 AND t.id <> :me").confirmed().for_managers(),
-            Action::new("unlock", "t.is_active = 1").for_managers(),
+            Action::new("unlock", "t.is_active = 1").for_administrators(),
             Action::new("reset-2fa", "t.id <> :me AND EXISTS (SELECT 1 FROM second_factors AS f WHERE f.id = t.id)")
-                .confirmed()
-                .for_managers(),
+                .destructive()
+                .for_administrators(),
         ],
         read_only: true,
         ..About::DEFAULT

@@ -19,8 +19,9 @@ use crate::{
 fn pages(world: &World<'_>) -> Vec<String> {
     let mut pages: Vec<String> =
         ["", "search/?q=a", "profile/", "profile/two-factor/", "settings/"].map(|path| format!("/admin/{path}")).into();
-    let administration = ["people", "people/invite", "businesses", "integrations", "integrations/add", "keys", "keys/add", "audit", "outbox"];
-    pages.extend(administration.map(|path| format!("/admin/administration/{path}/")));
+    let administration =
+        ["people", "people/invite", "businesses", "integrations", "integrations/add/?kind=smtp", "keys", "keys/add", "audit", "outbox"];
+    pages.extend(administration.map(|path| format!("/admin/administration/{path}{}", if path.contains('?') { "" } else { "/" })));
     pages.push("/admin/field/leads/import/".into());
     for d in resources::all() {
         let list = format!("/admin/{}/", d.about.path);

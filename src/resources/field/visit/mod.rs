@@ -148,7 +148,7 @@ impl Resource for Visit {
             Action::new("check-in", "t.status = 'planned' AND t.rep_id = :me"),
             Action::new("check-out", "t.status = 'checked_in' AND t.rep_id = :me"),
             Action::new("convert_to_lead", "t.status <> 'cancelled' AND t.linked_lead_id IS NULL"),
-            Action::new("cancel", "t.status = 'planned' OR t.status = 'checked_in'").confirmed(),
+            Action::new("cancel", "t.status = 'planned' OR t.status = 'checked_in'").destructive(),
         ],
         figures: &[
             Figure::new("Your visits up to today", "rep=:me&status=planned&date_time__lte=:today").waiting(),

@@ -223,9 +223,9 @@ impl Resource for Invoice {
             Action::new("allocate", "t.state = 'issued' AND t.payment_status <> 'paid'"),
             Action::new("unallocate", "t.state = 'issued' AND t.payment_status <> 'unpaid'"),
             Action::new("credit-note", "t.state = 'issued' AND t.kind = 'invoice'"),
-            Action::new("write-off", "t.state = 'issued' AND t.payment_status <> 'paid'").confirmed(),
+            Action::new("write-off", "t.state = 'issued' AND t.payment_status <> 'paid'").destructive(),
             Action::new("duplicate", "TRUE"),
-            Action::new("void", "t.state = 'issued'").confirmed(),
+            Action::new("void", "t.state = 'issued'").destructive(),
         ],
         figures: &[
             Figure::new("Overdue invoices", "is_overdue=true&direction=outgoing").sum("amount_due"),

@@ -104,7 +104,7 @@ impl Resource for JournalEntry {
         // What may be entered by hand; see `actions`.
         access: Access::deny().admin(all(LR.and(CREATE))).manager(all(LR.and(CREATE))).staff_with(Finance, all(LR.and(CREATE))),
         soft_delete: false,
-        actions: &[Action::new("reverse", "t.state = 'posted'").confirmed()],
+        actions: &[Action::new("reverse", "t.state = 'posted'").destructive()],
         read_only: true,
         ..About::DEFAULT
     };

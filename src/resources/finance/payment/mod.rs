@@ -190,7 +190,7 @@ impl Resource for Payment {
             Action::new("allocate", "t.state = 'posted'"),
             Action::new("unallocate", "t.state = 'posted'"),
             Action::new("refund", "t.state = 'posted'"),
-            Action::new("void", "t.state = 'posted'").confirmed(),
+            Action::new("void", "t.state = 'posted'").destructive(),
         ],
         comments: true,
         files: true,

@@ -135,7 +135,8 @@ impl Resource for Requisition {
             Action::new("reject", "t.status = 'pending'"),
             Action::new("resubmit", "t.status = 'rejected'"),
             Action::new("pay", "t.status = 'approved' AND t.paid_amount < t.approved_amount"),
-            Action::new("cancel", "t.status = 'draft' OR t.status = 'pending' OR t.status = 'approved' AND t.paid_amount = 0").confirmed(),
+            Action::new("cancel", "t.status = 'draft' OR t.status = 'pending' OR t.status = 'approved' AND t.paid_amount = 0")
+                .destructive(),
         ],
         ..About::DEFAULT
     };

@@ -135,7 +135,7 @@ impl Resource for Transaction {
         // A cash box is its keeper's, who writes down what passes through it and corrects nothing.
         own: "EXISTS (SELECT 1 FROM accounts AS a WHERE a.id = t.account_id AND a.owner_id = :me)",
         soft_delete: false,
-        actions: &[Action::new("reverse", "t.state = 'posted'").confirmed()],
+        actions: &[Action::new("reverse", "t.state = 'posted'").destructive()],
         comments: true,
         files: true,
         ..About::DEFAULT
