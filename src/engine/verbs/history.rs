@@ -92,15 +92,17 @@ pub fn history<S>(caller: &Caller, d: &'static Descriptor, key: &str, request: &
         };
         let sql = format!(
             "SELECT a.id, a.at, a.action, a.actor_id, u.username, u.full_name, a.before, a.after, a.request_id
-             FROM audit_log AS a LEFT JOIN users AS u ON u.id = a.actor_id WHERE a.id IN (SELECT a.id FROM {OF} ORDER BY a.id DESC LIMIT {} OFFSET {})
-             ORDER BY a.id DESC",
+             FROM (SELECT a.id AS id FROM {OF} ORDER BY a.id DESC LIMIT {} OFFSET {}) AS p CROSS JOIN audit_log AS a ON a.id = p.id
+             LEFT JOIN users AS u ON u.id = a.actor_id ORDER BY a.id DESC",
             query.size,
             (number - 1) * query.size
         );
         let decimals = decimals(reader, d, actor, id)?;
         let entry = |row: &Row<'_>| {
             let by = row.get::<Option<i64>>(3)?;
-            let by = by.map(|id| Ok(json!({"id": id, "username": row.get::<Option<String>>(4)?, "full_name": row.get::<Option<String>>(5)?}))).transpose()?;
+            let by = by
+                .map(|id| Ok(json!({"id": id, "username": row.get::<Option<String>>(4)?, "full_name": row.get::<Option<String>>(5)?})))
+                .transpose()?;
             Ok(json!({
                 "id": row.get::<i64>(0)?,
                 "at": row.get::<String>(1)?,
