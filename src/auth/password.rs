@@ -104,12 +104,14 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Starts `threads` threads (0: as many as the machine has cores for us) with room for `queue` waiting jobs (at least one).
+    /// Starts `threads` threads (0: as many as the machine has cores for us but one, which is left for everything
+    /// else while somebody guesses) with room for `queue` waiting jobs (at least one).
     ///
     /// # Errors
     /// [`Error::Internal`] when the system refuses a thread.
     pub fn new(threads: usize, queue: usize) -> Result<Self> {
-        let threads = if threads == 0 { thread::available_parallelism().map_or(1, usize::from) } else { threads };
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let threads = if threads == 0 { (cores - 1).max(1) } else { threads };
         let (jobs, waiting) = sync_channel(queue.max(1));
         let waiting = Arc::new(Mutex::new(waiting));
         for number in 0..threads {
