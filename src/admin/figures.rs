@@ -67,8 +67,9 @@ pub(super) fn is_long(visit: &Visit<'_>, d: &'static Descriptor) -> Result<bool,
 /// page after each change would wait for all of them to be counted.
 async fn lately(visit: &Visit<'_>, d: &'static Descriptor, ask: Ask<'_>) -> Result<Option<Json>, Refusal> {
     let actor = visit.actor()?;
-    let key =
-        is_long(visit, d)?.then(|| format!("{:?} {:?} {:?} {} {:?}", actor.user_id, actor.business_id(), actor.role, ask.path, ask.query));
+    let key = is_long(visit, d)?.then(|| {
+        format!("{:?} {} {:?}", (actor.user_id, actor.business_id(), actor.role, actor.branch_id, actor.rights().0), ask.path, ask.query)
+    });
     if let Some(known) = key.as_ref().and_then(|key| visit.panel.counts.get(key)) {
         return Ok(Some(Json::clone(&known)));
     }

@@ -273,6 +273,7 @@ struct Group {
 impl Loop {
     fn run(self, requests: &Receiver<Box<dyn Job>>, mut indexer: Indexer) {
         let (mut optimized, mut changed) = (Instant::now(), self.connection.total_changes());
+        let has_outgrown = |changed: u64| self.connection.total_changes() - changed > OUTGROWN;
         // When the index has its next turn.
         let mut turn = Instant::now();
         loop {
@@ -280,6 +281,7 @@ impl Loop {
                 (true, _) => turn.saturating_duration_since(Instant::now()),
                 (_, true) if self.shared.index_now.load(Relaxed) => Duration::ZERO,
                 (_, true) => INDEX_WAIT.max(turn.saturating_duration_since(Instant::now())),
+                _ if has_outgrown(changed) => OPTIMIZE_EARLY,
                 _ => REST,
             };
             match requests.recv_timeout(wait) {
@@ -295,9 +297,8 @@ impl Loop {
                 self.shared.index_now.store(false, Relaxed);
             }
             // Tables grow; plans made for small ones must not outlive that.
-            let changes = self.connection.total_changes();
-            if optimized.elapsed() > OPTIMIZE || changes - changed > OUTGROWN && optimized.elapsed() > OPTIMIZE_EARLY {
-                (optimized, changed) = (Instant::now(), changes);
+            if optimized.elapsed() > if has_outgrown(changed) { OPTIMIZE_EARLY } else { OPTIMIZE } {
+                (optimized, changed) = (Instant::now(), self.connection.total_changes());
                 self.optimize();
             }
         }
