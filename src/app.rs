@@ -121,6 +121,7 @@ impl App {
         };
         app.db.write_blocking(app.system(), resources::business::ensure)?;
         app.db.write_blocking(app.system(), verbs::interrupt)?;
+        app.db.close_reader();
         Ok(app)
     }
 

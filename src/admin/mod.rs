@@ -62,8 +62,8 @@ pub struct Panel {
     app: App,
     /// The operations of the API.
     api: Arc<BoxEndpoint<'static>>,
-    /// The templates, in each language.
-    pages: Vec<(&'static Language, Environment<'static>)>,
+    /// The templates, in each language that somebody has asked for.
+    pages: Vec<(&'static Language, OnceLock<Environment<'static>>)>,
     /// Access tokens by the cookie that they were given for.
     access: Cache<String, Arc<Access>>,
     /// Makes the OpenAPI document, in which the actions are described.
@@ -86,7 +86,7 @@ impl Panel {
         Self {
             app: app.clone(),
             api,
-            pages: languages::all().iter().map(|language| (language, frame::pages(language))).collect(),
+            pages: languages::all().iter().map(|language| (language, OnceLock::new())).collect(),
             access,
             document,
             operations: OnceLock::new(),
@@ -105,7 +105,8 @@ impl Panel {
     /// The templates in a language.
     fn pages_in(&self, language: &Language) -> &Environment<'static> {
         let own = self.pages.iter().find(|(known, _)| known.code == language.code);
-        own.map_or(&self.pages[0].1, |(_, pages)| pages)
+        let (language, pages) = own.unwrap_or(&self.pages[0]);
+        pages.get_or_init(|| frame::pages(language))
     }
 
     /// What can be done with single records, as the API describes it.

@@ -13,6 +13,10 @@ use crate::{
     kit::DateTime,
 };
 
+/// How a file begins that makes a table anew, for what `ALTER TABLE` cannot do. Rows of other tables refer to the old one meanwhile, so
+/// references are checked at its end (https://sqlite.org/lang_altertable.html, section 7).
+const REBUILDS: &str = "-- rebuilds a table\n";
+
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sql");
 
 /// One file of `sql/`.
@@ -89,14 +93,20 @@ pub fn run(connection: &mut Connection, folder: &Path, clock: &Clock) -> Result<
         copy(connection, folder, &format!("before-{}-{}.db", first.name, now.replace([':', '.'], "")))?;
     }
     for migration in &pending {
+        let rebuilds = migration.sql.starts_with(REBUILDS);
+        connection.pragma_update(None, "foreign_keys", !rebuilds).map_err(explain)?;
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(explain)?;
         let failed = |error| Error::Internal(format!("migration {} failed: {}", migration.name, explain(error)));
         transaction.execute_batch(migration.sql).map_err(failed)?;
+        if rebuilds && Reader::new(&transaction).exists("SELECT 1 FROM pragma_foreign_key_check", &[])? {
+            return Err(Error::Internal(format!("migration {} failed: rows would refer to what is not there", migration.name)));
+        }
         let remember = "INSERT INTO migrations (name, hash, applied_at) VALUES (?1, ?2, ?3)";
         transaction.execute(remember, [migration.name, &migration.hash(), &now]).map_err(failed)?;
         transaction.commit().map_err(failed)?;
         tracing::info!(name = migration.name, "migrated");
     }
+    connection.pragma_update(None, "foreign_keys", true).map_err(explain)?;
     Ok(pending.iter().map(|migration| migration.name).collect())
 }
 

@@ -5,6 +5,7 @@
 //! * `read` runs in place, on a connection of the calling thread: for reads by key and by index.
 //! * `scan` runs on a small pool with a deadline: for whatever may walk a table.
 
+mod checkpoint;
 mod failure;
 mod fault;
 mod functions;
@@ -75,6 +76,11 @@ const SCAN_WAIT: Duration = Duration::from_secs(5);
 /// How long opening waits for a process that is just ending, as when a service is restarted, and how often it looks.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+thread_local! {
+    /// What this thread reads by, and of which database.
+    static CONNECTION: RefCell<Option<(u64, Connection)>> = const { RefCell::new(None) };
+}
 
 /// An answer as it was given.
 #[derive(Clone)]
@@ -291,9 +297,6 @@ impl Db {
     /// Reads in place, on a connection of this thread. For reads by key or index, which take microseconds. Each statement sees the
     /// latest commit; what needs several to agree reads with `snapshot`.
     pub fn read<T>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        thread_local! {
-            static CONNECTION: RefCell<Option<(u64, Connection)>> = const { RefCell::new(None) };
-        }
         let mine = CONNECTION.take().filter(|(serial, _)| *serial == self.0.serial);
         let (serial, connection) = match mine {
             Some(mine) => mine,
@@ -302,6 +305,11 @@ impl Db {
         let result = work(&Reader::new(&connection));
         CONNECTION.set(Some((serial, connection)));
         result
+    }
+
+    /// Closes what this thread reads by: for one that will not read again. A connection takes a megabyte to know the tables.
+    pub fn close_reader(&self) {
+        drop(CONNECTION.take());
     }
 
     /// `read` from one state of the database.

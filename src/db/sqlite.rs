@@ -19,7 +19,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::oneshot;
 
-use super::{Settings, Shared, Writer, failure::explain, functions, search::Indexer, writer::Effects};
+use super::{Settings, Shared, Writer, checkpoint::Checkpointer, failure::explain, functions, search::Indexer, writer::Effects};
 use crate::{
     actor::Actor,
     error::{Error, Result},
@@ -61,8 +61,8 @@ pub fn open_writer(path: &Path, cache_mib: u32) -> Result<Connection> {
     }
     let set = |name, value: i64| connection.pragma_update(None, name, value).map_err(explain);
     connection.pragma_update(None, "synchronous", "FULL").map_err(explain)?;
-    // In pages: often enough that the log stays short, seldom enough that pages which are written again and again are copied once.
-    set("wal_autocheckpoint", 4000)?;
+    // In pages, as much as `WAL_LIMIT_BYTES`: when `checkpoint` cannot keep up.
+    set("wal_autocheckpoint", 16_000)?;
     connection.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT_BYTES as i64, |_| Ok(())).map_err(explain)?;
     match connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(explain)? {
         0 => set("application_id", APPLICATION_ID.into())?,
@@ -276,6 +276,7 @@ impl Loop {
         let has_outgrown = |changed: u64| self.connection.total_changes() - changed > OUTGROWN;
         // When the index has its next turn.
         let mut turn = Instant::now();
+        let mut checkpointer = Checkpointer::new(Path::new(self.connection.path().unwrap_or_default()));
         loop {
             let wait = match (indexer.is_pressed(), indexer.has_work()) {
                 (true, _) => turn.saturating_duration_since(Instant::now()),
@@ -285,7 +286,10 @@ impl Loop {
                 _ => REST,
             };
             match requests.recv_timeout(wait) {
-                Ok(first) => indexer.waiting += self.group(first, requests),
+                Ok(first) => {
+                    indexer.waiting += self.group(first, requests);
+                    checkpointer.look(&self.connection);
+                }
                 Err(RecvTimeoutError::Timeout) if indexer.has_work() => turn = self.index(&mut indexer),
                 Err(RecvTimeoutError::Timeout) => self.rest(),
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -302,6 +306,7 @@ impl Loop {
                 self.optimize();
             }
         }
+        drop(checkpointer);
         let _ = self.connection.execute_batch(OPTIMIZATION);
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
     }

@@ -381,9 +381,10 @@ fn data_is_copied_before_it_is_migrated() {
     assert_eq!(fs::read_dir(old.path().join("data/backups")).expect("copies").count(), 1);
 }
 
-/// Tables that are made again keep what they hold, and what refers to it.
-#[test]
-fn payments_from_before_they_knew_requisitions_are_kept() {
+const DAY: &str = "'2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'";
+
+/// A database from before a migration, with some rows, migrated.
+fn migrated_from_before(migration: &str, rows: &str) -> Folder {
     let (full, old) = (Folder::new(), Folder::new());
     drop(open(full.path()).expect("a new database"));
     let hash = |name: &str| -> String {
@@ -391,36 +392,44 @@ fn payments_from_before_they_knew_requisitions_are_kept() {
     };
     db::create_folder(&old.path().join("data")).expect("a folder");
     let connection = connect(old.path());
-    for migration in migrate::list(&connection).expect("the migrations").iter().filter(|one| one.name < "0015") {
-        connection.execute_batch(migration.sql).expect("a migration");
+    for earlier in migrate::list(&connection).expect("the migrations").iter().filter(|one| one.name < migration) {
+        connection.execute_batch(earlier.sql).expect("a migration");
         let remember = "INSERT INTO migrations VALUES (?1, ?2, '2026-01-01T00:00:00.000Z')";
-        connection.execute(remember, [migration.name, &hash(migration.name)]).expect("remembered");
+        connection.execute(remember, [earlier.name, &hash(earlier.name)]).expect("remembered");
     }
-    let day = "'2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'";
-    let payment = "INSERT INTO payments (id, uuid, created_at, updated_at, business_id, party_id, account_id, amount, currency, date, direction, purpose)";
-    connection
-        .execute_batch(&format!(
-            "INSERT INTO businesses (id, uuid, created_at, updated_at, name, slug) VALUES (1, 'b', {day}, 'Kept', 'kept');
-             INSERT INTO parties (id, uuid, created_at, updated_at, business_id, name, currency) VALUES (1, 'p', {day}, 1, 'Acme', 'USD');
-             INSERT INTO accounts (id, uuid, created_at, updated_at, business_id, name, currency, allow_negative)
-                 VALUES (1, 'a', {day}, 1, 'Bank', 'USD', 1);
-             {payment} VALUES (7, 'p7', {day}, 1, 1, 1, 5, 'USD', '2026-01-01', 'incoming', 'settlement');
-             {payment} VALUES (9, 'p9', {day}, 1, 1, 1, 3, 'USD', '2026-01-01', 'outgoing', 'refund');
-             INSERT INTO allocations (uuid, created_at, updated_at, business_id, payment_id, refund_id, amount, date)
-                 VALUES ('x', {day}, 1, 7, 9, 3, '2026-01-01');
-             INSERT INTO transactions (id, uuid, created_at, updated_at, business_id, type, amount, account_id, currency, date, related_payment_id)
-                 VALUES (4, 't', {day}, 1, 'income', 5, 1, 'USD', '2026-01-01', 7);"
-        ))
-        .expect("what a business has");
+    connection.execute_batch(rows).expect("what a business has");
     drop(connection);
     drop(open(old.path()).expect("it is migrated"));
+    let migrated = connect(old.path());
+    let wrong: i64 = migrated.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).expect("a count");
+    assert_eq!(wrong, 0);
+    old
+}
+
+/// Tables that are made again keep what they hold, and what refers to it.
+#[test]
+fn payments_from_before_they_knew_requisitions_are_kept() {
+    let payment = "INSERT INTO payments (id, uuid, created_at, updated_at, business_id, party_id, account_id, amount, currency, date, direction, purpose)";
+    let old = migrated_from_before(
+        "0015",
+        &format!(
+            "INSERT INTO businesses (id, uuid, created_at, updated_at, name, slug) VALUES (1, 'b', {DAY}, 'Kept', 'kept');
+             INSERT INTO parties (id, uuid, created_at, updated_at, business_id, name, currency) VALUES (1, 'p', {DAY}, 1, 'Acme', 'USD');
+             INSERT INTO accounts (id, uuid, created_at, updated_at, business_id, name, currency, allow_negative)
+                 VALUES (1, 'a', {DAY}, 1, 'Bank', 'USD', 1);
+             {payment} VALUES (7, 'p7', {DAY}, 1, 1, 1, 5, 'USD', '2026-01-01', 'incoming', 'settlement');
+             {payment} VALUES (9, 'p9', {DAY}, 1, 1, 1, 3, 'USD', '2026-01-01', 'outgoing', 'refund');
+             INSERT INTO allocations (uuid, created_at, updated_at, business_id, payment_id, refund_id, amount, date)
+                 VALUES ('x', {DAY}, 1, 7, 9, 3, '2026-01-01');
+             INSERT INTO transactions (id, uuid, created_at, updated_at, business_id, type, amount, account_id, currency, date, related_payment_id)
+                 VALUES (4, 't', {DAY}, 1, 'income', 5, 1, 'USD', '2026-01-01', 7);"
+        ),
+    );
     let migrated = connect(old.path());
     let text = |sql: &str| migrated.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a row");
     let kept = "SELECT group_concat(id || ':' || amount || ':' || amount_allocated || ':' || direction) FROM payments";
     assert_eq!(text(kept), "7:5:3:incoming,9:3:3:outgoing");
     assert_eq!(text("SELECT id || ':' || related_payment_id FROM transactions"), "4:7");
-    let wrong: i64 = migrated.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).expect("a count");
-    assert_eq!(wrong, 0);
     // Their rules are there again as well.
     for sql in [
         "UPDATE payments SET amount = 6 WHERE id = 7",
@@ -431,6 +440,30 @@ fn payments_from_before_they_knew_requisitions_are_kept() {
         let error = migrated.execute(sql, []).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("immutable"), "{sql}: {error}");
     }
+}
+
+#[test]
+fn leads_from_before_they_referred_to_parties_are_kept() {
+    let lead = "INSERT INTO leads (id, uuid, created_at, updated_at, business_id, business_name, contact_phone, currency, party_id)";
+    let old = migrated_from_before(
+        "0021",
+        &format!(
+            "INSERT INTO businesses (id, uuid, created_at, updated_at, name, slug)
+                 VALUES (1, 'b', {DAY}, 'Kept', 'kept'), (2, 'c', {DAY}, 'Other', 'other');
+             INSERT INTO parties (id, uuid, created_at, updated_at, business_id, name, currency)
+                 VALUES (1, 'p', {DAY}, 1, 'Acme', 'USD'), (2, 'q', {DAY}, 2, 'Theirs', 'USD');
+             {lead} VALUES (3, 'l3', {DAY}, 1, 'Cafe', '1', 'USD', 1), (5, 'l5', {DAY}, 1, 'Bar', '2', 'USD', NULL), (9, 'l9', {DAY}, 1, 'Gone', '3', 'USD', NULL);
+             DELETE FROM leads WHERE id = 9;
+             INSERT INTO lead_stage_events (business_id, lead_id, to_stage, at) VALUES (1, 3, 'prospect', '2026-01-01T00:00:00.000Z');"
+        ),
+    );
+    let migrated = connect(old.path());
+    let text = |sql: &str| migrated.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a row");
+    assert_eq!(text("SELECT group_concat(id || business_name || coalesce(party_id, '')) FROM leads"), "3Cafe1,5Bar");
+    assert_eq!(text("SELECT group_concat(lead_id || to_stage) FROM lead_stage_events"), "3prospect", "what belongs to them is kept");
+    assert_eq!(text("SELECT seq || '' FROM sqlite_sequence WHERE name = 'leads'"), "9", "numbers are not given again");
+    let foreign = migrated.execute("UPDATE leads SET party_id = 2 WHERE id = 5", []);
+    assert!(foreign.is_err_and(|error| error.to_string().contains("FOREIGN KEY")), "a party of another business");
 }
 
 #[test]

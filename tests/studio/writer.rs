@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use serde_json::json;
 use studio::{
     actor::Role,
-    db::{Fault, Writer},
+    db::{Fault, Reader, Writer},
     error::{Error, Result},
 };
 
@@ -396,4 +396,23 @@ fn a_fault_takes_back_all_of_a_write_and_nothing_of_others() {
     let again = keyed.post(ZONES, body);
     assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
     assert_eq!(count().as_i64(), before.map(|before| before + 1), "done once");
+}
+
+/// The log is folded into the database while others write, not by them: they do so by themselves at four times as many pages only.
+#[test]
+fn the_log_is_folded_beside_the_writer() {
+    let server = Server::start();
+    let state = || -> (i64, i64) {
+        let read = |reader: &Reader<'_>| reader.row("PRAGMA wal_checkpoint(NOOP)", &[], |row| Ok((row.get(1)?, row.get(2)?)));
+        server.app.db.read(read).expect("a read").expect("a row")
+    };
+    let mut longest = 0;
+    server.write(|tx| tx.each("CREATE TABLE ballast (text)", &[], |_| Ok(())));
+    while state().1 == 0 && longest < 12_000 {
+        // Once there is enough to fold, small writes only: the other thread may be late.
+        let text = "x".repeat(if longest < 4100 { 200_000 } else { 1 });
+        server.write(move |tx| tx.each("INSERT INTO ballast VALUES (?1)", &[text.clone().into()], |_| Ok(())));
+        longest = longest.max(state().0);
+    }
+    assert!((4000..12_000).contains(&longest), "folded at {longest} pages");
 }

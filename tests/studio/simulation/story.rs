@@ -459,5 +459,18 @@ impl Story<'_> {
         self.world.app.audit.seal().expect("the log is sealed");
         let report = self.world.app.audit.verify().expect("the log is read");
         assert!(report.problems.is_empty(), "the audit log: {:?}", report.problems);
+        // The nights of the next story in this world are its own.
+        let ids = self.books.each_ref().map(|books| books.business);
+        let resting = self.world.app.db.write_blocking(self.world.app.system(), move |tx| {
+            for template in tx.rows(
+                "SELECT id FROM recurring_invoices WHERE (business_id = ?1 OR business_id = ?2) AND status = 'active'",
+                &[ids[0].into(), ids[1].into()],
+                |row| row.get::<i64>(0),
+            )? {
+                tx.update("recurring_invoices", template, vec![("status", "paused".into())])?;
+            }
+            Ok(())
+        });
+        resting.expect("what recurs rests");
     }
 }
