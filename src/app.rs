@@ -20,6 +20,7 @@ use crate::{
         keys::Keys,
         limits::Limits,
         otp::Codes,
+        passkey::ceremony::Ceremonies,
         password::Hasher,
         session::{Lives, Sessions},
         throttle::Throttle,
@@ -57,6 +58,8 @@ pub struct App {
     pub vault: Vault,
     /// Sign-ins that wait for a second factor.
     pub challenges: Arc<Challenges>,
+    /// Passkeys that were asked for.
+    pub ceremonies: Arc<Ceremonies>,
     /// How the first administrator gets in.
     pub first: Arc<FirstStart>,
 }
@@ -112,6 +115,7 @@ impl App {
             throttle: Throttle::new(gate.clone(), config.throttle.clone()),
             sessions: Sessions { gate: gate.clone(), lives, most: auth.sessions_per_person },
             challenges: Arc::default(),
+            ceremonies: Arc::default(),
             first: Arc::new(FirstStart::new(&db)?),
             hasher: Hasher::new(auth.hash_threads, auth.hash_queue)?,
             codes: Arc::new(Codes::new(config.otp.clone(), config.dev)?),

@@ -22,8 +22,8 @@ pub enum Error {
     Refused { detail: Cow<'static, str>, code: &'static str },
     /// 401: who is calling is not known. `messages` as SimpleJWT sends them for a bad token.
     Unauthenticated { detail: Cow<'static, str>, code: &'static str, messages: Option<Value> },
-    /// 401: the password is right, and a second factor is to follow: with this, within so many seconds.
-    SecondFactor { challenge: String, seconds: i64 },
+    /// 401: the password is right, and a second factor is to follow: with this, within so many seconds, by one of these.
+    SecondFactor { challenge: String, seconds: i64, methods: Vec<&'static str> },
     /// 403: known, and not allowed.
     Forbidden { detail: Cow<'static, str>, code: &'static str },
     /// 404: not there, or not in the caller's scope.
@@ -168,6 +168,7 @@ impl Error {
             | Self::Blocked { detail, .. }
             | Self::NotFound(detail) => detail.clone(),
             Self::Malformed(text) => text.clone().into(),
+            Self::SecondFactor { methods, .. } if !methods.contains(&"totp") => "Use your passkey.".into(),
             Self::SecondFactor { .. } => "Enter the code of your authenticator app.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
@@ -191,8 +192,8 @@ impl Error {
             (Self::Unauthenticated { messages: Some(messages), .. }, Some(code)) => {
                 json!({"detail": self.detail(), "code": code, "messages": messages})
             }
-            (Self::SecondFactor { challenge, seconds }, code) => {
-                json!({"detail": self.detail(), "code": code, "challenge": challenge, "expires_in": seconds})
+            (Self::SecondFactor { challenge, seconds, methods }, code) => {
+                json!({"detail": self.detail(), "code": code, "challenge": challenge, "expires_in": seconds, "methods": methods})
             }
             (Self::Blocked { counts, .. }, code) => {
                 let counts: Map<String, Value> = counts.iter().map(|(what, count)| (what.clone(), (*count).into())).collect();

@@ -1,4 +1,4 @@
-//! What is sensitive asks for a proof that is minutes old. Whoever has none confirms their password on a page of its own, and what they
+//! What is sensitive asks for a proof that is minutes old. Whoever has none confirms their password, or uses a passkey, on a page of its own, and what they
 //! have sent is carried out then.
 
 use poem::{Response, http::StatusCode};
@@ -7,12 +7,17 @@ use serde_json::json;
 use super::{
     call::{Ask, Refusal},
     frame::words_of,
+    passkeys,
     session::Visit,
+    sign_in::code_of,
 };
 
 /// What the page asks for, beside what was sent.
 const PASSWORD: &str = "confirm_password";
 const CODE: &str = "confirm_code";
+const CREDENTIAL: &str = "confirm_credential";
+/// What password managers are told.
+const LOGIN: &str = "login";
 
 /// Was a form refused for want of a proof?
 pub(super) fn is_for(visit: &Visit<'_>, refusal: &Refusal) -> bool {
@@ -21,13 +26,23 @@ pub(super) fn is_for(visit: &Visit<'_>, refusal: &Refusal) -> bool {
 
 /// Looks at a proof that comes with a form; the page once more, if it was wrong. The form goes on without it.
 pub(super) async fn first(visit: &mut Visit<'_>) -> Result<Option<Response>, Refusal> {
-    let Some(password) = visit.given(PASSWORD).filter(|_| visit.signed.is_some()) else { return Ok(None) };
-    let mut body = json!({"password": password});
-    if let Some(code) = visit.given(CODE).map(|code| code.replace(' ', "")).filter(|code| !code.is_empty()) {
-        body["code"] = code.into();
+    if visit.signed.is_none() {
+        return Ok(None);
     }
+    let body = match (passkeys::given(visit, CREDENTIAL), visit.given(PASSWORD)) {
+        (Some(credential), _) => json!({"credential": credential}),
+        (None, Some(password)) => {
+            let mut body = json!({"password": password});
+            if let Some(code) = visit.given(CODE).filter(|code| !code.trim().is_empty()) {
+                let (name, code) = code_of(code);
+                body[name] = code.into();
+            }
+            body
+        }
+        (None, None) => return Ok(None),
+    };
     let answer = visit.ask(Ask::post("auth/reauthenticate/", &body)).await?;
-    visit.form.retain(|(name, _)| name != PASSWORD && name != CODE);
+    visit.form.retain(|(name, _)| ![PASSWORD, CODE, CREDENTIAL, LOGIN].contains(&name.as_str()));
     match answer.status {
         200 => Ok(None),
         400 | 401 | 429 => page(visit, Some(words_of(&answer.body))).await.map(Some),
@@ -44,6 +59,6 @@ pub(super) async fn page(visit: &Visit<'_>, wrong: Option<String>) -> Result<Res
     let factor = visit.ask(Ask::get("auth/2fa/")).await?;
     let status = if wrong.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN };
     let context = json!({"title": visit.t("Confirm that it is you"), "crumbs": [], "url": visit.here(), "kept": kept, "again": again, "wrong": wrong,
-        "takes_code": factor.body["enabled"] == true});
+        "takes_code": passkeys::has_factor(&factor.body), "has_app": factor.body["enabled"] == true, "passkeys": passkeys::own(visit, &factor.body)});
     visit.page_with(status, "administration/confirm.html", context).await
 }

@@ -10,7 +10,7 @@ use poem::{
 use serde_json::{Value as Json, json};
 
 use super::{
-    assets::{ICON, SCRIPT, STYLE},
+    assets::{ICON, PASSKEYS, SCRIPT, STYLE},
     call::Refusal,
     languages::{self, Language, key},
     session::{Visit, with_cookie},
@@ -144,7 +144,7 @@ impl Visit<'_> {
     pub async fn page_with(&self, status: StatusCode, name: &str, mut context: Json) -> Result<Response, Refusal> {
         let said = self.said();
         let mut frame = json!({
-            "style": STYLE.name, "script": SCRIPT.name, "icon": ICON.name,
+            "style": STYLE.name, "script": SCRIPT.name, "passkeys": PASSKEYS.name, "icon": ICON.name,
             "theme": self.theme(), "said": said, "here": self.here(), "path": self.path,
         });
         if let Some(signed) = &self.signed {

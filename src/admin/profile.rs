@@ -8,7 +8,9 @@ use super::{
     cells::moment,
     frame::words_of,
     languages::{self, key},
+    passkeys,
     session::{COOKIE, Visit, with_cookie},
+    sign_in::code_of,
 };
 use crate::error::Error;
 
@@ -52,7 +54,8 @@ async fn show(visit: &Visit<'_>, status: StatusCode, errors: Json) -> Result<Res
         })
         .collect();
     let factor = visit.ask(Ask::get("auth/2fa/")).await?;
-    let context = json!({"title": visit.t("Your profile"), "crumbs": [], "fields": fields, "errors": errors, "email": me["email"], "sessions": sessions,
+    let passkeys = passkeys::own(visit, &factor.body);
+    let context = json!({"title": visit.t("Your profile"), "passkeys": passkeys, "crumbs": [], "fields": fields, "errors": errors, "email": me["email"], "sessions": sessions,
         "factor": (factor.status == 200).then_some(factor.body), "languages": offered(visit), "next": visit.asked("next")});
     visit.page_with(status, "profile.html", context).await
 }
@@ -117,8 +120,12 @@ async fn sessions(visit: &Visit<'_>) -> Result<Response, Refusal> {
 /// Proves anew who they are: what is sensitive asks for that.
 async fn confirm(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let mut body = json!({"password": visit.given("password").unwrap_or_default()});
-    if let Some(code) = visit.given("code").filter(|code| !code.is_empty()) {
-        body["code"] = code.into();
+    if let Some(code) = visit.given("code").filter(|code| !code.trim().is_empty()) {
+        let (name, code) = code_of(code);
+        body[name] = code.into();
+    }
+    if let Some(credential) = passkeys::given(visit, "credential") {
+        body = json!({"credential": credential});
     }
     let answer = visit.ask(Ask::post("auth/reauthenticate/", &body)).await?;
     let next = visit.given("next").filter(|next| !next.is_empty()).unwrap_or(PLACE);
@@ -129,23 +136,42 @@ async fn confirm(visit: &Visit<'_>) -> Result<Response, Refusal> {
     }
 }
 
-/// Setting the second factor up, and taking it away.
+/// Setting second factors up, and taking them away.
 pub(super) async fn two_factor(visit: &Visit<'_>, _: Option<&str>) -> Result<Response, Refusal> {
     let text = |name: &str| visit.given(name).unwrap_or_default().trim().to_owned();
     let mut context = json!({"title": visit.t("Two-factor authentication"), "crumbs": [[visit.t("Your profile"), PLACE]]});
     let mut status = StatusCode::OK;
-    if visit.is_post() {
+    if let Some(step) = visit.given("step").and_then(|step| step.strip_prefix("passkey-")).filter(|_| visit.is_post()) {
+        match passkeys::step(visit, step).await? {
+            passkeys::Done::Said(words) => return Ok(visit.see_saying(passkeys::PLACE, words)),
+            passkeys::Done::Codes(codes) => context["codes"] = codes,
+            passkeys::Done::Wrong(words) => {
+                context["wrong"] = words.into();
+                status = StatusCode::BAD_REQUEST;
+            }
+        }
+    } else if visit.is_post() {
         let (path, body) = match visit.given("step") {
             Some("setup") => ("auth/2fa/setup/", json!({"password": text("password")})),
             Some("confirm") => ("auth/2fa/confirm/", json!({"code": text("code").replace(' ', "")})),
-            Some("disable") => ("auth/2fa/disable/", json!({"password": text("password"), "code": text("code").replace(' ', "")})),
+            Some("disable") => {
+                let (name, code) = code_of(&text("code"));
+                let mut body = json!({"password": text("password")});
+                body[name] = code.into();
+                ("auth/2fa/disable/", body)
+            }
             _ => return Err(Error::not_found().into()),
         };
         let answer = visit.ask(Ask::post(path, &body)).await?;
         match answer.status {
             200 | 204 if path.ends_with("setup/") => context["setup"] = answer.body,
+            // Whoever has a passkey has codes already.
+            200 if path.ends_with("confirm/") && answer.body["recovery_codes"] == json!([]) => {
+                return Ok(visit.see_saying(PLACE, visit.t("It is on")));
+            }
             200 | 204 if path.ends_with("confirm/") => context["codes"] = answer.body["recovery_codes"].clone(),
             200 | 204 => return Ok(visit.see_saying(PLACE, visit.t("Two-factor authentication is off."))),
+            403 if answer.body["code"] == "reauthentication_required" => return Err(answer.refusal()),
             400 | 401 | 403 | 409 | 429 => {
                 context["wrong"] = words_of(&answer.body).into();
                 // The secret is shown until a code of it was right.
@@ -158,5 +184,6 @@ pub(super) async fn two_factor(visit: &Visit<'_>, _: Option<&str>) -> Result<Res
         }
     }
     context["factor"] = visit.get("auth/2fa/").await?;
+    passkeys::show(visit, &mut context).await?;
     visit.page_with(status, "two_factor.html", context).await
 }

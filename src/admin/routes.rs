@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     Panel, administration, assets, bulk,
     call::Refusal,
-    confirm, delete, form, home, import, languages, list, operations, profile, record, search,
+    confirm, delete, form, home, import, languages, list, operations, passkeys, profile, record, search,
     session::{COOKIE, Visit, with_cookie},
     sign_in, start, timeline,
 };
@@ -92,6 +92,7 @@ async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Re
     match parts.as_slice() {
         ["login"] => return sign_in::login(visit).await,
         ["verify"] => return sign_in::verify(visit).await,
+        ["passkeys"] if is_form => return passkeys::begin(visit).await,
         ["logout"] if is_form => return sign_in::logout(visit).await,
         ["start", token] => return start::page(visit, token).await,
         ["theme"] if is_form => return Ok(theme(visit)),

@@ -59,7 +59,16 @@ impl Challenges {
     /// 401 when there is none that is good.
     pub fn take(&self, id: &str, now: Timestamp) -> Result<Challenge> {
         let challenge = self.0.lock().map_err(Error::internal)?.remove(id).filter(|challenge| challenge.until > now);
-        challenge.ok_or_else(|| Error::unauthenticated("challenge_not_valid", "Sign in again: this attempt is too old, or over."))
+        challenge.ok_or_else(over)
+    }
+
+    /// Whose sign-in waits with this challenge.
+    ///
+    /// # Errors
+    /// 401 when there is none that is good.
+    pub fn user_of(&self, id: &str, now: Timestamp) -> Result<i64> {
+        let challenges = self.0.lock().map_err(Error::internal)?;
+        challenges.get(id).filter(|challenge| challenge.until > now).map(|challenge| challenge.user).ok_or_else(over)
     }
 
     /// It was answered wrongly: it may be answered again, but not for ever.
@@ -70,4 +79,8 @@ impl Challenges {
         }
         Ok(())
     }
+}
+
+fn over() -> Error {
+    Error::unauthenticated("challenge_not_valid", "Sign in again: this attempt is too old, or over.")
 }

@@ -17,9 +17,8 @@ use crate::{
 };
 
 use super::{
-    account, api_key,
+    account, api_key, factor,
     notice::{self, Notice},
-    totp,
 };
 
 /// What is shown to be somebody's.
@@ -80,7 +79,7 @@ pub fn give_up(tx: &mut Writer<'_>, user: i64, address: Address) -> Result<bool>
 /// in any more. `keep_other`: an unproven address beside it stays.
 pub fn take_over(tx: &mut Writer<'_>, user: i64, address: Address, password_hash: Option<&str>, keep_other: bool) -> Result<()> {
     account::sign_out(tx, user, ("set_password", "password_changed"), vec![("password_hash", password_hash.into())])?;
-    if totp::forget(tx, user)? {
+    if factor::forget(tx, user)? {
         tx.note("users", user, "reset_2fa", None, None)?;
     }
     api_key::revoke_all(tx, user)?;

@@ -67,7 +67,7 @@ struct Known {
 }
 
 /// What a caller's rights depend on.
-const TABLES: [&str; 5] = ["users", "memberships", "businesses", "second_factors", "api_keys"];
+const TABLES: [&str; 6] = ["users", "memberships", "businesses", "second_factors", "passkeys", "api_keys"];
 /// The use of a key is written down so often at most, in seconds.
 const USE: i64 = 3600;
 

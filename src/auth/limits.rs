@@ -54,7 +54,7 @@ impl Limits {
         if *method == Method::POST {
             let what = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             let (name, rate) = match what {
-                "login" | "staff-login" | "token" => ("login", self.config.login),
+                "login" | "staff-login" | "sign-in" | "token" => ("login", self.config.login),
                 "send-otp" | "verify-otp" => ("otp", self.config.otp),
                 _ => ("", config::MaybeRate(None)),
             };

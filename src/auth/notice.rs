@@ -39,6 +39,15 @@ impl Notice {
     }
 }
 
+/// Tells a person in so many words.
+pub(super) fn tell(tx: &mut Writer<'_>, user: i64, subject: &str, text: &str) -> Result<()> {
+    let address: Option<Option<String>> = tx.one("SELECT email FROM users WHERE id = ?1", &[user.into()])?;
+    let Some(recipient) = address.flatten() else { return Ok(()) };
+    let payload = Map::from_iter([("subject".to_owned(), subject.into()), ("text".to_owned(), text.into())]);
+    let message = Message { channel: Channel::Email, recipient, template: "message".into(), payload, key: None, due_at: None };
+    outbox::send(tx, message).map(drop)
+}
+
 /// Tells a person, with when and from where.
 pub fn send(tx: &mut Writer<'_>, user: i64, notice: Notice) -> Result<()> {
     let address: Option<Option<String>> = tx.one("SELECT email FROM users WHERE id = ?1 AND deleted_at IS NULL", &[user.into()])?;

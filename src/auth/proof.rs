@@ -10,9 +10,33 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Writes down that somebody has proven themselves just now, in words of RFC 8176.
-pub fn note(tx: &mut Writer<'_>, family: &str, user: i64, second_factor: bool) -> Result<()> {
-    let amr = if second_factor { "pwd otp mfa" } else { "pwd" };
+/// By what somebody has proven themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    Password,
+    /// And a code of an app, or a recovery code.
+    PasswordAndCode,
+    /// And the possession of a passkey.
+    PasswordAndPasskey,
+    /// A passkey alone, whose device looked who it is.
+    Passkey,
+}
+
+impl Means {
+    /// In words of RFC 8176.
+    fn amr(self) -> &'static str {
+        match self {
+            Self::Password => "pwd",
+            Self::PasswordAndCode => "pwd otp mfa",
+            Self::PasswordAndPasskey => "pwd pop mfa",
+            Self::Passkey => "pop user mfa",
+        }
+    }
+}
+
+/// Writes down that somebody has proven themselves just now.
+pub fn note(tx: &mut Writer<'_>, family: &str, user: i64, means: Means) -> Result<()> {
+    let amr = means.amr();
     let now = tx.now().to_string();
     match tx.one::<i64>("SELECT id FROM session_proofs WHERE family = ?1", &[family.into()])? {
         Some(id) => tx.update("session_proofs", id, vec![("proven_at", now.into()), ("amr", amr.into())]).map(drop),

@@ -11,7 +11,7 @@ use super::{
     device, families,
     gate::Gate,
     notice::{self, Notice},
-    proof,
+    proof::{self, Means},
     token::{Bad, Claims, random_id},
 };
 use crate::{
@@ -54,8 +54,8 @@ pub struct Opening {
     pub citizen: bool,
     /// The business to work in, which the account must be a member of; otherwise the first that it is a member of.
     pub business: Option<i64>,
-    /// A second factor was proven as well.
-    pub second_factor: bool,
+    /// More than a password was proven, and this is what.
+    pub proven: Option<Means>,
     /// The account's epoch when its password was compared: changed since, the old password opens nothing.
     pub epoch: Option<i64>,
 }
@@ -140,8 +140,8 @@ impl Sessions {
         };
         let jti = random_id();
         self.store(tx, &stored, &jti)?;
-        if how.second_factor {
-            proof::note(tx, &stored.family, user, true)?;
+        if let Some(means) = how.proven {
+            proof::note(tx, &stored.family, user, means)?;
         }
         // Seen for the person's own list of people, not worth an audit entry of its own.
         tx.touch_seen(user)?;

@@ -53,6 +53,8 @@ pub enum Kind<'a> {
     Password(&'a str),
     /// To confirm this password of the account that one is signed in to.
     Confirm(&'a str),
+    /// To sign in with a passkey, of this person if it is somebody's; `identifier` is what the passkey is known by.
+    Passkey(Option<i64>),
     /// To make an account.
     Register,
 }
@@ -283,10 +285,15 @@ impl Throttle {
             |budget: &'static str, who: &str, rule: Rule, after: After| all.push(Counted { key: key(budget, who), budget, rule, after });
         let rate = |rate: config::MaybeRate| rate.0.map(Rule::Rate);
         match kind {
-            Kind::Password(secret) | Kind::Confirm(secret) => {
+            Kind::Password(_) | Kind::Confirm(_) | Kind::Passkey(_) => {
                 let (steps, most, who) = match kind {
-                    Kind::Password(_) => {
-                        let (who, user) = self.who(identifier)?;
+                    Kind::Password(_) | Kind::Passkey(_) => {
+                        let (who, user) = match kind {
+                            Kind::Passkey(user) => {
+                                (user.map_or_else(|| format!("passkey {identifier}"), |user| format!("user {user}")), user)
+                            }
+                            _ => self.who(identifier)?,
+                        };
                         if let (Some(device), Some(rule)) = (self.own_device(user, request), rate(config.device)) {
                             add("device", &device.id, rule, After::Clear);
                             return Ok(all);
@@ -295,6 +302,8 @@ impl Throttle {
                     }
                     _ => ("confirm", "confirm-rate", format!("user {identifier}")),
                 };
+                // What a passkey signs is another text each time, and nothing that is tried on many.
+                let secret = if let Kind::Password(secret) | Kind::Confirm(secret) = kind { Some(secret) } else { None };
                 if !config.account.is_empty() {
                     add(steps, &who, Rule::Steps(config.account.clone()), After::Clear);
                 }
@@ -307,7 +316,7 @@ impl Throttle {
                     let rate = &Rate { count: if alarmed { rate.count.div_ceil(2) } else { rate.count }, ..*rate };
                     add("address", &format!("{place} {address}"), Rule::Rate(*rate), After::GiveBack);
                 }
-                if config.spray > 0 {
+                if let Some(secret) = secret.filter(|_| config.spray > 0) {
                     // Some bits of a keyed hash: they tell two pairs apart, and nothing of either.
                     let pair = self.0.gate.tokens.sign_text("pair", &format!("{who}\0{secret}"));
                     let pair = key("pair", &format!("{address} {}", &pair[..8]));

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     api_key::{self, Stored},
+    factor,
     token::Claims,
 };
 use crate::{
@@ -83,16 +84,17 @@ fn business(reader: &Reader<'_>, key: &str) -> Result<Value> {
 }
 
 fn look_up(reader: &Reader<'_>, shown: &Shown<'_>, business: Value, rules: &Rules, now: Timestamp) -> Result<Actor> {
-    let sql =
+    let sql = format!(
         "SELECT u.is_active, u.is_superuser, u.token_epoch, m.role, m.capabilities, m.branch_id, b.id, b.currency, b.timezone, b.country,
                       b.response_format, CASE json_type(b.settings, '$.require_2fa') WHEN 'array' THEN json_extract(b.settings, '$.require_2fa') END,
-                      f.confirmed_at, b.features
+                      ({}), b.features
                FROM users AS u
                LEFT JOIN businesses AS b ON b.id = ?2 AND b.is_active = 1 AND b.deleted_at IS NULL
                LEFT JOIN memberships AS m ON m.business_id = b.id AND m.user_id = u.id AND m.status = 'active'
-               LEFT JOIN second_factors AS f ON f.id = u.id
-               WHERE u.id = ?1 AND u.deleted_at IS NULL";
-    let found = reader.row(sql, &[shown.user.into(), business], |row| read(row, shown, rules, now))?;
+               WHERE u.id = ?1 AND u.deleted_at IS NULL",
+        factor::ANY
+    );
+    let found = reader.row(&sql, &[shown.user.into(), business], |row| read(row, shown, rules, now))?;
     found.ok_or_else(|| Error::unauthenticated("user_not_found", "User not found"))?
 }
 
@@ -131,7 +133,7 @@ fn read(row: &Row<'_>, shown: &Shown<'_>, rules: &Rules, now: Timestamp) -> Resu
         }
     }
     actor.branch_id = row.get(5)?;
-    let has_second_factor = row.get::<Option<String>>(12)?.is_some();
+    let has_second_factor: bool = row.get(12)?;
     actor.needs_second_factor = !has_second_factor && is_required(actor.role, rules, row.get(11)?);
     Ok(Ok(actor))
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{device, families, throttle, totp},
+    auth::{device, factor, families, passkey, throttle, totp},
     db::{Reader, Row, Writer},
     error::{Error, Result},
     kit::DateTime,
@@ -42,7 +42,7 @@ enum What {
     Activate(Who),
     /// End all of somebody's sign-ins.
     RevokeSessions(Who),
-    /// Take the second factor from somebody who has lost it, and end all of their sign-ins.
+    /// Take the second factor, passkeys included, from somebody who has lost it, and end all of their sign-ins.
     #[command(name = "reset-2fa")]
     ResetTwoFactor(Who),
 }
@@ -126,6 +126,8 @@ fn show(app: &App, id: i64) -> Result<Vec<String>> {
         let mut lines: Vec<String> = names.iter().zip(&found).map(|(name, cell)| format!("{name:<10} {cell}")).collect();
         let locked = throttle::locked_until(reader, id, now)?;
         lines.push(format!("{:<10} {}", "locked", locked.map_or("no".to_owned(), |until| format!("until {until}"))));
+        let app = if totp::is_on(reader, id)? { "authenticator app, " } else { "" };
+        lines.push(format!("{:<10} {app}{} passkeys", "factors", passkey::count(reader, id)?));
         let sign_ins = families::list(reader, id, DateTime(now))?;
         lines.push(format!("{:<10} {}", "sign-ins", sign_ins.len()));
         lines.extend(sign_ins.iter().map(|one| {
@@ -186,7 +188,7 @@ fn revoke(app: &App, name: &str) -> Result<Vec<String>> {
 
 fn reset_two_factor(app: &App, name: &str) -> Result<Vec<String>> {
     let id = changepassword::find(app, name)?;
-    let had = app.db.write_blocking(control::program(app)?, move |tx| totp::reset(tx, id))?;
+    let had = app.db.write_blocking(control::program(app)?, move |tx| factor::reset(tx, id))?;
     let what = if had { "signs in with the password alone from now on" } else { "had no second factor" };
     Ok(vec![format!("User '{name}' {what}; all sign-ins were ended.")])
 }

@@ -492,13 +492,21 @@ fn second_factors_and_one_time_codes() {
         "INSERT INTO second_factors (id, created_at, secret_enc, confirmed_at)
          SELECT id, '2026-03-02T09:00:00.000Z', 'v1.none', '2026-03-02T09:00:00.000Z' FROM users",
     );
+    for id in ["AAAA", "BBBB"] {
+        desk.sql(&format!(
+            "INSERT INTO passkeys (created_at, user_id, name, credential_id, public_key, sign_count, can_sync, is_synced)
+             SELECT '2026-03-02T09:00:00.000Z', id, 'phone', '{id}', 'AAAA', 0, 0, 0 FROM users"
+        ));
+    }
     let server = Server::start(&desk);
     let refused = server.sign_in(PASSWORD);
     assert_eq!((refused.0, &refused.1["code"]), (401, &json!("totp_required")));
+    assert!(desk.run("users show boss").fine().contains("factors    authenticator app, 2 passkeys\n"));
     assert_eq!(
         desk.run("users reset-2fa boss").fine(),
         "User 'boss' signs in with the password alone from now on; all sign-ins were ended.\n"
     );
+    assert!(desk.run("users show boss").fine().contains("factors    0 passkeys\n"));
     let (status, tokens) = server.sign_in(PASSWORD);
     assert_eq!(status, 200);
     assert_eq!(desk.run("users reset-2fa boss").fine(), "User 'boss' had no second factor; all sign-ins were ended.\n");

@@ -8,7 +8,8 @@ use studio::{
     actor::Role,
     auth::{
         account,
-        totp::{self, Proof, Verdict, code},
+        factor::{self, Proof, Verdict},
+        totp::code,
         vault,
     },
 };
@@ -60,7 +61,7 @@ fn challenge(server: &Server, name: &str) -> String {
     assert_eq!((&body["code"], &body["expires_in"]), (&json!("totp_required"), &json!(300)));
     assert_eq!(answer.header("set-cookie"), None);
     let keys: Vec<&String> = body.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["detail", "code", "challenge", "expires_in"]);
+    assert_eq!(keys, ["detail", "code", "challenge", "expires_in", "methods"]);
     body["challenge"].as_str().unwrap().to_owned()
 }
 
@@ -97,7 +98,7 @@ fn it_is_set_up_with_an_app_and_confirmed_with_its_code() {
 
     // It asks for nothing before it is confirmed.
     login(&server, "/api/auth/login/", "rana").expect(200);
-    let status = json!({"enabled": false, "confirmed_at": null, "setup_required": false, "recovery_codes_left": 0});
+    let status = json!({"enabled": false, "confirmed_at": null, "setup_required": false, "recovery_codes_left": 0, "passkeys": 0});
     assert_eq!(rana.get("/api/users/2fa/").expect(200), status);
     rana.post("/api/auth/2fa/confirm/", json!({})).refuses(json!({"code": ["This field is required."]}));
     rana.post("/api/auth/2fa/confirm/", json!({"code": wrong(&server, rana.id)}))
@@ -183,7 +184,7 @@ fn guessing_is_slow() {
     let id = rana.id;
     let try_code = |given: String| {
         let (vault, proof) = (server.app.vault.clone(), Proof::Code(given));
-        server.write(move |tx| totp::check(tx, &vault, id, &proof))
+        server.write(move |tx| factor::check(tx, &vault, id, &proof))
     };
     for number in 0..97 {
         assert_eq!(try_code(wrong(&server, id)), Verdict::Wrong, "{number}");
@@ -521,7 +522,8 @@ fn the_vault_changes_its_key_and_nothing_is_lost() {
     let file = server.app.config.data.folder.join("keys/vault.key");
     let (key, text) = (fs::read_to_string(&file).unwrap(), sealed(&server, people[0].id));
     let system = studio::actor::Actor::clone(&server.app.system());
-    assert_eq!(server.app.vault.rotate(&server.app.db, system).unwrap(), 3);
+    // The seed of each, and what the recovery codes are hashed under.
+    assert_eq!(server.app.vault.rotate(&server.app.db, system).unwrap(), 6);
     let rotated = fs::read_to_string(&file).unwrap();
     assert!(rotated.lines().count() == 1 && rotated != key);
     assert_ne!(sealed(&server, people[0].id), text);
@@ -539,7 +541,7 @@ fn the_vault_changes_its_key_and_nothing_is_lost() {
     let server = server.restart();
     login_with_code(&server, &people[2].at(&server));
     let system = studio::actor::Actor::clone(&server.app.system());
-    assert_eq!(server.app.vault.rotate(&server.app.db, system).unwrap(), 3);
+    assert_eq!(server.app.vault.rotate(&server.app.db, system).unwrap(), 6);
     assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 1);
     login_with_code(&server, &people[2].at(&server));
 }

@@ -15,7 +15,7 @@ use crate::support::Server;
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// Operations that nobody has to be signed in for.
-const PUBLIC: [&str; 16] = [
+const PUBLIC: [&str; 19] = [
     "invitations/accept/",
     "register/",
     "login/",
@@ -25,6 +25,9 @@ const PUBLIC: [&str; 16] = [
     "token/blacklist/",
     "logout/",
     "2fa/verify/",
+    "2fa/verify/begin/",
+    "passkeys/sign-in/",
+    "passkeys/sign-in/begin/",
     "send-otp/",
     "verify-otp/",
     "staff-login/",

@@ -31,6 +31,12 @@ impl Browser {
         Self { client: server.client(), origin: server.url.clone(), cookies: RefCell::default() }
     }
 
+    /// One that comes by the other name of this machine.
+    pub fn by_name(server: &Server) -> Self {
+        let host = server.url.replace("http://127.0.0.1", "localhost");
+        Self { client: server.client().with("host", &host), origin: format!("http://{host}"), cookies: RefCell::default() }
+    }
+
     /// Somebody signed in, by the form.
     pub fn signed_in(server: &Server, name: &str) -> Self {
         let browser = Self::new(server);
@@ -39,7 +45,7 @@ impl Browser {
         browser
     }
 
-    fn sign_in(&self, name: &str, password: &str) -> Answer {
+    pub fn sign_in(&self, name: &str, password: &str) -> Answer {
         self.post("/admin/login/", &[("username", name), ("password", password)])
     }
 

@@ -7,6 +7,7 @@ mod cookies;
 mod factors;
 mod mail;
 pub(super) mod page;
+mod passkeys;
 mod person;
 pub(super) mod sessions;
 mod shapes;
@@ -26,6 +27,7 @@ use self::{
     cookies::Jar,
     factors::Factors,
     mail::ByMail,
+    passkeys::Passkeys,
     person::describe,
     sessions::OwnSessions,
     shapes::{
@@ -88,7 +90,7 @@ impl Identity {
     /// Sign in
     ///
     /// By user name, e-mail or phone, and password. A wrong password and an unknown person get the same answer. Whoever has a second
-    /// factor gets 401 `totp_required` with a `challenge`, which `2fa/verify` answers as this would have.
+    /// factor gets 401 `totp_required` with a `challenge`, which `2fa/verify` answers as this would have, by one of the `methods`.
     #[oai(path = "/login", method = "post")]
     async fn login(&self, request: &Request, body: FormInput<Login>) -> Result<Reply<LoginResponse>> {
         let (user, pair) = self.sign_in(request, body.0, Operation::Login).await?;
@@ -213,7 +215,7 @@ impl Identity {
 }
 
 /// What is served on each path.
-type Served = (Identity, ByCode, ByMail, Factors, OwnSessions);
+type Served = (Identity, ByCode, ByMail, Factors, Passkeys, OwnSessions);
 
 /// Puts new tokens into the cookie of a browser that keeps them there.
 pub(super) fn keep_in_cookie<S, const STATUS: u16>(app: &App, request: &Request, reply: Reply<S, STATUS>, pair: &Pair) -> Reply<S, STATUS> {
@@ -244,7 +246,8 @@ impl OpenApi for Everywhere {
             let identity = Identity { app: self.0.clone(), form };
             let sessions = OwnSessions { app: self.0.clone() };
             let (by_code, by_mail, factors) = (ByCode(identity.clone()), ByMail(identity.clone()), Factors(identity.clone()));
-            (identity, by_code, by_mail, factors, sessions).add_routes(&mut routes);
+            let passkeys = Passkeys(identity.clone());
+            (identity, by_code, by_mail, factors, passkeys, sessions).add_routes(&mut routes);
             table.extend(routes.into_iter().map(|(path, methods)| (format!("{prefix}{path}"), methods)));
         }
     }

@@ -14,12 +14,11 @@ use super::{
 pub(super) use crate::auth::device::visitor as actor;
 use crate::{
     auth::{
-        account, challenge,
+        account, challenge, factor,
         gate::{Inside, info},
         origin,
         session::{Opening, Pair},
         throttle::Kind,
-        totp,
     },
     db::Writer,
     engine::reply::Reply,
@@ -96,10 +95,12 @@ impl Identity {
         let mut actor = actor(request);
         let user = found.id;
         actor.user_id = Some(user);
-        // The panel keeps one token for as long as the session lasts: its pages come several at once.
-        let inside = request.extensions().get::<Inside>().is_some();
-        let rotates = (self.form != Form::V1 || operation == Operation::StaffLogin) && !inside;
-        let mut how = Opening { rotates, remember: login.remember_me, epoch: Some(found.epoch), ..Opening::default() };
+        let mut how = Opening {
+            rotates: self.rotates(request, operation),
+            remember: login.remember_me,
+            epoch: Some(found.epoch),
+            ..Opening::default()
+        };
         if let Err(refusal) = self.admit(user, &mut how, operation, actor.now) {
             // The password was right all the same.
             return taken.succeeded().await.and(Err(refusal));
@@ -113,6 +114,13 @@ impl Identity {
         Ok((user, pair))
     }
 
+    /// Is the refresh token of a new session exchanged? The panel keeps one for as long as the session lasts: its pages come several at
+    /// once.
+    pub(super) fn rotates(&self, request: &Request, operation: Operation) -> bool {
+        let inside = request.extensions().get::<Inside>().is_some();
+        (self.form != Form::V1 || operation == Operation::StaffLogin) && !inside
+    }
+
     /// What is asked of somebody beyond a right password.
     ///
     /// # Errors
@@ -121,11 +129,12 @@ impl Identity {
         if operation == Operation::StaffLogin {
             how.business = Some(self.app.db.read(|reader| code::staff(reader, user))?.business);
         }
-        if !self.app.db.read(|reader| totp::is_on(reader, user))? {
+        let methods = self.app.db.read(|reader| factor::methods(reader, user))?;
+        if methods.is_empty() {
             return Ok(());
         }
         let challenge = self.app.challenges.issue(user, *how, format!("{}/{}", self.form.name(), operation.name()), now)?;
-        Err(Error::SecondFactor { challenge, seconds: challenge::LIFE })
+        Err(Error::SecondFactor { challenge, seconds: challenge::LIFE, methods })
     }
 
     /// What an operation answers once somebody is signed in.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     actor::Role,
-    auth::{account, gate::Caller, proof::Person, throttle, totp},
+    auth::{account, factor, gate::Caller, proof::Person, throttle},
     db::{Row, Writer},
     engine::{READ, reply::Reply, verbs},
     error::{self, Error},
@@ -77,7 +77,7 @@ impl People {
 
     /// Take the second factor from somebody
     ///
-    /// For an administrator of the business whose member has lost it, and who has signed in, or confirmed their password, minutes ago. All
+    /// Passkeys included. For an administrator of the business whose member has lost it, and who has signed in, or confirmed their password, minutes ago. All
     /// their sessions end. A superuser's, and that of somebody who runs another business as well, only a superuser can take; and nobody
     /// takes their own.
     #[oai(path = "/accounts/users-list/:id/reset-2fa", method = "post")]
@@ -89,7 +89,7 @@ impl People {
         let key = id.0;
         let had = caller.write(move |tx| {
             let user = resettable(tx, &key)?;
-            totp::reset(tx, user)
+            factor::reset(tx, user)
         });
         let detail =
             if had.await? { "Two-factor authentication was reset." } else { "There was no second factor; all sessions were ended." };

@@ -8,7 +8,7 @@ use crate::{
     actor::Actor,
     api::identity::sessions::{Ended, Session, shown},
     app::App,
-    auth::{families, proof::Person, throttle, totp},
+    auth::{factor, families, passkey, proof::Person, throttle},
     db::{Reader, Writer},
     engine::{
         READ, descriptor,
@@ -37,6 +37,8 @@ pub struct OpenWork {
 pub struct PersonAccess {
     /// Whether signing in takes a second factor.
     pub second_factor: bool,
+    /// How many passkeys they have.
+    pub passkeys: i64,
     /// Until when no attempt to sign in is looked at, because too many were wrong.
     pub locked_until: Option<DateTime>,
     /// When they last signed in to work here.
@@ -70,7 +72,8 @@ impl SignIns {
             });
             let open_work: Vec<_> = open_work.collect();
             Ok(json!({
-                "second_factor": totp::is_on(reader, user)?,
+                "second_factor": factor::is_on(reader, user)?,
+                "passkeys": passkey::count(reader, user)?,
                 "locked_until": throttle::locked_until(reader, user, actor.now)?,
                 "last_sign_in_at": families::last_opened(reader, user, business)?,
                 "open_work": open_work,

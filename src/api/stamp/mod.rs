@@ -33,6 +33,7 @@ fn is_repeatable(path: &str) -> bool {
     let ends = [
         "/events/ticket",
         "/reauthenticate",
+        "/reauthenticate/begin",
         "/auth/api-keys",
         "/reset-2fa",
         "/password-change",
@@ -42,7 +43,7 @@ fn is_repeatable(path: &str) -> bool {
         "/integrations/{id}/test",
         "/jobs/{name}/run",
     ];
-    !path.contains("/2fa/") && !ends.iter().any(|end| path.ends_with(end))
+    !path.contains("/2fa/") && !path.contains("/passkeys") && !ends.iter().any(|end| path.ends_with(end))
 }
 
 /// Every operation of the API, finished: below `/api`, with tag, operationId, error answers, `Allow`, and both spellings of its path.

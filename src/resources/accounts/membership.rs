@@ -91,7 +91,11 @@ impl Resource for Membership {
             Computed::text("phone", known!("CASE WHEN NOT instr(t.invited_to, '@') THEN t.invited_to END", "u.phone"), "The phone number."),
             Computed::bool(
                 "second_factor",
-                known!("NULL", "EXISTS (SELECT 1 FROM second_factors AS f WHERE f.id = u.id AND f.confirmed_at IS NOT NULL)"),
+                known!(
+                    "NULL",
+                    "(EXISTS (SELECT 1 FROM second_factors AS f WHERE f.id = u.id AND f.confirmed_at IS NOT NULL) \
+                     OR EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = u.id))"
+                ),
                 "Whether signing in takes the person a second factor; for those who look after people.",
             ),
             Computed::new("last_seen_at", Output::DateTime, known!("NULL", "u.last_seen_at"), "When the person last used the program."),

@@ -114,9 +114,13 @@ impl Resource for User {
             Action::new("activate", "t.is_active = 0").for_managers(),
             Action::new("deactivate", "t.is_active = 1 AND t.id <> :me").confirmed().for_managers(),
             Action::new("unlock", "t.is_active = 1").for_administrators(),
-            Action::new("reset-2fa", "t.id <> :me AND EXISTS (SELECT 1 FROM second_factors AS f WHERE f.id = t.id)")
-                .destructive()
-                .for_administrators(),
+            Action::new(
+                "reset-2fa",
+                "t.id <> :me AND (EXISTS (SELECT 1 FROM second_factors AS f WHERE f.id = t.id) \
+                 OR EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = t.id))",
+            )
+            .destructive()
+            .for_administrators(),
         ],
         read_only: true,
         ..About::DEFAULT

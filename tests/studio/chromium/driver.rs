@@ -65,6 +65,29 @@ pub struct Chromium {
 
 impl Chromium {
     pub fn at(server: &Server) -> Self {
+        Self::at_url(&server.url)
+    }
+
+    /// At the other name of this machine, with a device that keeps passkeys and says yes to everything.
+    pub fn with_passkeys(server: &Server) -> Self {
+        let browser = Self::at_url(&server.url.replace("127.0.0.1", "localhost"));
+        browser.call("WebAuthn.enable", json!({}));
+        let device = json!({"protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserVerified": true, "automaticPresenceSimulation": true});
+        browser.call("WebAuthn.addVirtualAuthenticator", json!({"options": device}));
+        // This one says yes at once where others show a list while somebody types: not before they are told to.
+        let later = "if (window.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = () =>
+            new Promise((done) => { window.offer = () => { done(true); }; });";
+        browser.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": later}));
+        browser
+    }
+
+    /// The browser offers the passkeys that it has, and the person takes one.
+    pub fn takes_offer(&self) -> u16 {
+        self.arriving(|| drop(self.eval("window.offer()")))
+    }
+
+    fn at_url(url: &str) -> Self {
         let profile = Folder::new();
         // The protocol is spoken on descriptors 3 and 4: those of this pipe, under other numbers.
         let mut command = Command::new("sh");
@@ -91,7 +114,7 @@ impl Chromium {
             events: RefCell::default(),
             count: Cell::new(0),
             session: String::new(),
-            url: server.url.clone(),
+            url: url.to_owned(),
             troubles: RefCell::default(),
             status: Cell::new(0),
             asked: Cell::new(0),

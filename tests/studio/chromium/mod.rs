@@ -5,6 +5,7 @@ mod axe;
 mod driver;
 mod everywhere;
 mod flows;
+mod passkeys;
 
 pub use self::driver::Chromium;
 use crate::support::{PASSWORD, Server};
