@@ -5,11 +5,13 @@
 //! * `read` runs in place, on a connection of the calling thread: for reads by key and by index.
 //! * `scan` runs on a small pool with a deadline: for whatever may walk a table.
 
+mod changes;
 mod checkpoint;
 mod failure;
 mod fault;
 mod functions;
 mod json;
+mod kept;
 pub mod migrate;
 pub mod search;
 mod sqlite;
@@ -18,12 +20,12 @@ mod writer;
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fs::{DirBuilder, File, OpenOptions},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -35,15 +37,17 @@ use moka::sync::Cache;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, watch};
 
+use self::{
+    changes::Changes,
+    fault::Faults,
+    search::{SearchTable, Searched},
+};
 pub use self::{
     fault::Fault,
     json::write_cell,
+    kept::{First, Members, Moment, Total},
     value::{Cell, FromCell, Row, Value},
     writer::{Reader, Writer},
-};
-use self::{
-    fault::Faults,
-    search::{SearchTable, Searched},
 };
 use crate::{
     actor::Actor,
@@ -71,6 +75,7 @@ pub struct Settings {
 /// How much of what was answered is kept, in bytes.
 const ANSWERS_BYTES: u64 = 16 << 20;
 const TOTALS_BYTES: u64 = 4 << 20;
+const FIRSTS_BYTES: u64 = 2 << 20;
 /// A list waits for so long for its turn to scan.
 const SCAN_WAIT: Duration = Duration::from_secs(5);
 /// How long opening waits for a process that is just ending, as when a service is restarted, and how often it looks.
@@ -89,9 +94,10 @@ pub struct Kept {
     pub etag: String,
 }
 
-/// What an entry of a cache takes, itself included.
-fn weight(bytes: usize) -> u32 {
-    u32::try_from(bytes + 128).unwrap_or(u32::MAX)
+/// A cache of so many bytes; what an entry takes by itself counts too.
+fn cache<V: Clone + Send + Sync + 'static>(most: u64, bytes: fn(&V) -> usize) -> Cache<String, V> {
+    let weight = move |key: &String, kept: &V| u32::try_from(key.len() + bytes(kept) + 128).unwrap_or(u32::MAX);
+    Cache::builder().max_capacity(most).weigher(weight).build()
 }
 
 /// The open database. Cheap to clone.
@@ -107,7 +113,8 @@ struct Inner {
     scan_permits: Arc<Semaphore>,
     statement_time: Duration,
     shared: Arc<Shared>,
-    totals: Cache<String, i64>,
+    totals: Cache<String, Arc<Total>>,
+    firsts: Cache<String, Arc<First>>,
     answers: Cache<String, Kept>,
     boot: u64,
     /// Dropped last: the file stays ours until everything is closed.
@@ -140,6 +147,8 @@ struct Table {
     mixin: Vec<&'static str>,
     /// How many commits have touched the table since the start.
     generation: AtomicU64,
+    /// Its rows that were written last.
+    changes: Mutex<Changes>,
     /// Wakes whoever waits for such a commit.
     changed: watch::Sender<()>,
 }
@@ -150,7 +159,13 @@ impl Catalog {
         let mut tables = HashMap::new();
         let sql = "SELECT t.name, c.name FROM pragma_table_list AS t JOIN pragma_table_info(t.name) AS c WHERE t.schema = 'main' AND t.type = 'table'";
         reader.each(sql, &[], |row| {
-            let none = || Table { columns: vec![], mixin: vec![], generation: AtomicU64::new(0), changed: watch::Sender::new(()) };
+            let none = || Table {
+                columns: vec![],
+                mixin: vec![],
+                generation: AtomicU64::new(0),
+                changes: Mutex::default(),
+                changed: watch::Sender::new(()),
+            };
             let table: &mut Table = tables.entry(row.get(0)?).or_insert_with(none);
             let column: String = row.get(1)?;
             table.mixin.extend(MIXIN.iter().find(|name| **name == column));
@@ -181,6 +196,19 @@ impl Catalog {
 
     fn searched_as(&self, number: i64) -> Option<&Searched> {
         self.searched.iter().find(|searched| searched.number == number)
+    }
+
+    /// The tables that SQL names.
+    pub fn named<'s>(&self, sql: &'s str) -> BTreeSet<&'s str> {
+        sql.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| self.tables.contains_key(*word)).collect()
+    }
+
+    /// Notes that a row is written, before its commit: whoever sees the commit sees the note.
+    fn note(&self, table: &str, row: i64) {
+        if let Some(table) = self.tables.get(table) {
+            let next = table.generation.load(Ordering::SeqCst) + 1;
+            table.changes.lock().unwrap_or_else(PoisonError::into_inner).note(next, row);
+        }
     }
 
     fn touch(&self, table: &str) {
@@ -260,11 +288,9 @@ impl Db {
             scan_permits: Arc::new(Semaphore::new(settings.scan_permits)),
             statement_time: settings.statement_time,
             shared,
-            totals: Cache::builder().max_capacity(TOTALS_BYTES).weigher(|key: &String, _| weight(key.len())).build(),
-            answers: Cache::builder()
-                .max_capacity(ANSWERS_BYTES)
-                .weigher(|key: &String, kept: &Kept| weight(key.len() + kept.body.len()))
-                .build(),
+            totals: cache(TOTALS_BYTES, |total: &Arc<Total>| total.bytes()),
+            firsts: cache(FIRSTS_BYTES, |first: &Arc<First>| first.bytes()),
+            answers: cache(ANSWERS_BYTES, |kept: &Kept| kept.body.len()),
             boot: boot(),
             _lock: lock,
         })))
@@ -351,12 +377,27 @@ impl Db {
         tables.iter().map(|table| self.generation(table)).sum()
     }
 
-    /// How many rows lists have, kept under the stamp of the tables they depend on: exact until the next commit, unused after.
-    pub fn totals(&self) -> &Cache<String, i64> {
+    /// The rows of a table that were written in commits after a generation. `None`: too many to be remembered.
+    ///
+    /// Asked for once a transaction to read in has begun, all rows that look different there than they did in that generation are
+    /// among them; some that do not may be, which are just being written.
+    pub fn written_since(&self, table: &str, generation: u64) -> Option<Vec<i64>> {
+        let table = self.0.shared.catalog.tables.get(table)?;
+        table.changes.lock().unwrap_or_else(PoisonError::into_inner).since(generation)
+    }
+
+    /// How many rows lists have, as it was found out at some moment; see `engine::listed`.
+    pub fn totals(&self) -> &Cache<String, Arc<Total>> {
         &self.0.totals
     }
 
-    /// Pages and records as they were answered, kept in the same way.
+    /// Which rows come first in lists, likewise.
+    pub fn firsts(&self) -> &Cache<String, Arc<First>> {
+        &self.0.firsts
+    }
+
+    /// Pages and records as they were answered, kept under the stamp of the tables they depend on: true until the next commit, unused
+    /// after.
     pub fn answers(&self) -> &Cache<String, Kept> {
         &self.0.answers
     }

@@ -221,6 +221,9 @@ impl WriterThread {
         let (queue, requests) = sync_channel(settings.writer_queue);
         let (batch, batch_time) = (settings.batch, settings.batch_time);
         let indexer = Indexer::new(&connection);
+        let written = shared.clone();
+        // Whatever writes a row, be it a trigger: nothing can forget to say so.
+        connection.update_hook(Some(move |_, _: &str, table: &str, row| written.catalog.note(table, row))).map_err(explain)?;
         let run = move || Loop { connection, shared, batch, batch_time }.run(&requests, indexer);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(run).map_err(Error::internal)?;
         Ok(Self { queue: Some(queue), thread: Mutex::new(Some(thread)) })

@@ -348,17 +348,12 @@ impl Descriptor {
     pub fn tables(&self, catalog: &Catalog) -> &[String] {
         self.tables.get_or_init(|| {
             let sql = self.sql();
-            let words: std::collections::BTreeSet<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
             let references =
                 self.fields.iter().filter_map(|field| if let Kind::Reference(table) = field.kind { Some(table) } else { None });
             // Who is a member decides which people there are to refer to.
-            words
-                .into_iter()
-                .chain(references)
-                .chain(["memberships"])
-                .filter(|word| !catalog.columns(word).is_empty())
-                .map(str::to_owned)
-                .collect()
+            let mut tables = catalog.named(&sql);
+            tables.extend(references.chain(["memberships"]).filter(|table| !catalog.columns(table).is_empty()));
+            tables.into_iter().map(str::to_owned).collect()
         })
     }
 

@@ -20,8 +20,8 @@ pub const FIXED: usize = 3;
 pub const LONGEST_SEARCH: usize = 100;
 /// `field__in` looks at so many values, and a query has so many parameters.
 pub(super) const MOST_VALUES: usize = 100;
-/// Pages that start after so many rows are slow to find, and go to the scanners.
-const NEAR: u64 = 1000;
+/// Pages that end after so many rows are slow to find, and go to the scanners.
+pub(super) const NEAR: u64 = 1000;
 
 /// How pages are cut; see `[api]` in `config.toml`.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ pub struct Pages {
 }
 
 /// What a list was asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Query {
     pub page: PageNumber,
     pub size: u64,
@@ -50,8 +50,6 @@ pub struct Query {
     pub count_only: Vec<String>,
     pub page_only: Vec<String>,
     pub include_deleted: bool,
-    /// Answering may walk the table: search, filters, another order than the default.
-    pub may_scan: bool,
     /// References named by filters, which must exist: parameter, table, id or uuid.
     pub references: Vec<(String, &'static str, String)>,
     /// What is wrong with the filters so far; whether references exist is not known yet.
@@ -121,7 +119,6 @@ impl Query {
         if let Scope::Attached(what) = d.about.scope {
             query.needs_target(what, parameters);
         }
-        query.may_scan |= !query.conditions.is_empty() || query.far();
         Ok(query)
     }
 
@@ -186,7 +183,6 @@ impl Query {
         let mut terms: Vec<&str> = asked.split(',').map(str::trim).filter(allowed).collect();
         let default = d.about.order.first().copied().unwrap_or("id");
         self.is_ordered = (terms.is_empty() || terms == [default]) && !self.far();
-        self.may_scan |= !terms.is_empty() && terms != [default];
         if terms.is_empty() {
             terms.push(default);
         }

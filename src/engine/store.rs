@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     actor::{Actor, Role},
-    db::{Cell, Reader, Row, Value, Writer, write_cell},
+    db::{Cell, Reader, Row, Value, Writer},
     error::{Error, Result},
     kit::exponent,
 };
@@ -135,7 +135,7 @@ pub fn read(
     })
 }
 
-/// How many rows a list has.
+/// How many rows a list has, counted.
 pub fn count(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, query: &Query, scope: &str) -> Result<i64> {
     let sql = format!("SELECT count(*) FROM \"{}\" AS t WHERE {scope}{}", d.about.table, conditions(query, &query.count_only));
     Ok(reader.one(&sql, &args(actor, &query.args))?.unwrap_or(0))
@@ -144,19 +144,6 @@ pub fn count(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, query: &Query, 
 /// Are there so many rows that counting them takes a while? By the newest id, which is asked in no time.
 pub fn is_long(reader: &Reader<'_>, d: &Descriptor) -> Result<bool> {
     reader.exists(&format!("SELECT 1 FROM \"{}\" WHERE id > {LONG}", d.about.table), &[])
-}
-
-/// The rows of a page, as the members of a JSON array.
-pub fn page(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, query: &Query, scope: &str, offset: u64, out: &mut Vec<u8>) -> Result<()> {
-    let shape = d.shape(Form::List, actor);
-    let sql = format!(
-        "{} WHERE {scope}{} ORDER BY {} LIMIT {} OFFSET {offset}",
-        shape.select,
-        conditions(query, &query.page_only),
-        query.order,
-        query.size
-    );
-    write_rows(reader, shape, &sql, &args(actor, &query.args), out)
 }
 
 /// Rows that fulfil a condition, as a JSON array in the list form.
@@ -199,37 +186,6 @@ pub fn by_ids<T>(
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-/// `id`, `uuid` and label of a page's rows, as the members of a JSON array.
-pub fn minimal(
-    reader: &Reader<'_>,
-    d: &Descriptor,
-    actor: &Actor,
-    query: &Query,
-    scope: &str,
-    offset: u64,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    let sql = format!(
-        "SELECT t.id, t.uuid, {} FROM \"{}\" AS t WHERE {scope}{} ORDER BY {} LIMIT {} OFFSET {offset}",
-        d.label,
-        d.about.table,
-        conditions(query, &query.page_only),
-        query.order,
-        query.size
-    );
-    let mut separator: &[u8] = b"";
-    reader.each(&sql, &args(actor, &query.args), |row| {
-        out.extend_from_slice(separator);
-        separator = b",";
-        for (index, key) in ["{\"id\":", ",\"uuid\":", ",\"label\":"].into_iter().enumerate() {
-            out.extend_from_slice(key.as_bytes());
-            write_cell(out, row.cell(index)?);
-        }
-        out.push(b'}');
-        Ok(())
-    })
-}
-
 /// What rows of the business are called, live or deleted: for references that stand in what somebody may read, as exports name them.
 pub fn labels(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, ids: &[i64]) -> Result<Vec<(i64, String)>> {
     let scope = match d.about.scope {
@@ -258,7 +214,8 @@ fn labelled(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, ids: &[i64], sco
     Ok(found)
 }
 
-fn conditions(query: &Query, more: &[String]) -> String {
+/// SQL for the conditions of a query, and for more.
+pub(super) fn conditions(query: &Query, more: &[String]) -> String {
     query.conditions.iter().chain(more).map(|condition| format!(" AND {condition}")).collect()
 }
 

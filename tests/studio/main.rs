@@ -34,6 +34,7 @@ mod invoices;
 mod jobs;
 mod ledger;
 mod limits;
+mod listed;
 mod mail;
 mod money;
 mod openapi;

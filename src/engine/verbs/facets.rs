@@ -22,6 +22,7 @@ use crate::{
         descriptor::{Descriptor, by_table},
         field::Kind,
         filter::kind_of,
+        listed::{Effort, List},
         query::{Pages, Parameters, Query, parameter},
         reply::Reply,
         search,
@@ -168,18 +169,31 @@ pub async fn facets<S: Send + 'static>(
     let without_pages: Parameters =
         parameters.iter().filter(|(name, _)| !["page", "page_size", "ordering"].contains(&name.as_str())).cloned().collect();
     let mut query = Query::parse(d, &actor, &without_pages, pages)?;
+    let deleted = if query.include_deleted { Deleted::With } else { Deleted::Without };
+    let list = List::new(&caller.db, d, actor.clone(), query.clone(), reach, deleted);
+    let whole = List::new(&caller.db, d, actor.clone(), Query::default(), reach, deleted);
     let db = caller.db.clone();
     let work = move |reader: &Reader<'_>| {
         check_filters(reader, &actor, &query)?;
+        // Where it is known that there are more rows than are to be looked at, there is nothing to find.
+        let is_more = |total: i64| total.unsigned_abs() > wanted.within;
+        if list.total(reader, Effort::Little)?.is_some_and(is_more) {
+            return Ok(nothing());
+        }
+        let all = whole.total(reader, Effort::Little)?;
         let way = search::way(reader, db.catalog(), d, &actor, &mut query)?;
         query.go(way);
-        let deleted = if query.include_deleted { Deleted::With } else { Deleted::Without };
         let scope = store::scope(d, &actor, reach, deleted);
-        Count { reader, d, actor: &actor, query: &query, scope: &scope, reach, wanted: &wanted }.answer()
+        Count { reader, d, actor: &actor, query: &query, scope: &scope, reach, wanted: &wanted, all }.answer()
     };
     let body = Bytes::from(caller.scan(work).await?.to_string());
     caller.db.answers().insert(kept_as, Kept { body: body.clone(), etag: String::new() });
     Ok(Reply::bytes(body))
+}
+
+/// What is answered of rows that are too many to be looked at.
+fn nothing() -> Json {
+    json!({"count": null, "complete": false, "facets": [], "dates": null, "totals": []})
 }
 
 /// A value, to count by.
@@ -222,6 +236,8 @@ struct Count<'a> {
     scope: &'a str,
     reach: Reach,
     wanted: &'a Wanted,
+    /// How many rows the list has without its filters, where that is known.
+    all: Option<i64>,
 }
 
 impl Count<'_> {
@@ -229,7 +245,7 @@ impl Count<'_> {
         // Said at once, where it can be: nothing is worked out of rows that are too many.
         let are_many = self.are_many()?;
         if are_many && self.query.conditions.is_empty() {
-            return Ok(json!({"count": null, "complete": false, "facets": [], "dates": null, "totals": []}));
+            return Ok(nothing());
         }
         let (mut along, mut walked) = (HashMap::new(), vec![]);
         for name in &self.wanted.fields {
@@ -261,6 +277,9 @@ impl Count<'_> {
     /// Are there more rows in the list without its filters than were to be looked at?
     fn are_many(&self) -> Result<bool> {
         let (table, within) = (self.d.about.table, self.wanted.within);
+        if let Some(all) = self.all {
+            return Ok(all.unsigned_abs() > within);
+        }
         let sql = format!("SELECT count(*) FROM (SELECT 1 FROM \"{table}\" AS t WHERE {} LIMIT {within} + 1)", self.scope);
         let rows: i64 = self.reader.one(&sql, &store::args(self.actor, &[]))?.unwrap_or(0);
         Ok(rows.unsigned_abs() > within)

@@ -13,9 +13,9 @@ use crate::{
     engine::{
         access::{LIST, MINIMAL, READ, Reach},
         descriptor::{self, Descriptor, Form},
+        listed::{Effort, List},
         query::{PageNumber, Pages, Parameters, Query, invalid_page, page_link},
         reply::Reply,
-        search,
         store::{self, Deleted},
     },
     error::{Error, Result},
@@ -57,29 +57,23 @@ pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListReque
     if let Some(page) = caller.db.answers().get(&kept_as) {
         return Ok(Reply::bytes(page.body).with_etag(etag));
     }
-    let mut query = Query::parse(d, &actor, &request.parameters, request.pages)?;
+    let query = Query::parse(d, &actor, &request.parameters, request.pages)?;
     let deleted = match listing {
         Listing::Deleted => Deleted::Only,
         _ if query.include_deleted => Deleted::With,
         _ => Deleted::Without,
     };
-    let scope = store::scope(d, &actor, reach, deleted);
-    let total_key = total_key(d, &actor, reach, &scope, &query, stamp);
-    let known = caller.db.totals().get(&total_key);
-    let scans = query.may_scan || reach == Reach::Own || known.is_none();
-    let (db, origin) = (caller.db.clone(), caller.origin.clone());
-    let work = move |reader: &Reader<'_>| {
-        check_filters(reader, &actor, &query)?;
-        let way = search::way(reader, db.catalog(), d, &actor, &mut query)?;
-        query.go(way);
-        let total = match known {
-            Some(total) => total,
-            None => store::count(reader, d, &actor, &query, &scope)?,
-        };
-        db.totals().insert(total_key, total);
-        page(reader, d, &actor, &query, &scope, listing, total.unsigned_abs(), &format!("{origin}{}", request.path), &request.parameters)
+    let list = List::new(&caller.db, d, actor, query, reach, deleted);
+    let url = format!("{}{}", caller.origin, request.path);
+    let near = caller.db.snapshot(|reader| page(reader, &list, listing, &url, &request.parameters, Effort::Little))?;
+    let body = match near {
+        Some(body) => body,
+        None => {
+            let all = move |reader: &Reader<'_>| page(reader, &list, listing, &url, &request.parameters, Effort::Any);
+            caller.scan(all).await?.ok_or_else(|| Error::internal("a page was not looked for"))?
+        }
     };
-    let body = Bytes::from(if scans { caller.scan(work).await? } else { caller.read(work)? });
+    let body = Bytes::from(body);
     caller.db.answers().insert(kept_as, Kept { body: body.clone(), etag: etag.clone() });
     Ok(Reply::bytes(body).with_etag(etag))
 }
@@ -96,20 +90,13 @@ pub fn check_filters(reader: &Reader<'_>, actor: &Actor, query: &Query) -> Resul
     problems.or_ok()
 }
 
-#[expect(clippy::too_many_arguments, reason = "one page is all of these, and they are used nowhere else together")]
-fn page(
-    reader: &Reader<'_>,
-    d: &Descriptor,
-    actor: &Actor,
-    query: &Query,
-    scope: &str,
-    listing: Listing,
-    total: u64,
-    url: &str,
-    parameters: &Parameters,
-) -> Result<Vec<u8>> {
-    let pages = total.div_ceil(query.size).max(1);
-    let number = match query.page {
+/// A page as it is answered; `None` if that takes more effort. Within one transaction.
+fn page(reader: &Reader<'_>, list: &List, listing: Listing, url: &str, parameters: &Parameters, effort: Effort) -> Result<Option<Vec<u8>>> {
+    check_filters(reader, list.actor(), list.query())?;
+    let Some(total) = list.total(reader, effort)? else { return Ok(None) };
+    let (total, size) = (total.unsigned_abs(), list.query().size);
+    let pages = total.div_ceil(size).max(1);
+    let number = match list.query().page {
         PageNumber::Last => pages,
         PageNumber::Number(number) => number,
     };
@@ -118,13 +105,11 @@ fn page(
     }
     let mut out = Vec::with_capacity(32 * 1024);
     open_page(&mut out, total, number, pages, url, parameters);
-    let offset = (number - 1) * query.size;
-    match listing {
-        Listing::Minimal => store::minimal(reader, d, actor, query, scope, offset, &mut out)?,
-        _ => store::page(reader, d, actor, query, scope, offset, &mut out)?,
+    if !list.write_page(reader, (number - 1) * size, listing == Listing::Minimal, effort, &mut out)? {
+        return Ok(None);
     }
     out.extend_from_slice(b"]}");
-    Ok(out)
+    Ok(Some(out))
 }
 
 /// Everything of a page before its rows.
@@ -133,12 +118,6 @@ pub(super) fn open_page(out: &mut Vec<u8>, total: u64, number: u64, pages: u64, 
     let next = link((number < pages).then(|| number + 1));
     let previous = link((number > 1).then(|| number - 1));
     out.extend_from_slice(format!("{{\"count\":{total},\"next\":{next},\"previous\":{previous},\"results\":[").as_bytes());
-}
-
-fn total_key(d: &Descriptor, actor: &Actor, reach: Reach, scope: &str, query: &Query, stamp: u64) -> String {
-    let who = if reach == Reach::Own || d.knows_caller() { actor.user_id } else { None };
-    let when = if query.conditions.is_empty() { String::new() } else { actor.today().to_string() };
-    format!("{}|{scope}|{:?}|{who:?}|{when}|{:?}|{:?}|{stamp}", d.about.table, actor.business_id(), query.conditions, query.args)
 }
 
 /// Everything that an answer depends on. Not its hash, as in the `ETag`: two that met would show one business's rows to another.

@@ -1,4 +1,4 @@
--- 0021 passkeys: keys that people's devices sign with (WebAuthn), to sign in by themselves or after a password.
+-- 0022 passkeys: keys that people's devices sign with (WebAuthn), to sign in by themselves or after a password.
 --
 --   passkeys       the public halves, and what is known of each
 --   recovery_keys  what somebody's recovery codes are hashed under; the id is the person's. Codes of before this table are hashed under
