@@ -18,7 +18,6 @@ use crate::{
         DELETE, Descriptor, Reach, UPDATE,
         field::{Field, Kind},
         query::Parameters,
-        table::columns::heading,
         verbs::MOST_ITEMS,
     },
     error::Error,
@@ -47,7 +46,7 @@ pub(super) fn offered(visit: &Visit<'_>, d: &'static Descriptor, deleted: bool) 
     }
     let mut all = vec![];
     if d.reach(actor, UPDATE) != Reach::Nothing {
-        let set = |field: &&Field| json!({"value": format!("set:{}", field.name), "label": visit.t_with("Set {field}", &[("field", &heading(field).to_lowercase())])});
+        let set = |field: &&Field| json!({"value": format!("set:{}", field.name), "label": visit.t_with("Set {field}", &[("field", &visit.heading(field).to_lowercase())])});
         all.extend(settable(visit, d)?.iter().map(set));
     }
     if merge::is_offered(visit, d) {
@@ -127,7 +126,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Re
                     _ => key("{n} of {all} were changed"),
                 };
                 let title = visit.t_with(title, &[("n", &done), ("all", &ids.len())]);
-                let context = json!({"title": title, "crumbs": [[title_of(d), url_of(d)]],
+                let context = json!({"title": title, "crumbs": [[title_of(visit, d), url_of(d)]],
                     "refused": refused, "back": back});
                 return visit.page("bulk.html", context).await;
             }
@@ -145,8 +144,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Re
     let numbers: Vec<i64> = ids.iter().take(SHOWN).filter_map(|id| id.parse().ok()).collect();
     let names = super::cells::open_labels(visit, d.about.table, &numbers)?;
     let some: Vec<&String> = numbers.iter().filter_map(|id| names.get(id)).collect();
-    let (many, count) = (title_of(d).to_lowercase(), ids.len());
-    let name = field.map(|field| heading(field).to_lowercase()).unwrap_or_default();
+    let (many, count) = (title_of(visit, d).to_lowercase(), ids.len());
+    let name = field.map(|field| visit.heading(field).to_lowercase()).unwrap_or_default();
     let (words, title) = match (&field, what.as_str()) {
         (Some(_), _) => (visit.t_with("Set {field}", &[("field", &name)]), key("Set {field} of {n} {many}?")),
         (None, "delete") => (visit.t("Delete"), key("Delete {n} {many}?")),
@@ -154,7 +153,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Re
     };
     let title = visit.t_with(title, &[("field", &name), ("n", &count), ("many", &many)]);
     let context = json!({
-        "title": title, "crumbs": [[title_of(d), url_of(d)]], "base": url_of(d), "words": words, "what": what, "ids": ids, "count": count, "many": many, "some": some,
+        "title": title, "crumbs": [[title_of(visit, d), url_of(d)]], "base": url_of(d), "words": words, "what": what, "ids": ids, "count": count, "many": many, "some": some,
         "more": count - some.len(), "query": visit.given("query"), "widget": widget, "back": back, "danger": what == "delete",
     });
     visit.page("bulk.html", context).await
@@ -191,7 +190,7 @@ async fn perform(
         let outcome = visit.ask(Ask::post(&path, &body)).await?.done()?;
         done += outcome["done"].as_u64().unwrap_or(0);
         let failed = outcome["results"].as_array().into_iter().flatten().filter(|row| row["ok"] == false);
-        refused.extend(failed.map(|row| (row["id"].as_i64().unwrap_or(0), words_of(&row["errors"]))));
+        refused.extend(failed.map(|row| (row["id"].as_i64().unwrap_or(0), words_of(visit, &row["errors"]))));
     }
     let numbers: Vec<i64> = refused.iter().map(|(id, _)| *id).collect();
     let names = super::cells::open_labels(visit, d.about.table, &numbers)?;

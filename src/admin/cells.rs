@@ -4,7 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value as Json, json};
 
-use super::{call::Refusal, frame::url_of, languages::key, session::Visit};
+use super::{
+    call::Refusal,
+    frame::url_of,
+    groups::{self, Place},
+    languages::key,
+    session::Visit,
+};
 use crate::{
     engine::{
         Descriptor, IdOf, LIST, MINIMAL, Output, READ, Reach, descriptor,
@@ -35,8 +41,8 @@ pub(super) fn columns(d: &'static Descriptor, visit: &Visit<'_>) -> Result<Vec<C
             None => (kind, None),
         };
         // Of an id people see what it is the id of.
-        let title = if d.id_of(name).is_some() { title.strip_suffix(" ID").map_or(title.clone(), str::to_owned) } else { title };
-        Column { name, title, help: help.to_owned(), kind, word }
+        let title = if d.id_of(name).is_some() { title.strip_suffix(" ID").unwrap_or(&title) } else { &title };
+        Column { name, title: visit.name(title), help: visit.english(help), kind, word }
     };
     let field = |field: &Field| column(field.name, heading(field), field.schema.description.unwrap_or_default(), field.kind.clone());
     let mut all: Vec<Column> = d.visible().filter(|field| d.is_open(field.name, actor)).map(field).collect();
@@ -75,6 +81,20 @@ impl Column {
     pub fn repeats(&self, all: &[Self]) -> bool {
         let of = self.name.strip_suffix("_name");
         of.is_some_and(|name| all.iter().any(|column| column.target().is_some() && column.name.trim_end_matches("_id") == name))
+    }
+
+    /// Where it stands on a record's page: what lists show comes first, what is worked out and what the program sets last, but for amounts.
+    pub fn place(&self, d: &Descriptor, record: &Json) -> Place {
+        let field = d.field(self.name);
+        let says_little = is_usual(&record[self.name]);
+        match field.filter(|field| !field.server_set || field.kind == Kind::Money) {
+            _ if d.about.list.contains(&self.name) => Place::First,
+            Some(_) if says_little => Place::Details,
+            // Amounts say what they are in; and what is only asked for is worked out by the time that it is shown.
+            Some(field) if field.kind == Kind::Currency || field.input => Place::Details,
+            Some(field) => groups::of(d, field),
+            None => groups::declared(d, self.name).unwrap_or(Place::Details),
+        }
     }
 
     /// Takes a place of its own on a record's page.
@@ -200,7 +220,7 @@ pub(super) fn plain(visit: &Visit<'_>, kind: &Kind, value: &Json) -> Json {
         (_, Json::String(text)) if text.is_empty() => json!({"kind": "none"}),
         (Kind::Money, Json::String(text)) => json!({"kind": "money", "text": visit.language.grouped(text)}),
         (Kind::Bool, Json::Bool(flag)) => json!({"kind": "bool", "yes": flag, "text": visit.t(if *flag { key("Yes") } else { key("No") })}),
-        (Kind::Choice(_), Json::String(name)) => json!({"kind": "choice", "text": heading_of(name), "name": name}),
+        (Kind::Choice(_), Json::String(name)) => json!({"kind": "choice", "text": visit.choice(name), "name": name}),
         (Kind::Date, Json::String(text)) => json!({"kind": "time", "text": day(visit, text), "iso": text}),
         (Kind::DateTime, Json::String(text)) => json!({"kind": "time", "text": moment(visit, text), "iso": text}),
         (Kind::Email, Json::String(text)) => json!({"kind": "link", "text": text, "href": format!("mailto:{text}")}),
@@ -218,6 +238,15 @@ pub(super) fn plain(visit: &Visit<'_>, kind: &Kind, value: &Json) -> Json {
     }
 }
 
+/// What words of few are called in lists that are worked out.
+const CHOICES: [&str; 7] = ["type", "kind", "method", "status", "state", "stage", "outcome"];
+/// What a row of such a list need not say.
+const SMALL: [&str; 4] = ["id", "uuid", "version", "created_at"];
+
+fn is_amount(name: &str, text: &str) -> bool {
+    text.contains('.') || ["amount", "total", "balance", "cost", "price"].iter().any(|part| name.contains(part))
+}
+
 /// A list of objects as a table. Ids are left out: what they are the ids of stands beside them.
 fn objects(visit: &Visit<'_>, items: &[Json]) -> Json {
     let mut names: Vec<&String> = vec![];
@@ -231,21 +260,38 @@ fn objects(visit: &Visit<'_>, items: &[Json]) -> Json {
         let of = name.trim_end_matches("_id");
         ["name", "number", "label"].iter().any(|what| known.iter().any(|known| **known == format!("{of}_{what}")))
     };
-    names.retain(|name| *name != "id" && *name != "uuid" && !is_named(name) && items.iter().any(|item| !is_nothing(&item[name.as_str()])));
+    // What a list is of need not be said in each of its rows, nor what only programs look at.
+    let is_own = |name: &str| descriptor::all().iter().any(|d| d.word() == name) && items.iter().all(|item| !item[name].is_object());
+    let is_technical = |name: &str| SMALL.contains(&name) || name.starts_with("updated_") || name == "is_deleted" || name == "deleted_at";
+    let says = |name: &str| items.iter().any(|item| !is_usual(&item[name]));
+    names.retain(|name| !is_technical(name) && !is_named(name) && !is_own(name) && says(name));
+    // Of who made it the name is enough.
+    names.retain(|name| !name.strip_suffix("_id").is_some_and(|of| known.iter().any(|known| *known == of)));
     let cell = |name: &String, item: &Json| {
         let value = &item[name.as_str()];
         let kind = match value {
             Json::Bool(_) => Kind::Bool,
             Json::String(text) if Date::parse(text).is_some() => Kind::Date,
             Json::String(text) if text.len() >= 20 && DateTime::parse(text, &jiff::tz::TimeZone::UTC).is_some() => Kind::DateTime,
-            Json::String(text) if text.contains('.') && text.parse::<f64>().is_ok() => Kind::Money,
+            Json::String(text) if text.parse::<f64>().is_ok() && is_amount(name, text) => Kind::Money,
+            Json::String(_)
+                if CHOICES.iter().any(|known| name == known || name.strip_suffix(known).is_some_and(|rest| rest.ends_with('_'))) =>
+            {
+                Kind::Choice(vec![])
+            }
             _ => Kind::Text,
         };
+        let named = || {
+            ["full_name", "name", "label", "username", "number"]
+                .iter()
+                .find_map(|known| value[*known].as_str().filter(|text| !text.is_empty()))
+        };
+        let value = &named().map_or_else(|| value.clone(), Json::from);
         let mut cell = plain(visit, &kind, value);
         cell["number"] = (value.is_number() || kind == Kind::Money).into();
         cell
     };
-    let heads: Vec<String> = names.iter().map(|name| heading_of(name.strip_suffix("_name").unwrap_or(name))).collect();
+    let heads: Vec<String> = names.iter().map(|name| visit.heading_of(name.strip_suffix("_name").unwrap_or(name))).collect();
     let rows: Vec<Vec<Json>> = items.iter().map(|item| names.iter().map(|name| cell(name, item)).collect()).collect();
     let words = visit.t_count("{n} row", "{n} rows", rows.len() as u64, &[]);
     json!({"kind": "lines", "text": words, "columns": heads, "rows": rows})
@@ -253,10 +299,10 @@ fn objects(visit: &Visit<'_>, items: &[Json]) -> Json {
 
 fn lines(visit: &Visit<'_>, fields: &[Field], rows: &[Json], names: &Names) -> Json {
     let shown: Vec<&Field> =
-        fields.iter().filter(|field| field.name != "id" && rows.iter().any(|row| !is_nothing(&row[field.name]))).collect();
+        fields.iter().filter(|field| field.name != "id" && rows.iter().any(|row| !is_usual(&row[field.name]))).collect();
     let cell = |field: &Field, row: &Json| match (&field.kind, row[field.name].as_i64()) {
         (Kind::Reference(table), Some(id)) => names.cell(visit, table, id),
-        (Kind::Money, _) if row[field.name].is_string() => {
+        (Kind::Money | Kind::Decimal(_), _) if row[field.name].is_string() => {
             json!({"kind": "money", "text": visit.language.grouped(row[field.name].as_str().unwrap_or_default()), "number": true})
         }
         (kind, _) => {
@@ -266,9 +312,15 @@ fn lines(visit: &Visit<'_>, fields: &[Field], rows: &[Json], names: &Names) -> J
         }
     };
     let body: Vec<Vec<Json>> = rows.iter().map(|row| shown.iter().map(|field| cell(field, row)).collect()).collect();
-    let heads: Vec<String> = shown.iter().map(|field| heading(field)).collect();
+    let heads: Vec<String> = shown.iter().map(|field| visit.heading(field)).collect();
     let words = visit.t_count("{n} row", "{n} rows", rows.len() as u64, &[]);
     json!({"kind": "lines", "text": words, "columns": heads, "rows": body})
+}
+
+/// What most records have, and nobody looks for: no, none and naught.
+fn is_usual(value: &Json) -> bool {
+    let is_naught = |text: &str| text.parse::<f64>().is_ok_and(|number| number == 0.0);
+    is_nothing(value) || *value == Json::Bool(false) || value.as_str().is_some_and(|text| text == "none" || is_naught(text))
 }
 
 fn is_nothing(value: &Json) -> bool {

@@ -45,7 +45,7 @@ pub(super) async fn first(visit: &mut Visit<'_>) -> Result<Option<Response>, Ref
     visit.form.retain(|(name, _)| ![PASSWORD, CODE, CREDENTIAL, LOGIN].contains(&name.as_str()));
     match answer.status {
         200 => Ok(None),
-        400 | 401 | 429 => page(visit, Some(words_of(&answer.body))).await.map(Some),
+        400 | 401 | 429 => page(visit, Some(words_of(visit, &answer.body))).await.map(Some),
         _ => Err(answer.refusal()),
     }
 }

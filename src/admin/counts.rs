@@ -7,14 +7,13 @@ use serde_json::{Value as Json, json};
 use super::{
     call::{Ask, Refusal},
     filters,
-    languages::{Language, key},
+    languages::key,
     session::Visit,
 };
 use crate::{
     engine::{
         Descriptor,
         query::{Parameters, parameter},
-        table::columns::heading_of,
         verbs,
     },
     kit::Date,
@@ -67,6 +66,12 @@ pub(super) fn count(counts: &Json, field: &str, value: &str) -> Option<i64> {
     known.or_else(|| (facet["others"] == 0).then_some(0))
 }
 
+/// The values of a field that were counted, if all of them were told.
+pub(super) fn values<'c>(counts: &'c Json, field: &str) -> Vec<&'c str> {
+    let facet = counts["facets"].as_array().into_iter().flatten().find(|facet| facet["field"] == field && facet["others"] == 0);
+    facet.and_then(|facet| facet["values"].as_array()).into_iter().flatten().filter_map(|one| one["value"].as_str()).collect()
+}
+
 /// The way through the years, months and days of the list's date.
 pub(super) fn dates(visit: &Visit<'_>, counts: &Json) -> Json {
     let query = &visit.query;
@@ -104,14 +109,38 @@ pub(super) fn dates(visit: &Visit<'_>, counts: &Json) -> Json {
         return Json::Null;
     }
     let skipped = periods.len().saturating_sub(if by == "year" { YEARS } else { periods.len() });
-    json!({"title": heading_of(name), "above": above, "periods": periods.into_iter().skip(skipped).collect::<Vec<_>>()})
+    json!({"title": visit.heading_of(name), "above": above, "periods": periods.into_iter().skip(skipped).collect::<Vec<_>>()})
 }
 
-/// What the amounts of a column come to, one for each currency.
-pub(super) fn total(language: &Language, counts: &Json, column: &str) -> Vec<Json> {
-    let total = counts["totals"].as_array().into_iter().flatten().find(|total| total["field"] == column);
-    let amounts = total.and_then(|total| total["amounts"].as_array()).into_iter().flatten();
-    amounts
-        .map(|one| json!({"kind": "money", "text": language.grouped(one["amount"].as_str().unwrap_or_default()), "unit": one["currency"]}))
-        .collect()
+/// The rows below a list: what the amounts of its columns come to, one for each currency. Amounts of several sorts are told apart and not
+/// added: what is to be got is not what is to be paid.
+pub(super) fn footer(visit: &Visit<'_>, d: &Descriptor, counts: &Json, columns: &[&str]) -> Vec<Json> {
+    let totals = |column: &str| counts["totals"].as_array().into_iter().flatten().find(|total| total["field"] == column);
+    let cells = |amounts: &Json| -> Vec<Json> {
+        let all = amounts.as_array().into_iter().flatten();
+        let one = |one: &Json| json!({"kind": "money", "text": visit.language.grouped(one["amount"].as_str().unwrap_or_default()), "unit": one["currency"]});
+        all.map(one).collect()
+    };
+    let mut sorts: Vec<&Json> = vec![];
+    for sort in columns.iter().filter_map(|column| totals(column)?["by"].as_array()).flatten().map(|one| &one["of"]) {
+        if !sorts.contains(&sort) {
+            sorts.push(sort);
+        }
+    }
+    if sorts.len() < 2 {
+        let row: Vec<Vec<Json>> = columns.iter().map(|column| totals(column).map_or(vec![], |total| cells(&total["amounts"]))).collect();
+        return if row.iter().all(Vec::is_empty) { vec![] } else { vec![json!({"label": visit.t("Total of the list"), "cells": row})] };
+    }
+    // What all have in common need not be said.
+    let says = |name: &&&str| sorts.iter().any(|sort| sort[**name] != sorts[0][**name]);
+    let names: Vec<&&str> = d.about.totals_by.iter().filter(says).collect();
+    let row = |sort: &&Json| {
+        let words: Vec<String> = names.iter().filter_map(|name| sort[**name].as_str()).map(|value| visit.choice(value)).collect();
+        let of = |column: &&str| {
+            let by = totals(column).and_then(|total| total["by"].as_array()).into_iter().flatten().find(|one| one["of"] == **sort);
+            by.map_or(vec![], |one| cells(&one["amounts"]))
+        };
+        json!({"label": words.join(" · "), "cells": columns.iter().map(of).collect::<Vec<_>>()})
+    };
+    sorts.iter().map(row).collect()
 }

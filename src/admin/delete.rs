@@ -5,12 +5,12 @@ use serde_json::{Value as Json, json};
 
 use super::{
     call::{Ask, Refusal},
-    frame::{title_of, url_of, words_of},
+    frame::{one_of, title_of, url_of, words_of},
     record::{name_of, referring},
     session::Visit,
 };
 use crate::{
-    engine::{DELETE, Descriptor, Reach, table::columns::heading_of},
+    engine::{DELETE, Descriptor, Reach},
     error::Error,
 };
 
@@ -32,7 +32,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
         if !matches!(answer.status, 400 | 409) {
             return Err(answer.refusal());
         }
-        refused = words_of(&answer.body).into();
+        refused = words_of(visit, &answer.body).into();
     }
     let id = record["id"].to_string();
     let (mut with, mut kept, mut blocking) = (vec![], vec![], vec![]);
@@ -44,9 +44,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
         if count == 0 {
             continue;
         }
-        let words = if count == 1 { other.words.clone() } else { title_of(other).to_lowercase() };
-        let line =
-            json!({"text": format!("{count} {words}"), "url": format!("{}?{by}={id}", url_of(other)), "by": heading_of(by).to_lowercase()});
+        let words = if count == 1 { one_of(visit, other).to_lowercase() } else { title_of(visit, other).to_lowercase() };
+        let line = json!({"text": format!("{count} {words}"), "url": format!("{}?{by}={id}", url_of(other)), "by": visit.heading_of(by).to_lowercase()});
         let table = other.about.table;
         match () {
             () if d.about.cascade.contains(&table) => with.push(line),
@@ -54,7 +53,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
             () => blocking.push(line),
         }
     }
-    let context = json!({"title": visit.t_with("Delete {name}?", &[("name", &name)]), "crumbs": [[title_of(d), url_of(d)], [name, format!("{}{key}/", url_of(d))]],
+    let context = json!({"title": visit.t_with("Delete {name}?", &[("name", &name)]), "crumbs": [[title_of(visit, d), url_of(d)], [name, format!("{}{key}/", url_of(d))]],
         "url": visit.here(), "back": format!("{}{key}/", url_of(d)), "refused": refused, "with": with, "kept": kept, "blocking": blocking});
     visit.page("delete.html", context).await
 }
@@ -64,7 +63,7 @@ pub(super) async fn restore(visit: &Visit<'_>, d: &'static Descriptor, key: &str
     let (path, body) = (format!("{}/{key}/restore/", d.about.path), json!({}));
     let answer = visit.ask(Ask::post(&path, &body)).await?;
     if matches!(answer.status, 400 | 409) {
-        return Ok(visit.see_saying(&format!("{}deleted/", url_of(d)), words_of(&answer.body)));
+        return Ok(visit.see_saying(&format!("{}deleted/", url_of(d)), words_of(visit, &answer.body)));
     }
     let record = answer.done()?;
     Ok(visit.see_saying(&format!("{}{}/", url_of(d), record["id"]), visit.t("It was brought back.")))

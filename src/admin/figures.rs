@@ -15,7 +15,7 @@ use super::{
     session::Visit,
 };
 use crate::{
-    engine::{Bars, Chart, Descriptor, Figure, field::Kind, filter::kind_of, query::Parameters, table::columns::heading_of, verbs},
+    engine::{Bars, Chart, Descriptor, Figure, field::Kind, filter::kind_of, query::Parameters, verbs},
     kit::Date,
 };
 
@@ -112,7 +112,7 @@ pub(super) async fn figure(visit: &Visit<'_>, d: &'static Descriptor, figure: &F
     if found.is_none() && figure.at.is_none() {
         found = count(visit, d, &format!("{}/", d.about.path), &parameters).await?;
     }
-    let shown = |count| json!({"words": figure.words, "count": count, "sums": sums, "url": list_of(d, &parameters, &[]), "of": title_of(d), "waits": figure.waits});
+    let shown = |count| json!({"words": visit.name(figure.words), "count": count, "sums": sums, "url": list_of(d, &parameters, &[]), "of": title_of(visit, d), "waits": figure.waits});
     Ok(found.map(shown))
 }
 
@@ -157,7 +157,7 @@ pub(super) async fn chart(visit: &Visit<'_>, d: &'static Descriptor, chart: &Cha
         Bars::Months(total, series) => months(visit, d, total, series).await?,
     };
     Ok(drawn.map(|mut drawn| {
-        drawn["title"] = chart.title.into();
+        drawn["title"] = visit.name(chart.title).into();
         drawn
     }))
 }
@@ -179,11 +179,11 @@ async fn values(visit: &Visit<'_>, d: &'static Descriptor, field: &str, query: &
     };
     Ok(match kind_of(d, field) {
         // Those that nobody has are part of the picture.
-        Some(Kind::Choice(names)) => bars(names.iter().map(|name| row(name, heading_of(name), count(name))).collect()),
+        Some(Kind::Choice(names)) => bars(names.iter().map(|name| row(name, visit.choice(name), count(name))).collect()),
         _ => {
             let all = found.iter().filter(|one| !one["value"].is_null());
             let text = |one: &Json| one["value"].as_str().map_or_else(|| one["value"].to_string(), str::to_owned);
-            let label = |one: &Json| one["label"].as_str().map_or_else(|| heading_of(&text(one)), str::to_owned);
+            let label = |one: &Json| one["label"].as_str().map_or_else(|| visit.heading_of(&text(one)), str::to_owned);
             bars(all.map(|one| row(&text(one), label(one), one["count"].as_u64().unwrap_or(0))).collect())
         }
     })
@@ -282,7 +282,7 @@ async fn months(visit: &Visit<'_>, d: &'static Descriptor, total: &str, series: 
                 sums[at].add(&period["totals"]);
             }
         }
-        all.push(((*words).to_owned(), plain, sums));
+        all.push((visit.name(words), plain, sums));
     }
     let currency = drawn_currency(visit, all.iter().flat_map(|(.., sums)| sums))?;
     let most = all.iter().flat_map(|(.., sums)| sums).map(|sums| sums.of(&currency)).fold(0.0, f64::max);

@@ -14,11 +14,18 @@ use crate::engine::{
     field::Kind,
     filter::kind_of,
     query::{Parameters, parameter},
-    table::columns::heading_of,
 };
 
 /// Parameters of a list that are no filters.
 const OTHERS: [&str; 8] = ["search", "ordering", "page", "page_size", "columns", "view", "column", counts::ASKED];
+
+/// So many values of a field are told one by one; of what it refers to fewer.
+const FEW_VALUES: usize = 12;
+const FEW_TARGETS: usize = 8;
+/// So many fields stand open beside the list.
+const OPEN: usize = 3;
+/// What the name of typed words ends with.
+const TYPED: &str = "__text";
 
 /// The filters that a list is narrowed by now.
 pub(super) fn active(query: &Parameters) -> Vec<(&str, &str)> {
@@ -52,7 +59,7 @@ pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor, counted: 
     let value = |name: &str| parameter(query, name).unwrap_or_default().to_owned();
     for name in d.about.filter.iter().filter(|name| d.is_open(name, actor)) {
         let Some(kind) = kind_of(d, name) else { continue };
-        let title = heading_of(name);
+        let title = title_of(visit, d, name);
         let one = |kind: &str, name: &str, title: &str| json!({"kind": kind, "name": name, "id": format!("q-{name}"), "title": title, "value": value(name)});
         let range = |kind: &str| {
             let ends =
@@ -67,7 +74,7 @@ pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor, counted: 
             }
             Kind::Choice(names) => {
                 let mut widget = one("choice", name, &title);
-                widget["options"] = names.iter().map(|name| json!({"value": name, "label": heading_of(name)})).collect();
+                widget["options"] = names.iter().map(|name| json!({"value": name, "label": visit.choice(name)})).collect();
                 all.push(widget);
             }
             Kind::Reference(_) => {
@@ -96,6 +103,13 @@ pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor, counted: 
             }
             Kind::Date | Kind::DateTime => all.push(range("date")),
             Kind::Integer | Kind::Number | Kind::Money | Kind::Decimal(_) => all.push(range("number")),
+            // What is worked out has few values, which are known once they are counted.
+            Kind::Text if d.field(name).is_none() && !counts::values(counted, name).is_empty() => {
+                let mut widget = one("choice", name, &title);
+                let values = counts::values(counted, name).into_iter();
+                widget["options"] = values.map(|value| json!({"value": value, "label": visit.choice(value)})).collect();
+                all.push(widget);
+            }
             Kind::Text | Kind::Email | Kind::Currency => all.push(one("text", name, &title)),
             Kind::Texts | Kind::Json | Kind::Lines(..) => {}
         }
@@ -103,13 +117,77 @@ pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor, counted: 
     for widget in &mut all {
         widget["empty"] = true.into();
         let name = widget["name"].as_str().unwrap_or_default().to_owned();
-        for option in widget["options"].as_array_mut().into_iter().flatten() {
-            if let Some(count) = counts::count(counted, &name, option["value"].as_str().unwrap_or_default()) {
+        let is_reference = d.target(&name).is_some();
+        let options = widget["options"].as_array_mut();
+        let is_open = options.as_ref().is_some_and(|options| options.len() <= if is_reference { FEW_TARGETS } else { FEW_VALUES });
+        for option in options.into_iter().flatten() {
+            let value = option["value"].as_str().unwrap_or_default().to_owned();
+            option["count"] = counts::count(counted, &name, &value).into();
+            if is_open {
+                let is_current = is_chosen(query, &name, &value);
+                let several = format!("{name}__in");
+                option["current"] = is_current.into();
+                option["url"] =
+                    with_all(query, &[(several.as_str(), None), (name.as_str(), Some(value.as_str()).filter(|_| !is_current))]).into();
+            } else if let Some(count) = option["count"].as_i64() {
                 option["label"] = format!("{} ({count})", option["label"].as_str().unwrap_or_default()).into();
             }
         }
+        if is_open {
+            widget["kind"] = "facet".into();
+            // Of whom there is nothing is not told, unless they are what is looked for.
+            if let Some(options) = widget["options"].as_array_mut().filter(|_| is_reference) {
+                options.retain(|option| option["count"] != 0 || option["current"] == true);
+            }
+        }
+    }
+    all.retain(|widget| widget["kind"] != "facet" || widget["options"].as_array().is_some_and(|options| !options.is_empty()));
+    // The first ones stand open, and those by which the list is narrowed.
+    let facets = all.iter_mut().filter(|widget| widget["kind"] == "facet");
+    for (at, facet) in facets.enumerate() {
+        let is_chosen = facet["options"].as_array().into_iter().flatten().any(|option| option["current"] == true);
+        facet["open"] = (at < OPEN || is_chosen).into();
     }
     Ok(all)
+}
+
+/// What a filter is called: of an id, what it is the id of.
+fn title_of(visit: &Visit<'_>, d: &Descriptor, name: &str) -> String {
+    visit.heading_of(if d.id_of(name).is_some() { name.trim_end_matches("_id") } else { name })
+}
+
+/// Is the list narrowed to a value of a field?
+fn is_chosen(query: &Parameters, name: &str, value: &str) -> bool {
+    let several = parameter(query, &format!("{name}__in")).unwrap_or_default();
+    parameter(query, name) == Some(value) || several.split(',').any(|one| one == value)
+}
+
+/// What a form that sends the list on keeps of how it is now: all but what it asks for itself.
+pub(super) fn kept(query: &Parameters, own: &[String]) -> Vec<(String, String)> {
+    let others = ["search", "ordering", "columns", "page_size"];
+    let is_kept = |name: &str| !OTHERS.contains(&name) || others.contains(&name);
+    query.iter().filter(|(name, value)| is_kept(name) && !value.is_empty() && !own.contains(name)).cloned().collect()
+}
+
+/// The address of the list when a form has sent words for what somebody refers to, which the script turns into ids while they are typed:
+/// with the ids of what they mean, and what is wrong with the others.
+pub(super) async fn resolved(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Option<(String, Vec<String>)>, Refusal> {
+    if !visit.query.iter().any(|(name, _)| name.ends_with(TYPED)) {
+        return Ok(None);
+    }
+    let (mut query, mut problems) = (visit.query.clone(), vec![]);
+    query.retain(|(name, _)| !name.ends_with(TYPED));
+    for (name, words) in visit.query.iter().filter_map(|(name, words)| Some((name.strip_suffix(TYPED)?, words.trim()))) {
+        let Some(table) = d.target(name) else { continue };
+        let chosen = parameter(&visit.query, name).unwrap_or_default();
+        let found = super::input::find(visit, table, chosen, words).await?;
+        query.retain(|(known, _)| known != name);
+        match found {
+            Ok(id) => query.push((name.to_owned(), id)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok(Some((with_all(&query, &[]), problems)))
 }
 
 /// The active filters in words, each with the address of the list without it.
@@ -133,17 +211,14 @@ pub(super) fn chips(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Vec<Jso
                 let table = d.target(field).unwrap_or_default();
                 super::cells::open_labels(visit, table, &[id])?.remove(&id).unwrap_or_else(|| value.to_owned())
             }
-            (Some(Kind::Choice(_)), _) => value.split(',').map(heading_of_any).collect::<Vec<_>>().join(", "),
+            (Some(Kind::Choice(_)), _) => {
+                value.split(',').filter(|name| !name.is_empty()).map(|name| visit.choice(name)).collect::<Vec<_>>().join(", ")
+            }
             (Some(Kind::Date | Kind::DateTime), _) => super::cells::day(visit, value),
             (Some(Kind::Bool), _) => visit.t(if value == "true" { key("yes") } else { key("no") }),
             _ => value.to_owned(),
         };
-        chips.push(json!({"text": visit.t_with(relation, &[("field", &heading_of(field)), ("value", &shown)]), "url": with(&visit.query, name, None)}));
+        chips.push(json!({"text": visit.t_with(relation, &[("field", &title_of(visit, d, field)), ("value", &shown)]), "url": with(&visit.query, name, None)}));
     }
     Ok(chips)
-}
-
-/// A name that may be empty.
-fn heading_of_any(name: &str) -> String {
-    if name.is_empty() { String::new() } else { heading_of(name) }
 }

@@ -8,7 +8,7 @@ use super::{
     cells::{columns, plain},
     detour,
     frame::{one_of, title_of, url_of},
-    input,
+    groups, input,
     session::Visit,
     shelf::secret,
     widgets::{Filling, Pickers, start_of, texts},
@@ -18,7 +18,6 @@ use crate::{
         CREATE, Descriptor, Reach, UPDATE, descriptor,
         field::{Field, Kind},
         query::{Parameters, parameter},
-        table::columns::heading,
     },
     error::Error,
 };
@@ -35,6 +34,7 @@ fn asked_for<'d>(visit: &Visit<'_>, d: &'d Descriptor, is_new: bool) -> Result<V
 
 /// A form as a page.
 struct Form<'a> {
+    d: &'static Descriptor,
     fields: &'a [&'a Field],
     record: &'a Json,
     /// What was typed, when it was refused.
@@ -53,17 +53,16 @@ impl Form<'_> {
         // What belongs to no field that is shown stands above all.
         let known = |name: &str| self.fields.iter().any(|field| field.name == name);
         let others = self.errors.as_object().into_iter().flatten().filter(|(name, _)| !known(name));
-        let whole: Vec<String> = others.flat_map(|(_, error)| texts(error)).collect();
+        let whole: Vec<String> = others.flat_map(|(_, error)| texts(visit, error)).collect();
         let wrong: Vec<Json> = self
             .fields
             .iter()
             .filter(|field| !self.errors[field.name].is_null())
-            .map(|field| json!({"id": format!("f-{}", field.name), "title": heading(field)}))
+            .map(|field| json!({"id": format!("f-{}", field.name), "title": visit.heading(field)}))
             .collect();
         let mut context = self.context;
         let (long, short): (Vec<Json>, Vec<Json>) = widgets.into_iter().partition(|widget| widget["kind"] == "lines");
-        let short = paired(visit, short);
-        context["widgets"] = short.into();
+        context["groups"] = groups::of_form(visit, self.d, self.fields, paired(visit, short)).into();
         context["grids"] = long.into();
         context["whole"] = whole.into();
         context["wrong"] = wrong.into();
@@ -90,11 +89,12 @@ fn paired(visit: &Visit<'_>, widgets: Vec<Json>) -> Vec<Json> {
 }
 
 /// What a refusal says of which field.
-pub(super) fn errors_of(answer: &Answer) -> Json {
-    match (&answer.body, answer.body["detail"].as_str()) {
+pub(super) fn errors_of(visit: &Visit<'_>, answer: &Answer) -> Json {
+    let body = super::frame::in_words(visit, &answer.body);
+    match (&body, body["detail"].as_str()) {
         (Json::Object(_), Some(detail)) => json!({"": [detail]}),
         (Json::Object(errors), None) => Json::Object(errors.clone()),
-        (other, _) => json!({"": texts(other)}),
+        (other, _) => json!({"": texts(visit, other)}),
     }
 }
 
@@ -137,9 +137,9 @@ pub(super) async fn add(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Res
     }
     let (detour, resumed) = (detour::waiting(visit)?, detour::resumed(visit)?);
     let back = detour.as_ref().map_or_else(|| url_of(d), |detour| detour.back(None));
-    let context = json!({"title": visit.t_with("Add {one}", &[("one", &one_of(d).to_lowercase())]), "crumbs": [[title_of(d), url_of(d)]],
+    let context = json!({"title": visit.t_with("Add {one}", &[("one", &one_of(visit, d).to_lowercase())]), "crumbs": [[title_of(visit, d), url_of(d)]],
         "back": back, "another": detour.is_none(), "detour": detour.is_some(), "only_save": detour.is_some(), "url": detour::here(visit)});
-    let mut form = Form { fields: &fields, record: &record, given: resumed.as_ref(), errors: json!({}), context };
+    let mut form = Form { d, fields: &fields, record: &record, given: resumed.as_ref(), errors: json!({}), context };
     if let Some(response) = detour::leave(visit, &fields)? {
         return Ok(response);
     }
@@ -155,13 +155,13 @@ pub(super) async fn add(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Res
     let (path, body) = (format!("{}/", d.about.path), Json::Object(input.fields));
     let answer = visit.ask_once(Ask::post(&path, &body)).await?;
     if is_about_input(answer.status) {
-        form.errors = errors_of(&answer);
+        form.errors = errors_of(visit, &answer);
         let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
         return form.page(visit, status).await;
     }
     let record = answer.done()?;
     let next = detour.map_or_else(|| next(visit, d, &record["id"]), |detour| detour.back(record["id"].as_i64()));
-    Ok(visit.see_saying(&next, visit.t_with("The {one} was added.", &[("one", &d.words)])))
+    Ok(visit.see_saying(&next, visit.t_with("The {one} was added.", &[("one", &one_of(visit, d).to_lowercase())])))
 }
 
 /// The form that changes a record.
@@ -175,7 +175,7 @@ pub(super) async fn change(visit: &Visit<'_>, d: &'static Descriptor, id: &str) 
     let read = visit.ask(Ask::get(&path)).await?;
     let record = read.done()?;
     let name = super::record::name_of(visit, d, &record)?;
-    let context = json!({"title": visit.t_with("Change {name}", &[("name", &name)]), "crumbs": [[title_of(d), url_of(d)], [name, place]], "back": place, "url": detour::here(visit),
+    let context = json!({"title": visit.t_with("Change {name}", &[("name", &name)]), "crumbs": [[title_of(visit, d), url_of(d)], [name, place]], "back": place, "url": detour::here(visit),
         "version": record["version"], "another": d.reach(visit.actor()?, CREATE) != Reach::Nothing});
     let saved = save(visit, d, &path, &fields, &record, context).await?;
     match saved {
@@ -201,7 +201,7 @@ async fn save(
     context: Json,
 ) -> Result<Saved, Refusal> {
     let resumed = detour::resumed(visit)?;
-    let mut form = Form { fields, record, given: resumed.as_ref(), errors: json!({}), context };
+    let mut form = Form { d, fields, record, given: resumed.as_ref(), errors: json!({}), context };
     if let Some(response) = detour::leave(visit, fields)? {
         return Ok(Saved::Page(response));
     }
@@ -229,7 +229,7 @@ async fn save(
     match answer.status {
         412 => conflict(visit, d, form, &body).await.map(Saved::Page),
         status if is_about_input(status) => {
-            form.errors = errors_of(&answer);
+            form.errors = errors_of(visit, &answer);
             form.page(visit, StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)).await.map(Saved::Page)
         }
         _ => answer.done().map(Saved::Record),
@@ -255,7 +255,7 @@ async fn conflict(visit: &Visit<'_>, d: &'static Descriptor, form: Form<'_>, cha
             }
             (kind, _) => plain(visit, kind, value),
         };
-        rows.push(json!({"name": field.name, "title": heading(field), "theirs": theirs, "mine": mine}));
+        rows.push(json!({"name": field.name, "title": visit.heading(field), "theirs": theirs, "mine": mine}));
     }
     let is_own = |name: &str| matches!(name, "csrf" | "version" | "resolving") || name.starts_with("take-");
     let kept: Vec<(&str, &str)> =

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     actor::Actor,
     auth::device,
-    engine::{Descriptor, LIST, Reach, descriptor, table::columns::heading_of},
+    engine::{Descriptor, LIST, Reach, descriptor},
     error::Error,
     outbox::template::escaped,
 };
@@ -94,19 +94,19 @@ pub(super) fn pages(language: &'static Language) -> Environment<'static> {
 fn section(visit: &Visit<'_>, d: &Descriptor) -> Cow<'static, str> {
     match d.about.path.split_once('/') {
         Some(("accounts", _)) => visit.t("People").into(),
-        Some((section, _)) => heading_of(section).into(),
+        Some((section, _)) => visit.heading_of(section).into(),
         None => visit.t("Workspace").into(),
     }
 }
 
 /// What a resource is called in the menu: `Lead actions`.
-pub(super) fn title_of(d: &Descriptor) -> String {
-    heading_of(d.about.table)
+pub(super) fn title_of(visit: &Visit<'_>, d: &Descriptor) -> String {
+    visit.heading_of(d.about.table)
 }
 
 /// One of them: `Lead action`.
-pub(super) fn one_of(d: &Descriptor) -> String {
-    heading_of(&d.words)
+pub(super) fn one_of(visit: &Visit<'_>, d: &Descriptor) -> String {
+    visit.heading_of(&d.words)
 }
 
 /// The address of a resource's list.
@@ -124,7 +124,7 @@ fn menu(visit: &Visit<'_>, actor: &Actor) -> Json {
     let mut sections: Vec<(Cow<'static, str>, Vec<Json>)> = vec![];
     for d in open_to(actor).filter(|d| !super::administration::stands_for(d, actor)) {
         let is_current = path.strip_prefix(d.about.path).is_some_and(|rest| rest.starts_with('/'));
-        let item = json!({"title": title_of(d), "url": url_of(d), "current": is_current});
+        let item = json!({"title": title_of(visit, d), "url": url_of(d), "current": is_current});
         let name = section(visit, d);
         match sections.iter_mut().find(|(known, _)| *known == name) {
             Some((_, items)) => items.push(item),
@@ -165,7 +165,7 @@ impl Visit<'_> {
             frame["user"] = name.map_or_else(|| self.t("You"), str::to_owned).into();
             // What a password is for, as password managers know it.
             frame["login"] = [&me["username"], &me["email"], &me["phone"]].into_iter().find(|name| name.is_string()).cloned().into();
-            frame["role"] = heading_of(actor.role.name()).into();
+            frame["role"] = self.heading_of(actor.role.name()).into();
             frame["business"] = current.map_or(Json::Null, |business| business["name"].clone());
             frame["businesses"] = people.into();
             frame["csrf"] = signed.form_token(self.panel).into();
@@ -173,7 +173,7 @@ impl Visit<'_> {
         }
         context["frame"] = frame;
         let template = self.panel.pages_in(self.language).get_template(name).map_err(Error::internal)?;
-        let text = template.render(Serde(&context)).map_err(Error::internal)?;
+        let text = languages::written(template.render(Serde(&context)).map_err(Error::internal)?);
         let response = Response::builder()
             .status(status)
             .content_type("text/html; charset=utf-8")
@@ -228,7 +228,7 @@ impl Visit<'_> {
             return with_cookie(self.see(&format!("/admin/login/?next={next}")), &self.cookie(super::session::COOKIE, "", 0));
         }
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let context = json!({"title": self.t(title_for(refusal.status)), "status": refusal.status, "detail": words_of(&refusal.body),
+        let context = json!({"title": self.t(title_for(refusal.status)), "status": refusal.status, "detail": words_of(self, &refusal.body),
             "retry": refusal.retry, "signed": self.signed.is_some()});
         match self.page_with(status, if self.signed.is_some() { "error.html" } else { "outside.html" }, context).await {
             Ok(mut response) => {
@@ -260,20 +260,35 @@ fn title_for(status: u16) -> &'static str {
     }
 }
 
-/// The words of a refusal: its detail, or what is wrong with which field.
-pub(super) fn words_of(body: &Json) -> String {
+/// The words of a refusal by the API: its detail, or what is wrong with which field.
+pub(super) fn words_of(visit: &Visit<'_>, body: &Json) -> String {
+    joined(visit, &in_words(visit, body))
+}
+
+/// What the API says, in the visitor's language where it is known there.
+pub(super) fn in_words(visit: &Visit<'_>, body: &Json) -> Json {
+    match body {
+        Json::Object(members) => members.iter().map(|(name, value)| (name.clone(), in_words(visit, value))).collect(),
+        Json::Array(items) => items.iter().map(|item| in_words(visit, item)).collect(),
+        Json::String(text) => visit.name(text).into(),
+        other => other.clone(),
+    }
+}
+
+/// What is wrong with which field, as one text.
+pub(super) fn joined(visit: &Visit<'_>, body: &Json) -> String {
     match body {
         Json::Object(members) => match members.get("detail").and_then(Json::as_str) {
             Some(detail) => detail.to_owned(),
             None => {
                 let one = |(name, text): (&String, &Json)| match name.as_str() {
-                    "non_field_errors" => words_of(text),
-                    name => format!("{}: {}", heading_of(name), words_of(text)),
+                    "non_field_errors" => joined(visit, text),
+                    name => format!("{}: {}", visit.heading_of(name), joined(visit, text)),
                 };
                 members.iter().map(one).collect::<Vec<_>>().join(" ")
             }
         },
-        Json::Array(items) => items.iter().map(words_of).collect::<Vec<_>>().join(" "),
+        Json::Array(items) => items.iter().map(|item| joined(visit, item)).collect::<Vec<_>>().join(" "),
         Json::String(text) => text.clone(),
         Json::Null => String::new(),
         other => other.to_string(),

@@ -10,7 +10,7 @@ use super::{
     frame::{one_of, open_to, url_of},
     session::Visit,
 };
-use crate::engine::{CREATE, Reach, descriptor, table::columns::heading_of, verbs};
+use crate::engine::{CREATE, Reach, descriptor, verbs};
 
 /// So many of one's own doings.
 const RECENT: usize = 10;
@@ -30,7 +30,7 @@ pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
         }
         if !d.about.figures.is_empty() && !d.about.read_only && d.reach(actor, CREATE) != Reach::Nothing {
             quick.push(
-                json!({"words": visit.t_with("Add {one}", &[("one", &one_of(d).to_lowercase())]), "url": format!("{}add/", url_of(d))}),
+                json!({"words": visit.t_with("Add {one}", &[("one", &one_of(visit, d).to_lowercase())]), "url": format!("{}add/", url_of(d))}),
             );
         }
     }
@@ -63,7 +63,7 @@ fn recent(visit: &Visit<'_>) -> Result<Vec<Json>, Refusal> {
         let Some(href) = super::cells::link(visit, &done.table, done.id) else { return Ok(None) };
         let Some(name) = super::cells::labels(visit, &done.table, &[done.id])?.remove(&done.id) else { return Ok(None) };
         let did = done.action.rsplit('.').next().unwrap_or_default().replace('-', "_");
-        Ok(Some(json!({"name": name, "href": href, "did": heading_of(&did), "of": one_of(d), "at": moment(visit, &done.at)})))
+        Ok(Some(json!({"name": name, "href": href, "did": visit.heading_of(&did), "of": one_of(visit, d), "at": moment(visit, &done.at)})))
     };
     Ok(done.iter().map(one).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }

@@ -19,7 +19,7 @@ use crate::{
         field::Kind,
         table::{
             CSV, XLSX,
-            columns::{heading, note, settable},
+            columns::{note, settable},
             xlsx_read,
         },
         upload::BodyLimit,
@@ -63,13 +63,18 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, wrong: Optio
     may_import(visit, d)?;
     let fields = settable(d, visit.actor()?);
     let is_key = |kind: &Kind| !matches!(kind, Kind::Lines(..) | Kind::Texts | Kind::Json | Kind::Bool | Kind::Choice(_));
-    let keys: Vec<Json> =
-        fields.iter().filter(|field| is_key(&field.kind)).map(|field| json!({"value": field.name, "label": heading(field)})).collect();
-    let columns: Vec<Json> =
-        fields.iter().map(|field| json!({"title": heading(field), "required": field.required, "note": note(field)})).collect();
+    let keys: Vec<Json> = fields
+        .iter()
+        .filter(|field| is_key(&field.kind))
+        .map(|field| json!({"value": field.name, "label": visit.heading(field)}))
+        .collect();
+    let columns: Vec<Json> = fields
+        .iter()
+        .map(|field| json!({"title": visit.heading(field), "required": field.required, "note": visit.english(&note(field))}))
+        .collect();
     let status = wrong.as_ref().and_then(|(status, _)| StatusCode::from_u16(*status).ok()).unwrap_or(StatusCode::OK);
-    let context = json!({"title": visit.t_with("Import {many}", &[("many", &title_of(d).to_lowercase())]), "crumbs": [[title_of(d), url_of(d)]], "url": place(d),
-        "many": title_of(d).to_lowercase(), "keys": keys, "columns": columns, "wrong": wrong.map(|(_, words)| words)});
+    let context = json!({"title": visit.t_with("Import {many}", &[("many", &title_of(visit, d).to_lowercase())]), "crumbs": [[title_of(visit, d), url_of(d)]], "url": place(d),
+        "many": title_of(visit, d).to_lowercase(), "keys": keys, "columns": columns, "wrong": wrong.map(|(_, words)| words)});
     visit.page_with(status, "import.html", context).await
 }
 
@@ -108,7 +113,7 @@ pub(super) async fn look(visit: &Visit<'_>, d: &'static Descriptor, request: &mu
     let (status, body) = send(visit, &sheet, true, None).await?;
     if !matches!(status, 200 | 202) {
         return if status < 500 {
-            page(visit, d, Some((status, words_of(&body)))).await
+            page(visit, d, Some((status, words_of(visit, &body)))).await
         } else {
             Err(Refusal { status, body, retry: None })
         };
@@ -147,7 +152,7 @@ pub(super) async fn report(visit: &Visit<'_>, d: &'static Descriptor, id: &str) 
         let (status, body) = send(visit, &sheet, false, Some(name)).await?;
         return match status {
             200 | 202 => Ok(visit.see(&format!("{}{}/", place(d), body["id"]))),
-            status if status < 500 => page(visit, d, Some((status, words_of(&body)))).await,
+            status if status < 500 => page(visit, d, Some((status, words_of(visit, &body)))).await,
             status => Err(Refusal { status, body, retry: None }),
         };
     }
@@ -163,25 +168,26 @@ pub(super) async fn report(visit: &Visit<'_>, d: &'static Descriptor, id: &str) 
         (false, false) if report["status"] == "done" => visit.t("Imported"),
         (false, false) => visit.t("The import did not end well"),
     };
-    let whole: Vec<String> = errors.iter().filter(|error| error["row"].is_null()).map(|error| words_of(&error["messages"])).collect();
-    let context = json!({"title": title, "crumbs": [[title_of(d), url_of(d)], [visit.t_with("Import {many}", &[("many", &title_of(d).to_lowercase())]), place(d)]],
-        "url": visit.here(), "list": url_of(d), "again": place(d), "many": title_of(d).to_lowercase(), "running": is_running, "dry": is_dry,
+    let whole: Vec<String> =
+        errors.iter().filter(|error| error["row"].is_null()).map(|error| words_of(visit, &error["messages"])).collect();
+    let context = json!({"title": title, "crumbs": [[title_of(visit, d), url_of(d)], [visit.t_with("Import {many}", &[("many", &title_of(visit, d).to_lowercase())]), place(d)]],
+        "url": visit.here(), "list": url_of(d), "again": place(d), "many": title_of(visit, d).to_lowercase(), "running": is_running, "dry": is_dry,
         "name": kept.as_ref().map(|sheet| sheet.name.clone()), "kept": kept.is_some(), "atomic": report["atomic"], "status": report["status"],
         "total": total, "done": number("done"), "created": number("created"), "updated": number("updated"), "failed": failed, "ready": ready,
-        "ignored": report["ignored_columns"], "whole": whole, "cut": report["errors_cut"], "errors": lines_of(&errors),
-        "preview": kept.filter(|_| is_dry && !is_running).and_then(|sheet| preview(&sheet, d, &errors))});
+        "ignored": report["ignored_columns"], "whole": whole, "cut": report["errors_cut"], "errors": lines_of(visit, &errors),
+        "preview": kept.filter(|_| is_dry && !is_running).and_then(|sheet| preview(visit, &sheet, d, &errors))});
     let response = visit.page("import_report.html", context).await?;
     Ok(if is_running { with_refresh(response, 2) } else { response })
 }
 
 /// What is wrong with lines, in a list.
-fn lines_of(errors: &[Json]) -> Vec<Json> {
+fn lines_of(visit: &Visit<'_>, errors: &[Json]) -> Vec<Json> {
     let lines = errors.iter().filter(|error| !error["row"].is_null());
-    lines.map(|error| json!({"row": error["row"], "column": error["column"], "text": words_of(&error["messages"])})).collect()
+    lines.map(|error| json!({"row": error["row"], "column": error["column"], "text": words_of(visit, &error["messages"])})).collect()
 }
 
 /// The file as a table: the lines with errors, which stand in their cells; the first lines, if none has any.
-fn preview(sheet: &Sheet, d: &'static Descriptor, errors: &[Json]) -> Option<Json> {
+fn preview(visit: &Visit<'_>, sheet: &Sheet, d: &'static Descriptor, errors: &[Json]) -> Option<Json> {
     let grid = verbs::grid(&sheet.bytes, d).ok()?;
     let of_line = |number: u64| errors.iter().filter(move |error| error["row"].as_u64() == Some(number));
     let is_shown = |number: u64| of_line(number).next().is_some();
@@ -192,12 +198,12 @@ fn preview(sheet: &Sheet, d: &'static Descriptor, errors: &[Json]) -> Option<Jso
             let heading = grid.headings.get(at).map(String::as_str);
             let wrong: Vec<String> = of_line(line.number)
                 .filter(|error| error["column"].as_str() == heading)
-                .map(|error| words_of(&error["messages"]))
+                .map(|error| words_of(visit, &error["messages"]))
                 .collect();
             json!({"text": line.cell(at), "errors": wrong})
         };
         let whole: Vec<String> =
-            of_line(line.number).filter(|error| error["column"].is_null()).map(|error| words_of(&error["messages"])).collect();
+            of_line(line.number).filter(|error| error["column"].is_null()).map(|error| words_of(visit, &error["messages"])).collect();
         json!({"number": line.number, "cells": (0..width).map(cell).collect::<Vec<_>>(), "whole": whole})
     };
     let rows: Vec<Json> = grid.lines.iter().filter(|line| !has_wrong || is_shown(line.number)).take(SHOWN).map(row).collect();

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     auth::device,
     engine::{
-        CREATE, DELETE, Descriptor, READ, Reach,
+        CREATE, DELETE, Descriptor, READ, Reach, UPDATE,
         query::{Parameters, parameter},
     },
     error::Error,
@@ -113,6 +113,10 @@ fn heading(query: &Parameters, d: &Descriptor, column: &Column) -> Json {
 /// The page of a list; of what was deleted, in the trash.
 pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: bool) -> Result<Response, Refusal> {
     let actor = visit.actor()?;
+    if let Some((url, problems)) = filters::resolved(visit, d).await? {
+        let place = format!("{}{url}", list_url(d, deleted));
+        return Ok(if problems.is_empty() { visit.see(&place) } else { visit.see_saying(&place, problems.join(" ")) });
+    }
     let all = columns(d, visit)?;
     let taste = Taste::of(visit);
     let shown = chosen(visit, d, &all, &taste);
@@ -127,7 +131,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
     if answer.status == 404 && number != "1" && number != "last" {
         return Ok(visit.see(&format!("{}{}", list_url(d, deleted), filters::with(&visit.query, "page", Some("last")))));
     }
-    let wrong = (answer.status == 400).then(|| super::frame::words_of(&answer.body));
+    let wrong = (answer.status == 400).then(|| super::frame::words_of(visit, &answer.body));
     let found = if wrong.is_some() { json!({"count": 0, "results": []}) } else { answer.done()? };
     let rows = found["results"].as_array().cloned().unwrap_or_default();
     let shown: Vec<&Column> = shown.into_iter().map(|at| &all[at]).collect();
@@ -144,21 +148,26 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
     let is_narrowed = !filters::passed_on(&visit.query).iter().all(|(name, _)| *name == "ordering");
     let counted = if deleted || wrong.is_some() { json!({"complete": true}) } else { counts::of(visit, d).await? };
     let widgets = filters::widgets(visit, d, &counted).await?;
-    let totals: Vec<Vec<Json>> = shown.iter().map(|column| counts::total(visit.language, &counted, column.name)).collect();
-    let hidden: Vec<(&str, &str)> =
-        ["ordering", "columns", "page_size"].into_iter().filter_map(|name| Some((name, visit.asked(name)?))).collect();
+    let totals = counts::footer(visit, d, &counted, &shown.iter().map(|column| column.name).collect::<Vec<_>>());
+    let (facets, widgets): (Vec<Json>, Vec<Json>) = widgets.into_iter().partition(|widget| widget["kind"] == "facet");
+    let asked_here = widgets.iter().flat_map(|widget| {
+        let ends = widget["ends"].as_array().into_iter().flatten().chain([widget]);
+        ends.filter_map(|one| one["name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    });
+    let hidden = filters::kept(&visit.query, &["search".to_owned()]);
+    let hidden_too = filters::kept(&visit.query, &asked_here.collect::<Vec<_>>());
     let passed = filters::passed_on(&visit.query);
     let mut context = json!({
-        "title": if deleted { visit.t_with("Deleted {many}", &[("many", &title_of(d).to_lowercase())]) } else { title_of(d) },
-        "crumbs": if deleted { json!([[title_of(d), url_of(d)]]) } else { json!([]) },
-        "url": list_url(d, deleted), "base": url_of(d), "one": one_of(d).to_lowercase(), "many": title_of(d).to_lowercase(),
+        "title": if deleted { visit.t_with("Deleted {many}", &[("many", &title_of(visit, d).to_lowercase())]) } else { title_of(visit, d) },
+        "crumbs": if deleted { json!([[title_of(visit, d), url_of(d)]]) } else { json!([]) },
+        "url": list_url(d, deleted), "base": url_of(d), "one": one_of(visit, d).to_lowercase(), "many": title_of(visit, d).to_lowercase(),
         "heads": shown.iter().map(|column| heading(&visit.query, d, column)).collect::<Vec<_>>(),
         "rows": rows.iter().map(row).collect::<Vec<_>>(),
         "count": count, "page": at, "pages": pages, "size": size, "sizes": SIZES.into_iter().filter(|size| *size <= visit.panel.most()).map(|size| json!({"size": size, "url": filters::with(&visit.query, "page_size", Some(&size.to_string()))})).collect::<Vec<_>>(),
         "first": (at - 1) * u64::from(size) + u64::from(count > 0), "last": (at * u64::from(size)).min(count),
         "previous": (at > 1).then(|| link(at - 1)), "next": (at < pages).then(|| link(at + 1)),
         "search": visit.asked("search"), "searches": !d.about.search.is_empty(),
-        "filters": widgets, "chips": filters::chips(visit, d)?, "hidden": hidden, "wrong": wrong, "narrowed": is_narrowed,
+        "facets": facets, "filters": widgets, "hidden_too": hidden_too, "chips": filters::chips(visit, d)?, "hidden": hidden, "wrong": wrong, "narrowed": is_narrowed,
         "columns": all.iter().map(|column| json!({"name": column.name, "title": column.title,
             "shown": shown.iter().any(|one| one.name == column.name)})).collect::<Vec<_>>(),
         "kept": passed, "views": views(visit, d).await?, "query": query_of(passed.iter().copied()),
@@ -167,7 +176,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
         "formats": [["CSV", "csv"], ["Excel", "xlsx"], ["JSON", "json"]],
     });
     context["dates"] = counts::dates(visit, &counted);
-    context["totals"] = if totals.iter().all(Vec::is_empty) { json!(null) } else { json!(totals) };
+    context["totals"] = totals.into();
+    context["quick"] = (!deleted && readable && can(d, visit, UPDATE)?).into();
     context["counts"] = (counted["complete"] == false).then(|| filters::with(&visit.query, counts::ASKED, Some("1"))).into();
     context["usual"] = filters::with(&visit.query, "column", Some("")).into();
     context["imports"] = (!deleted && super::import::is_offered(visit, d)).into();
@@ -234,7 +244,7 @@ pub(super) async fn save_view(visit: &Visit<'_>, d: &'static Descriptor) -> Resu
     });
     let back = format!("{}{}", url_of(d), query_of(kept.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
     let answer = visit.ask(Ask::post("saved-views/", &body)).await?;
-    let words = if answer.status == 201 { visit.t("The view was saved.") } else { super::frame::words_of(&answer.body) };
+    let words = if answer.status == 201 { visit.t("The view was saved.") } else { super::frame::words_of(visit, &answer.body) };
     Ok(visit.see_saying(&back, words))
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, ids: &[Strin
                 if answer.status >= 500 {
                     return Err(answer.refusal());
                 }
-                wrong = words_of(&answer.body).into();
+                wrong = words_of(visit, &answer.body).into();
                 status = StatusCode::from_u16(answer.status).unwrap_or(status);
             }
         }
@@ -60,8 +60,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, ids: &[Strin
     let names = open_labels(visit, d.about.table, &numbers)?;
     let one = |id: &i64| json!({"id": id.to_string(), "name": names.get(id).cloned().unwrap_or_else(|| format!("#{id}")), "href": link(visit, d.about.table, *id)});
     let context = json!({
-        "title": operation.map_or_else(|| visit.t("Merge"), |operation| operation.title.clone()), "help": operation.map(|operation| operation.help.clone()),
-        "crumbs": [[title_of(d), url_of(d)]], "base": url_of(d), "what": NAME, "query": visit.given("query"), "key": secret()?, "back": back,
+        "title": operation.map_or_else(|| visit.t("Merge"), |operation| visit.name(&operation.title)), "help": operation.map(|operation| visit.english(&operation.help)),
+        "crumbs": [[title_of(visit, d), url_of(d)]], "base": url_of(d), "what": NAME, "query": visit.given("query"), "key": secret()?, "back": back,
         "rows": numbers.iter().map(one).collect::<Vec<_>>(), "into": visit.given("into"), "wrong": wrong, "count": ids.len(),
     });
     visit.page_with(status, "merge.html", context).await

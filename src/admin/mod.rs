@@ -5,13 +5,14 @@
 //! API's. `session` says who that is; `frame` is what all pages share, `routes` which page a path is.
 //!
 //! `list`, `filters`, `counts`, `bulk`, `record`, `form`, `delete`, `timeline` and `operations` are the pages of a resource; `widgets` asks
-//! for fields, `input` reads what was given, `cells` shows them. `import` brings files in, `shelf` keeps what is half done.
+//! for fields, `groups` puts together what belongs together, `input` reads what was given, `cells` shows them. `import` brings files in, `shelf` keeps what is half done.
 //! `administration` has the pages for those who run the business; `confirm` asks for the password again where the API does. `home`,
 //! `search`, `profile`, `passkeys`, `sign_in` and `start` are pages of their own.
 //!
 //! All of the panel's own words go through `languages`. A language is added by a catalogue, `languages/<code>.json`, one text a line, made
 //! from a copy of the one that is there, and a line in `languages::FILES`; a test says which texts a catalogue lacks, and which are no longer
-//! used. What descriptors and the API say is theirs: names of fields, help, choices and refusals are English.
+//! used. Names of resources, fields and choices, which are the descriptors', have theirs in it as well, as far as they are known: another
+//! test tells which are not. Help and the rarer refusals of the API are English, and marked as such.
 
 mod administration;
 mod assets;
@@ -26,6 +27,7 @@ mod figures;
 mod filters;
 mod form;
 mod frame;
+mod groups;
 mod home;
 mod import;
 mod input;

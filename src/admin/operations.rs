@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     call::{Ask, Refusal},
     detour,
-    frame::{title_of, url_of, words_of},
+    frame::{in_words, title_of, url_of, words_of},
     input,
     record::name_of,
     session::Visit,
@@ -21,7 +21,7 @@ use crate::{
     engine::{
         Descriptor, descriptor,
         field::{Field, Kind},
-        table::columns::{heading, heading_of},
+        table::columns::heading_of,
         verbs,
     },
     error::Error,
@@ -62,8 +62,8 @@ impl Operation {
 }
 
 /// What stands on its button: `Check in`. Its words in the document would fill the page.
-pub(super) fn button_of(name: &str) -> String {
-    heading_of(&name.replace('-', "_"))
+pub(super) fn button_of(visit: &Visit<'_>, name: &str) -> String {
+    visit.heading_of(&name.replace('-', "_"))
 }
 
 /// All of them, by the resource's path and their name.
@@ -154,7 +154,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, a
     let operation = operation.ok_or_else(Error::not_found)?;
     let offers = visit.panel.app.db.read(|reader| verbs::offers(reader, d, actor, id))?;
     if !offers.iter().any(|offer| offer.name == action) {
-        let words = visit.t_with("“{action}” is not possible now.", &[("action", &button_of(action))]);
+        let words = visit.t_with("“{action}” is not possible now.", &[("action", &button_of(visit, action))]);
         return Ok(visit.see_saying(&place, words));
     }
     let fields: Vec<&Field> = operation.fields.iter().collect();
@@ -171,11 +171,11 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, a
             let (path, body) = (format!("{}/{key}/{action}/", d.about.path), Json::Object(input.fields));
             let answer = visit.ask_once(Ask::post(&path, &body)).await?;
             match answer.status {
-                400 if answer.body["detail"].is_null() => errors = answer.body,
-                400 | 409 | 422 => errors = json!({"": [words_of(&answer.body)]}),
+                400 if answer.body["detail"].is_null() => errors = in_words(visit, &answer.body),
+                400 | 409 | 422 => errors = json!({"": [words_of(visit, &answer.body)]}),
                 _ => {
                     answer.done()?;
-                    return Ok(visit.see_saying(&place, visit.t_with("{action}: done.", &[("action", &button_of(action))])));
+                    return Ok(visit.see_saying(&place, visit.t_with("{action}: done.", &[("action", &button_of(visit, action))])));
                 }
             }
         } else {
@@ -189,15 +189,15 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str, a
         widgets.push(pickers.widget(visit, field, field.name, &filling).await?);
     }
     let others = errors.as_object().into_iter().flatten().filter(|(name, _)| !fields.iter().any(|field| field.name == name.as_str()));
-    let whole: Vec<String> = others.flat_map(|(_, error)| texts(error)).collect();
+    let whole: Vec<String> = others.flat_map(|(_, error)| texts(visit, error)).collect();
     let wrong: Vec<Json> = fields
         .iter()
         .filter(|field| !errors[field.name].is_null())
-        .map(|field| json!({"id": format!("f-{}", field.name), "title": heading(field)}))
+        .map(|field| json!({"id": format!("f-{}", field.name), "title": visit.heading(field)}))
         .collect();
     let name = name_of(visit, d, &record)?;
     let danger = offers.iter().any(|offer| offer.name == action && offer.danger);
-    let context = json!({"title": operation.title, "help": operation.said_of(d), "button": button_of(action), "crumbs": [[title_of(d), url_of(d)], [name, place]], "back": place,
+    let context = json!({"title": visit.name(&operation.title), "help": visit.english(&operation.said_of(d)), "button": button_of(visit, action), "crumbs": [[title_of(visit, d), url_of(d)], [name, place]], "back": place,
         "url": detour::here(visit), "key": secret()?, "widgets": widgets, "whole": whole, "wrong": wrong, "danger": danger, "name": name});
     visit.page_with(status, "actions.html", context).await
 }

@@ -47,7 +47,7 @@ pub(super) async fn begin(visit: &Visit<'_>) -> Result<Response, Refusal> {
     };
     let answer = visit.ask(Ask::post(path, &body)).await?;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
-    let said = if answer.status < 400 { answer.body } else { json!({"code": answer.body["code"], "detail": words_of(&answer.body)}) };
+    let said = if answer.status < 400 { answer.body } else { json!({"code": answer.body["code"], "detail": words_of(visit, &answer.body)}) };
     Ok(Response::builder().status(status).content_type("application/json").header("cache-control", "no-store").body(said.to_string()))
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn step(visit: &Visit<'_>, step: &str) -> Result<Done, Refusal>
         (201, _) => Ok(Done::Said(visit.t("The passkey was added."))),
         (204, _) => Ok(Done::Said(visit.t("The passkey was removed."))),
         (200, _) => Ok(Done::Said(visit.t("The passkey has another name now."))),
-        (400 | 409, _) => Ok(Done::Wrong(words_of(&answer.body))),
+        (400 | 409, _) => Ok(Done::Wrong(words_of(visit, &answer.body))),
         _ => Err(answer.refusal()),
     }
 }

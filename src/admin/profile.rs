@@ -50,7 +50,7 @@ async fn show(visit: &Visit<'_>, status: StatusCode, errors: Json) -> Result<Res
     let fields: Vec<Json> = titles
         .into_iter()
         .map(|(name, title, kind)| {
-            json!({"name": name, "id": format!("f-{name}"), "title": visit.t(title), "kind": kind, "value": value(name), "errors": super::widgets::texts(&errors[name])})
+            json!({"name": name, "id": format!("f-{name}"), "title": visit.t(title), "kind": kind, "value": value(name), "errors": super::widgets::texts(visit, &errors[name])})
         })
         .collect();
     let factor = visit.ask(Ask::get("auth/2fa/")).await?;
@@ -95,7 +95,8 @@ async fn password(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let answer = visit.ask(Ask::post("auth/password-change/", &body)).await?;
     if matches!(answer.status, 400 | 429) {
         let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let errors = if answer.body["detail"].is_string() { json!({"current_password": [words_of(&answer.body)]}) } else { answer.body };
+        let errors =
+            if answer.body["detail"].is_string() { json!({"current_password": [words_of(visit, &answer.body)]}) } else { answer.body };
         return show(visit, status, errors).await;
     }
     // All sessions are over, and this one goes on with what came for it.
@@ -131,7 +132,7 @@ async fn confirm(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let next = visit.given("next").filter(|next| !next.is_empty()).unwrap_or(PLACE);
     match answer.status {
         200 => Ok(visit.see_saying(next, visit.t("Thank you. Go on."))),
-        400 | 401 | 429 => Ok(visit.see_saying(PLACE, words_of(&answer.body))),
+        400 | 401 | 429 => Ok(visit.see_saying(PLACE, words_of(visit, &answer.body))),
         _ => Err(answer.refusal()),
     }
 }
@@ -173,7 +174,7 @@ pub(super) async fn two_factor(visit: &Visit<'_>, _: Option<&str>) -> Result<Res
             200 | 204 => return Ok(visit.see_saying(PLACE, visit.t("Two-factor authentication is off."))),
             403 if answer.body["code"] == "reauthentication_required" => return Err(answer.refusal()),
             400 | 401 | 403 | 409 | 429 => {
-                context["wrong"] = words_of(&answer.body).into();
+                context["wrong"] = words_of(visit, &answer.body).into();
                 // The secret is shown until a code of it was right.
                 if path.ends_with("confirm/") {
                     context["setup"] = json!({"secret": text("secret")});

@@ -7,18 +7,19 @@ use super::{
     call::{Answer, Ask, Refusal},
     cells::{Names, cell, columns, moment},
     frame::{one_of, title_of, url_of, words_of},
+    groups::{self, Place},
     operations,
     session::Visit,
 };
 use crate::{
-    engine::{
-        CREATE, DELETE, Descriptor, LIST, READ, Reach, UPDATE, descriptor, field::Kind, table::columns::heading, upload::BodyLimit, verbs,
-    },
+    engine::{CREATE, DELETE, Descriptor, LIST, READ, Reach, UPDATE, descriptor, field::Kind, upload::BodyLimit, verbs},
     error::Error,
 };
 
 /// So many of each kind of record that refers to this one.
 const RELATED: usize = 5;
+/// Longer texts have a line of their own.
+const LONG: usize = 60;
 /// So many actions have a button of their own; the others are in a menu.
 const BUTTONS: usize = 3;
 /// What stands in the small print.
@@ -28,7 +29,7 @@ const SMALL: [&str; 6] = ["id", "created_at", "updated_at", "created_by", "updat
 pub(super) fn name_of(visit: &Visit<'_>, d: &Descriptor, record: &Json) -> Result<String, Refusal> {
     let id = record["id"].as_i64().unwrap_or_default();
     let label = super::cells::labels(visit, d.about.table, &[id])?.remove(&id);
-    Ok(label.filter(|label| !label.is_empty()).unwrap_or_else(|| format!("{} {id}", one_of(d))))
+    Ok(label.filter(|label| !label.is_empty()).unwrap_or_else(|| format!("{} {id}", one_of(visit, d))))
 }
 
 pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -> Result<Response, Refusal> {
@@ -37,7 +38,10 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
     let id = record["id"].as_i64().unwrap_or_default();
     let all = columns(d, visit)?;
     let names = Names::of(visit, &all, std::slice::from_ref(&record))?;
-    let row = |column: &super::cells::Column| json!({"title": column.title, "help": column.help, "wide": column.is_wide(), "cell": cell(visit, column, &record, &names)});
+    let row = |column: &super::cells::Column| {
+        let is_long = record[column.name].as_str().is_some_and(|text| text.chars().count() > LONG) && !column.is_number();
+        json!({"title": column.title, "help": column.help, "long": is_long, "cell": cell(visit, column, &record, &names)})
+    };
     // Of what is empty nothing is said here; the form has it.
     let is_said = |column: &&super::cells::Column| {
         !SMALL.contains(&column.name) && column.name != "deleted_at" && has(&record[column.name]) && !column.repeats(&all)
@@ -47,15 +51,20 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
     let offers = visit.panel.app.db.read(|reader| verbs::offers(reader, d, actor, id))?;
     let described = offers.iter().filter_map(|action| {
         let operation = visit.panel.operations().get(d, action.name)?;
-        let title = operations::button_of(action.name);
-        Some(json!({"name": action.name, "title": title, "help": operation.title, "asks": action.confirm || !operation.fields.is_empty(), "danger": action.danger}))
+        let title = operations::button_of(visit, action.name);
+        Some(json!({"name": action.name, "title": title, "help": visit.name(&operation.title), "asks": action.confirm || !operation.fields.is_empty(), "danger": action.danger}))
     });
     let described: Vec<Json> = described.collect();
+    let facts = groups::arranged(visit, d, facts.into_iter().map(|column| (column.place(d, &record), row(column))).collect());
+    let facts = facts
+        .into_iter()
+        .map(|(place, title, rows)| json!({"title": title, "rows": rows, "folded": matches!(place, Place::Details | Place::Technical)}));
+    let (folded, facts): (Vec<Json>, Vec<Json>) = facts.partition(|group| group["folded"] == true);
     let may = |verb| !d.about.read_only && d.reach(actor, verb) != Reach::Nothing;
     let (name, place) = (name_of(visit, d, &record)?, format!("{}{key}/", url_of(d)));
     let context = json!({
-        "title": name, "crumbs": [[title_of(d), url_of(d)]], "one": one_of(d), "url": place, "id": id,
-        "facts": facts.into_iter().map(row).collect::<Vec<_>>(), "wide": wide.into_iter().map(row).collect::<Vec<_>>(), "small": small,
+        "title": name, "crumbs": [[title_of(visit, d), url_of(d)]], "one": one_of(visit, d), "url": place, "id": id,
+        "facts": facts, "folded": folded, "wide": wide.into_iter().map(row).collect::<Vec<_>>(), "small": small,
         "actions": described.iter().take(BUTTONS).collect::<Vec<_>>(), "more": described.iter().skip(BUTTONS).collect::<Vec<_>>(), "changes": may(UPDATE), "deletes": may(DELETE) && d.about.soft_delete,
         "related": related(visit, d, id).await?,
         "comments": comments(visit, d, key).await?, "files": files(visit, d, key).await?, "uploads": d.about.files && may(UPDATE),
@@ -109,11 +118,11 @@ async fn related(visit: &Visit<'_>, d: &Descriptor, id: i64) -> Result<Vec<Json>
             let text = names.get(&id).cloned().unwrap_or_else(|| format!("#{id}"));
             json!({"text": text, "href": readable.then(|| format!("{}{id}/", url_of(other))), "beside": second.map(|column| cell(visit, column, row, &none))})
         };
-        let field = other.field(by).map(heading).unwrap_or_default();
-        let title = if field.eq_ignore_ascii_case(&one_of(d)) {
-            title_of(other)
+        let field = other.field(by).map(|field| visit.heading(field)).unwrap_or_default();
+        let title = if field.eq_ignore_ascii_case(&one_of(visit, d)) {
+            title_of(visit, other)
         } else {
-            format!("{} ({})", title_of(other), field.to_lowercase())
+            format!("{} ({})", title_of(visit, other), field.to_lowercase())
         };
         let creates = !other.about.read_only && other.reach(visit.actor()?, CREATE) != Reach::Nothing;
         let add = (creates && other.field(by).is_some_and(|field| !field.server_set)).then(|| format!("{}add/?{by}={id}", url_of(other)));
@@ -165,7 +174,7 @@ pub(super) async fn comment(visit: &Visit<'_>, d: &'static Descriptor, key: &str
     let path = format!("{}/{key}/comments/", d.about.path);
     let body = json!({"content": visit.given("content").unwrap_or_default(), "is_internal": visit.given("public").is_none()});
     let answer = visit.ask(Ask::post(&path, &body)).await?;
-    let words = if answer.status < 300 { visit.t("Your comment was added.") } else { words_of(&answer.body) };
+    let words = if answer.status < 300 { visit.t("Your comment was added.") } else { words_of(visit, &answer.body) };
     Ok(visit.see_saying(&format!("{}{key}/", url_of(d)), words))
 }
 
@@ -181,7 +190,7 @@ pub(super) async fn upload(visit: &Visit<'_>, request: &mut Request, content_typ
     let (status, body) = (response.status(), response.into_body().into_bytes().await.map_err(Error::internal)?);
     let words = match status.is_success() {
         true => visit.t("The file was attached."),
-        false => words_of(&serde_json::from_slice(&body).unwrap_or_default()),
+        false => words_of(visit, &serde_json::from_slice(&body).unwrap_or_default()),
     };
     Ok(visit.see_saying(&format!("/admin/{place}"), words))
 }

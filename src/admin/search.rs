@@ -17,20 +17,20 @@ pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
     if !words.is_empty() {
         let answer = visit.ask(Ask::get("search/").with("q", words)).await?;
         if answer.status == 400 {
-            context["wrong"] = super::frame::words_of(&answer.body).into();
+            context["wrong"] = super::frame::words_of(visit, &answer.body).into();
         } else {
             let found = answer.done()?;
-            context["groups"] = found["results"].as_array().into_iter().flatten().filter_map(group).collect();
+            context["groups"] = found["results"].as_array().into_iter().flatten().filter_map(|found| group(visit, found)).collect();
         }
     }
     visit.page("search.html", context).await
 }
 
-fn group(group: &Json) -> Option<Json> {
+fn group(visit: &Visit<'_>, group: &Json) -> Option<Json> {
     let d = descriptor::all().iter().find(|d| group["resource"] == d.about.path)?;
     let hit = |hit: &Json| json!({"label": hit["label"], "snippet": snippet(hit["snippet"].as_str().unwrap_or_default()), "url": format!("{}{}/", url_of(d), hit["id"])});
     let hits: Vec<Json> = group["hits"].as_array().into_iter().flatten().map(hit).collect();
-    Some(json!({"title": title_of(d), "more": group["has_more"], "hits": hits, "url": url_of(d)}))
+    Some(json!({"title": title_of(visit, d), "more": group["has_more"], "hits": hits, "url": url_of(d)}))
 }
 
 /// A snippet as pieces, marked or not: it comes as HTML, in which `<mark>` is the only tag, and goes out escaped anew.

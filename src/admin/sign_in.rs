@@ -38,7 +38,7 @@ pub(super) async fn login(visit: &Visit<'_>) -> Result<Response, Refusal> {
         let words = match answer.status {
             200 => return Ok(keep(visit, &answer, next(visit), remember)),
             400 | 401 => visit.t("This passkey does not sign in here: it may have been removed, or this took too long."),
-            429 => words_of(&answer.body),
+            429 => words_of(visit, &answer.body),
             _ => return Err(answer.refusal()),
         };
         context["wrong"] = words.into();
@@ -53,7 +53,7 @@ pub(super) async fn login(visit: &Visit<'_>) -> Result<Response, Refusal> {
         let methods: Vec<&str> = answer.body["methods"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         return challenge(visit, &answer.body["challenge"], &methods.join(" "), None, remember).await;
     }
-    context["wrong"] = words_of(&answer.body).into();
+    context["wrong"] = words_of(visit, &answer.body).into();
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
     if answer.status >= 500 {
         return Err(answer.refusal());
@@ -97,14 +97,14 @@ pub(super) async fn verify(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let answer = visit.ask(Ask::post("auth/2fa/verify/", &body)).await?;
     match (answer.status, answer.body["code"].as_str()) {
         (200, _) => Ok(keep(visit, &answer, next(visit), remember)),
-        (_, Some("challenge_not_valid")) => Ok(visit.see_saying("/admin/login/", words_of(&answer.body))),
+        (_, Some("challenge_not_valid")) => Ok(visit.see_saying("/admin/login/", words_of(visit, &answer.body))),
         (status, _) if status >= 500 => Err(answer.refusal()),
         (status, _) => {
             let words = match &answer.body {
-                Json::Object(errors) => errors.values().map(words_of).next().unwrap_or_default(),
-                other => words_of(other),
+                Json::Object(errors) => errors.values().map(|error| words_of(visit, error)).next().unwrap_or_default(),
+                other => words_of(visit, other),
             };
-            let words = if answer.body["detail"].is_string() { words_of(&answer.body) } else { words };
+            let words = if answer.body["detail"].is_string() { words_of(visit, &answer.body) } else { words };
             challenge(visit, &known.into(), visit.given("methods").unwrap_or("totp"), Some((status, words)), remember).await
         }
     }

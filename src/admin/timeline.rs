@@ -11,7 +11,7 @@ use super::{
     record::name_of,
     session::Visit,
 };
-use crate::engine::{Descriptor, Reach, UPDATE, field::Kind, table::columns::heading_of};
+use crate::engine::{Descriptor, Reach, UPDATE, field::Kind};
 
 /// Who did what an entry speaks of.
 pub(super) fn who_in(visit: &Visit<'_>, entry: &Json) -> String {
@@ -38,7 +38,7 @@ pub(super) fn changes_in(visit: &Visit<'_>, d: &'static Descriptor, all: &[Colum
     for change in entry["changes"].as_array().into_iter().flatten() {
         let field = change["field"].as_str().unwrap_or_default();
         let title = all.iter().find(|column| column.name == field).map(|column| column.title.clone());
-        let title = title.unwrap_or_else(|| heading_of(field.trim_end_matches("_id")));
+        let title = title.unwrap_or_else(|| visit.heading_of(field.trim_end_matches("_id")));
         changes.push(json!({"title": title, "before": shown(field, &change["before"])?, "after": shown(field, &change["after"])?}));
     }
     Ok(changes)
@@ -56,12 +56,12 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
         let changes = changes_in(visit, d, &all, entry)?;
         let action = entry["action"].as_str().unwrap_or_default().rsplit('.').next().unwrap_or_default();
         rows.push(json!({"id": entry["id"], "at": moment(visit, entry["at"].as_str().unwrap_or_default()), "iso": entry["at"],
-            "who": who_in(visit, entry), "did": heading_of(&action.replace('-', "_")),
+            "who": who_in(visit, entry), "did": visit.heading_of(&action.replace('-', "_")),
             "changes": changes, "is_first": action == "create", "is_now": at == 0 && found["previous"].is_null()}));
     }
     let reverts = !d.about.read_only && d.about.soft_delete && d.reach(visit.actor()?, UPDATE) != Reach::Nothing;
     let page: u64 = visit.asked("page").and_then(|page| page.parse().ok()).unwrap_or(1);
-    let context = json!({"title": visit.t("History"), "crumbs": [[title_of(d), url_of(d)], [name, format!("{}{key}/", url_of(d))]], "rows": rows,
+    let context = json!({"title": visit.t("History"), "crumbs": [[title_of(visit, d), url_of(d)], [name, format!("{}{key}/", url_of(d))]], "rows": rows,
         "url": format!("{}{key}/revert/", url_of(d)), "reverts": reverts, "name": name,
         "previous": (!found["previous"].is_null()).then(|| format!("?page={}", page - 1)),
         "next": (!found["next"].is_null()).then(|| format!("?page={}", page + 1))});
@@ -74,7 +74,7 @@ pub(super) async fn revert(visit: &Visit<'_>, d: &'static Descriptor, key: &str)
     let (path, body) = (format!("{}/{key}/revert/", d.about.path), json!({"to": to}));
     let answer = visit.ask(Ask::post(&path, &body)).await?;
     if matches!(answer.status, 400 | 409) {
-        return Ok(visit.see_saying(&format!("{}{key}/history/", url_of(d)), words_of(&answer.body)));
+        return Ok(visit.see_saying(&format!("{}{key}/history/", url_of(d)), words_of(visit, &answer.body)));
     }
     answer.done()?;
     Ok(visit.see_saying(&format!("{}{key}/", url_of(d)), visit.t("It is again what it was then.")))

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     call::{Ask, Refusal},
     form,
+    frame::one_of,
     session::Visit,
 };
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
         LIST, MINIMAL, Reach, descriptor,
         field::{Field, Kind},
         query::Parameters,
-        table::columns::{heading, heading_of},
     },
     kit::DateTime,
 };
@@ -106,9 +106,9 @@ impl Pickers {
         let given = filling.given.map(|given| crate::engine::query::parameter(given, name).unwrap_or_default().to_owned());
         let value = value_in(field, filling.record);
         let text = given.unwrap_or_else(|| text_of(visit, field, value));
-        let errors = texts(&filling.errors[field.name]);
+        let errors = texts(visit, &filling.errors[field.name]);
         let mut widget = json!({
-            "name": name, "id": format!("f-{name}"), "title": heading(field), "help": field.schema.description.unwrap_or_default(),
+            "name": name, "id": format!("f-{name}"), "title": visit.heading(field), "help": visit.english(field.schema.description.unwrap_or_default()),
             "required": field.required, "value": text, "errors": errors, "max": field.schema.max_length,
         });
         widget["kind"] = match &field.kind {
@@ -132,7 +132,7 @@ impl Pickers {
         .into();
         match &field.kind {
             Kind::Choice(names) => {
-                let option = |name: &&'static str| json!({"value": name, "label": heading_of(name)});
+                let option = |name: &&'static str| json!({"value": name, "label": visit.choice(name)});
                 widget["options"] = names.iter().map(option).collect();
                 widget["empty"] = (field.nullable || text.is_empty()).into();
             }
@@ -165,7 +165,8 @@ impl Pickers {
     ) -> Result<(), Refusal> {
         let picker = self.of(visit, table).await?;
         if self.detours {
-            widget["adds"] = descriptor::by_table(table).filter(|d| form::may_add(visit, d)).map(|d| d.words.clone()).into();
+            widget["adds"] =
+                descriptor::by_table(table).filter(|d| form::may_add(visit, d)).map(|d| one_of(visit, d).to_lowercase()).into();
         }
         let value = widget["value"].as_str().unwrap_or_default().to_owned();
         let label = match value.parse() {
@@ -215,7 +216,7 @@ impl Pickers {
         }
         let blank = Filling { record: &Json::Null, given: None, errors: &Json::Null };
         widget["blank"] = self.row(visit, &fields, &format!("{name}-__row__"), &blank).await?;
-        widget["columns"] = fields.iter().map(|field| json!({"title": heading(field), "required": field.required})).collect();
+        widget["columns"] = fields.iter().map(|field| json!({"title": visit.heading(field), "required": field.required})).collect();
         widget["count"] = count.into();
         widget["rows"] = rows.into();
         // What is said of single rows stands in them.
@@ -242,7 +243,7 @@ impl Pickers {
         }
         let removed = filling.given.is_some_and(|given| crate::engine::query::parameter(given, &format!("{name}-remove")).is_some());
         Ok(json!({"name": name, "cells": cells, "removed": removed, "kept": !filling.record.is_null(),
-            "errors": texts(&filling.errors["non_field_errors"])}))
+            "errors": texts(visit, &filling.errors["non_field_errors"])}))
     }
 }
 
@@ -252,12 +253,12 @@ pub(super) fn line_fields(fields: &[Field]) -> impl Iterator<Item = &Field> {
 }
 
 /// Whatever is said of a field, as texts.
-pub(super) fn texts(errors: &Json) -> Vec<String> {
+pub(super) fn texts(visit: &Visit<'_>, errors: &Json) -> Vec<String> {
     match errors {
         Json::Null => vec![],
         Json::String(text) => vec![text.clone()],
-        Json::Array(items) => items.iter().flat_map(texts).collect(),
-        Json::Object(_) => vec![super::frame::words_of(errors)],
+        Json::Array(items) => items.iter().flat_map(|item| texts(visit, item)).collect(),
+        Json::Object(_) => vec![super::frame::joined(visit, errors)],
         other => vec![other.to_string()],
     }
 }

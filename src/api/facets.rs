@@ -96,6 +96,18 @@ pub struct Total {
     pub field: String,
     /// One amount for each currency.
     pub amounts: Vec<Amount>,
+    /// The same for each sort of amount that is in the list, where there are several: what is earned apart from what is spent. Null where
+    /// all are of one sort, and in periods.
+    pub by: Option<Vec<SortTotal>>,
+}
+
+/// What the amounts of one sort come to.
+#[derive(Object)]
+pub struct SortTotal {
+    /// The fields that say of what sort an amount is, and their values.
+    pub of: Any<Json>,
+    /// One amount for each currency.
+    pub amounts: Vec<Amount>,
 }
 
 /// An amount of a currency.

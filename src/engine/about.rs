@@ -139,6 +139,12 @@ pub struct About {
     pub actions: &'static [Action],
     /// Several that turned out to be the same become one, by `POST .../merge/`; the right that it takes.
     pub merge: Option<Verbs>,
+    /// Fields that belong together, under a title: so they stand in forms and on the page of a record. What is named in none finds its place
+    /// by its kind.
+    pub groups: &'static [(&'static str, &'static [&'static str])],
+    /// Fields that say which way an amount goes, or of what sort it is: what is earned is not added to what is spent, and totals are told
+    /// for each of their values apart.
+    pub totals_by: &'static [&'static str],
     /// What is worth a look at the start of the day.
     pub figures: &'static [Figure],
     /// What is shown of its records at a glance.
@@ -182,6 +188,8 @@ impl About {
         work: None,
         actions: &[],
         merge: None,
+        groups: &[],
+        totals_by: &[],
         figures: &[],
         charts: &[],
     };

@@ -337,6 +337,8 @@ impl Descriptor {
         look("aliases", about.aliases.iter().map(|(name, ..)| *name).collect(), &is_field);
         look("self_service", about.self_service.to_vec(), &is_field);
         look("work", about.work.iter().map(|work| work.of).collect(), &|name| self.target(name) == Some("users"));
+        look("groups", about.groups.iter().flat_map(|(_, names)| names.iter().copied()).collect(), &is_known);
+        look("totals_by", about.totals_by.to_vec(), &|name| self.field(name).is_some_and(|field| matches!(field.kind, Kind::Choice(_))));
         let money = self.fields.iter().any(|field| field.kind == Kind::Money);
         if money && !self.fields.iter().any(|field| field.kind == Kind::Currency) {
             wrong.push(format!("{}: has money but no currency", self.name));

@@ -1,7 +1,14 @@
 //! The panel's forms: what they refer to is made on the way, and a button clicked twice makes one record.
 
 use serde_json::json;
-use studio::{actor::Role, engine::CREATE, resources};
+use studio::{
+    actor::Role,
+    engine::{
+        CREATE,
+        field::{Field, Kind},
+    },
+    resources,
+};
 
 use crate::{
     panel::{Browser, admin, between, form_of, list_url, sent, set},
@@ -127,6 +134,52 @@ fn a_button_clicked_twice_makes_one_record() {
         assert_eq!(sent(&browser, &url, &form).status, 303);
     }
     assert_eq!(world.admin.get("/api/finance/invoices/").expect(200)["count"], 2);
+}
+
+/// What belongs together stands together: nothing is asked for twice, nothing is left out, and what programs send is folded away.
+#[test]
+fn forms_and_records_are_in_groups() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let browser = admin(&world);
+    for d in resources::all().iter().filter(|d| !d.about.read_only && d.about.access.grants(CREATE)) {
+        let form = form_of(&browser.get(&format!("{}add/", list_url(d))).text);
+        let is_lines = |field: &Field| matches!(field.kind, Kind::Lines(..));
+        for field in d.fields.iter().filter(|field| !field.server_set && !field.hidden && !is_lines(field) && field.kind != Kind::Bool) {
+            assert_eq!(form.iter().filter(|(name, _)| name == field.name).count(), 1, "{}: {}", d.about.path, field.name);
+        }
+    }
+    let url = "/admin/field/leads/add/";
+    let page = browser.get(url).text;
+    let group = |page: &str, title: &str| {
+        let rest = page.split_once(&format!("<h2>{title}</h2>")).unwrap_or_else(|| panic!("no {title}: {page}")).1;
+        rest.split("<h2>").next().unwrap_or_default().to_owned()
+    };
+    for (title, name) in
+        [("Who it is", "contact_email"), ("Progress", "stage"), ("Follow-up", "follow_up_date"), ("Technical", "client_ref")]
+    {
+        assert!(group(&page, title).contains(&format!("name=\"{name}\"")), "{title}: {page}");
+    }
+    assert!(page.contains("<details class=\"card group\"><summary><h2>Technical</h2>"), "{page}");
+    // What is wrong is never folded away.
+    let mut form = form_of(&page);
+    set(&mut form, "client_ref", &"x".repeat(99));
+    let refused = sent(&browser, url, &form).text;
+    assert!(refused.contains("<details class=\"card group\" open><summary><h2>Technical</h2>"), "{refused}");
+    // On the page of a record what lists show comes first, and what is worked out last.
+    let lead = world.another("field/leads");
+    let page = browser.get(&format!("/admin/field/leads/{lead}/")).text;
+    let at = |title: &str| page.find(&format!(">{title}</dt>")).unwrap_or_else(|| panic!("no {title}: {page}"));
+    assert!(
+        at("Contact phone") < at("Lead score")
+            && page.find("<h2>Details</h2>").is_some_and(|fold| at("Lead score") < fold && fold < at("Is stale"))
+    );
+    let invoice = world.admin.create("/api/finance/invoices/", json!({"party": world.kept("finance/parties"), "amount": "10.00"}));
+    let page = browser.get(&format!("/admin/finance/invoices/{}/", invoice["id"])).text;
+    assert!(!group(&page, "Details").contains(">Subtotal</dt>") && group(&page, "Details").contains(">Reminder count</dt>"), "{page}");
+    // A few fields need no headings.
+    let page = browser.get("/admin/field/zones/add/").text;
+    assert!(!page.contains("<h2>Contact</h2>") && !page.contains("<h2>More</h2>"), "{page}");
 }
 
 fn cookies(browser: &Browser) -> Vec<(String, String)> {

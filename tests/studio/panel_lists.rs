@@ -62,12 +62,101 @@ fn filters_say_how_many_there_are() {
     world.admin.post(&format!("/api/field/leads/{lost}/lose/"), json!({"lost_reason": "price"})).expect(200);
     let browser = admin(&world);
     let page = browser.get("/admin/field/leads/").text;
-    for option in ["Prospect (3)", "Lost (1)", "Won (0)"] {
-        assert!(page.contains(&format!(">{option}</option>")), "{option}: {page}");
+    // Beside the list, each with the way to it.
+    let facet = |page: &str, label: &str| {
+        let rest = page.split(&format!(">{label} <span class=\"count\">")).next().filter(|before| before.len() < page.len());
+        let tag = rest.and_then(|before| before.rsplit("<a ").next()).unwrap_or_else(|| panic!("no {label}: {page}")).to_owned();
+        let count =
+            page.split(&format!(">{label} <span class=\"count\">")).nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default();
+        (
+            between(&format!(" {tag}"), "href=\"", "\"").expect("a link").replace("&amp;", "&"),
+            tag.contains("aria-current"),
+            count.to_owned(),
+        )
+    };
+    for (option, count) in [("Prospect", "3"), ("Lost", "1"), ("Won", "0")] {
+        assert_eq!(facet(&page, option).2, count, "{option}");
     }
-    // The filter itself still says what else there is; the others are of what it leaves.
-    let narrowed = browser.get("/admin/field/leads/?stage=lost").text;
-    assert!(narrowed.contains(">Prospect (3)</option>") && narrowed.contains(">Lost (1)</option>"), "{narrowed}");
+    let (url, is_chosen, _) = facet(&page, "Lost");
+    assert_eq!((url.as_str(), is_chosen), ("?stage=lost", false));
+    // The filter itself still says what else there is; the others are of what it leaves. What is chosen is left again by a second click.
+    let narrowed = browser.get(&format!("/admin/field/leads/{url}&ordering=stage&page_size=50")).text;
+    assert_eq!(facet(&narrowed, "Prospect").2, "3");
+    let (url, is_chosen, count) = facet(&narrowed, "Lost");
+    assert!(is_chosen && count == "1" && !url.contains("stage=lost") && url.contains("page_size=50"), "{url}");
+    // Searching keeps what the list is narrowed to, and so does what asks for days.
+    for form in narrowed.split("<form ").filter(|form| form.contains("method=\"get\" action=\"/admin/field/leads/\"")) {
+        let form = form.split("</form>").next().unwrap_or_default();
+        assert!(form.contains("name=\"stage\" value=\"lost\"") && form.contains("value=\"stage\""), "{form}");
+    }
+    // Many rows are not counted unasked, and can be narrowed all the same.
+    assert!(page.contains("<details open><summary>Stage</summary>"), "{page}");
+}
+
+#[test]
+fn what_is_referred_to_is_found_by_words_without_the_script() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    for at in 0..41 {
+        world.admin.create("/api/field/zones/", json!({"name": format!("Zone {at:02}")}));
+    }
+    let zone = world.admin.get("/api/field/zones/?search=Zone+07").expect(200)["results"][0]["id"].clone();
+    let browser = admin(&world);
+    assert!(browser.get("/admin/field/leads/").text.contains("name=\"zone__text\""), "of many it is typed");
+    let answer = browser.get("/admin/field/leads/?stage=won&zone=&zone__text=Zone+07");
+    assert_eq!(answer.header("location"), Some(format!("/admin/field/leads/?stage=won&zone={zone}").as_str()), "{}", answer.text);
+    let answer = browser.get("/admin/field/leads/?stage=won&zone=&zone__text=Nowhere");
+    assert_eq!(answer.header("location"), Some("/admin/field/leads/?stage=won"), "{}", answer.text);
+    let page = browser.get("/admin/field/leads/?stage=won").text;
+    assert!(page.contains("Nothing is called “Nowhere”."), "{page}");
+}
+
+/// What is to be got is not added to what is to be paid.
+#[test]
+fn amounts_of_several_sorts_are_told_apart() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let party = world.kept("finance/parties");
+    let make = |direction: &str, number: &str, amount: &str| {
+        let body = json!({"party": party, "direction": direction, "number": number, "currency": "USD", "amount": amount});
+        world.admin.create("/api/finance/invoices/", body)
+    };
+    make("outgoing", "F-1", "100.00");
+    make("outgoing", "F-2", "20.50");
+    let browser = admin(&world);
+    let foot =
+        |query: &str| between(&browser.get(&format!("/admin/finance/invoices/{query}")).text, "<tfoot>", "</tfoot>").expect("totals");
+    let alone = foot("");
+    assert!(alone.contains("Total of the list") && alone.contains("120.50"), "{alone}");
+    make("incoming", "B-1", "7.00");
+    let both = foot("");
+    assert!(both.contains(">Outgoing<") && both.contains("120.50") && both.contains(">Incoming<") && both.contains("7.00"), "{both}");
+    assert!(!both.contains("127.50") && !both.contains("Total of the list"), "{both}");
+    assert!(foot("?direction=incoming").contains("Total of the list"));
+    // The API has the whole as before, and beside it what it is made of, in the order of the choices.
+    let totals = world.admin.get("/api/finance/invoices/facets/?totals=total").expect(200)["totals"][0].clone();
+    assert_eq!(totals["amounts"], json!([{"currency": "USD", "amount": "127.50"}]));
+    let of = |direction: &str, amount: &str| json!({"of": {"direction": direction, "kind": "invoice"}, "amounts": [{"currency": "USD", "amount": amount}]});
+    let expected = [of("outgoing", "120.50"), of("incoming", "7.00")];
+    let told = totals["by"].as_array().expect("sorts");
+    assert!(told.len() == 2 && expected.iter().all(|one| told.contains(one)), "{totals}");
+    // Where all amounts are of one sort, nothing is said of sorts.
+    world.another("field/leads");
+    let leads = world.admin.get("/api/field/leads/facets/").expect(200);
+    assert!(leads["totals"].as_array().expect("totals").iter().all(|total| total["by"].is_null()), "{leads}");
+}
+
+/// A record is changed from its row, by whoever may.
+#[test]
+fn rows_lead_to_their_forms() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let lead = world.another("field/leads");
+    let link = format!("href=\"/admin/field/leads/{lead}/change/\" data-quick");
+    assert!(admin(&world).get("/admin/field/leads/").text.contains(&link));
+    world.admin.create("/api/finance/invoices/", json!({"party": world.kept("finance/parties"), "amount": "10.00", "issue": true}));
+    let journal = admin(&world).get("/admin/finance/journal/").text;
+    assert!(journal.contains("<th scope=\"row\"") && !journal.contains("data-quick"), "{journal}");
 }
 
 #[test]

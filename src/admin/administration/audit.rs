@@ -16,7 +16,7 @@ use crate::{
         timeline::{changes_in, who_in},
         widgets::Pickers,
     },
-    engine::{Descriptor, descriptor, table::columns::heading_of},
+    engine::{Descriptor, descriptor},
     error::Error,
     resources::business,
 };
@@ -35,14 +35,14 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
     let asked: Vec<(&str, &str)> = FILTERS.into_iter().filter_map(|name| Some((name, visit.asked(name)?))).collect();
     let cursor = visit.asked("cursor").map(|cursor| ("cursor", cursor));
     let answer = visit.ask(Ask::get("audit/").with_all(asked.iter().copied()).with_all(cursor).with("page_size", SIZE)).await?;
-    let wrong = (answer.status == 400).then(|| words_of(&answer.body));
+    let wrong = (answer.status == 400).then(|| words_of(visit, &answer.body));
     let found = if wrong.is_some() { json!({"results": []}) } else { answer.done()? };
     let entries = found["results"].as_array().cloned().unwrap_or_default();
     let mut all: HashMap<&str, Vec<Column>> = HashMap::new();
     let mut rows = vec![];
     for entry in &entries {
         let d = entry["table"].as_str().and_then(known);
-        let (mut changes, mut href, mut of) = (vec![], None, heading_of(entry["table"].as_str().unwrap_or("record")));
+        let (mut changes, mut href, mut of) = (vec![], None, visit.heading_of(entry["table"].as_str().unwrap_or("record")));
         if let Some(d) = d {
             let columns = match all.entry(d.about.table) {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
@@ -52,11 +52,11 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
             // Of something new only what there is.
             changes.retain(|change| change["before"]["kind"] != "none" || change["after"]["kind"] != "none");
             href = entry["target"].as_i64().filter(|_| !entry["name"].is_null()).and_then(|id| link(visit, d.about.table, id));
-            of = one_of(d);
+            of = one_of(visit, d);
         }
         let action = entry["action"].as_str().unwrap_or_default().split_once('.').map_or("", |(_, action)| action);
         rows.push(json!({"id": entry["id"], "at": moment(visit, entry["at"].as_str().unwrap_or_default()), "iso": entry["at"], "who": who_in(visit, entry),
-            "did": heading_of(&action.replace('-', "_")), "of": of, "name": entry["name"].as_str().map_or_else(|| format!("#{}", entry["target"]), str::to_owned),
+            "did": visit.heading_of(&action.replace('-', "_")), "of": of, "name": entry["name"].as_str().map_or_else(|| format!("#{}", entry["target"]), str::to_owned),
             "href": href, "changes": changes, "is_first": action == "create", "sealed": entry["sealed"], "from": entry["ip_address"]}));
     }
     let next = entries.last().filter(|_| !found["next"].is_null()).map(|last| {
@@ -77,7 +77,7 @@ async fn widgets(visit: &Visit<'_>) -> Result<Vec<Json>, Refusal> {
         who["options"] = options.clone().into();
     }
     let mut what = one("choice", "resource", &visit.t("What"));
-    let of = |d: &&Descriptor| json!({"value": d.about.path, "label": one_of(d)});
+    let of = |d: &&Descriptor| json!({"value": d.about.path, "label": one_of(visit, d)});
     what["options"] = descriptor::all().iter().chain(descriptor::attached()).chain([business::descriptor()]).map(|d| of(&d)).collect();
     Ok(vec![
         who,

@@ -12,7 +12,7 @@ use crate::{
         start::zones,
         widgets::{Filling, Pickers, start_of},
     },
-    engine::{field::Field, table::columns::heading_of},
+    engine::field::Field,
     error::Error,
     resources::business,
 };
@@ -36,7 +36,7 @@ fn may_add(visit: &Visit<'_>) -> Result<bool, Refusal> {
 async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let found = visit.get("businesses/").await?;
     let row = |one: &Json| {
-        json!({"id": one["id"], "name": one["name"], "role": heading_of(one["role"].as_str().unwrap_or("citizen")), "currency": one["currency"],
+        json!({"id": one["id"], "name": one["name"], "role": visit.heading_of(one["role"].as_str().unwrap_or("citizen")), "currency": one["currency"],
             "timezone": one["timezone"], "current": one["is_current"]})
     };
     let rows: Vec<Json> = found["results"].as_array().into_iter().flatten().map(row).collect();
@@ -53,7 +53,7 @@ async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
         errors = Json::Object(input.errors);
         if errors == json!({}) {
             let body = Json::Object(input.fields);
-            match wrong_in(visit.ask(Ask::post("businesses/", &body)).await?)? {
+            match wrong_in(visit, visit.ask(Ask::post("businesses/", &body)).await?)? {
                 None => {
                     return Ok(visit.see_saying(
                         &url("businesses"),
@@ -76,6 +76,6 @@ async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
         widgets.push(widget);
     }
     let context = json!({"title": visit.t("Make a business"), "crumbs": [[visit.t("Businesses"), url("businesses")]], "url": visit.here(), "back": url("businesses"),
-        "whole": others(&errors, &widgets), "widgets": widgets});
+        "whole": others(visit, &errors, &widgets), "widgets": widgets});
     visit.page_with(status, "administration/businesses.html", context).await
 }

@@ -7,9 +7,9 @@ use super::{asked, id_in, others, url, wrong_in};
 use crate::{
     admin::{
         call::{Ask, Refusal},
-        frame::words_of,
-        languages::key,
+        languages::{bare, key},
         session::Visit,
+        widgets::texts,
     },
     error::Error,
     outbox::own::{self, Setting, Takes},
@@ -114,11 +114,11 @@ fn value_of(setting: &Setting, text: &str) -> Json {
 fn widgets(visit: &Visit<'_>, kind: &str, record: &Json, errors: &Json) -> Vec<Json> {
     // What the API says of a setting begins with its name.
     let mut errors = errors.clone();
-    for text in super::texts(&errors["config"]) {
+    for text in texts(visit, &errors["config"]).iter().map(|text| bare(text)) {
         if let Some((name, text)) =
             text.split_once(": ").filter(|(name, _)| own::settings(kind).iter().any(|setting| setting.name == *name))
         {
-            errors[name] = json!([text]);
+            errors[name] = json!([visit.english(text)]);
         }
     }
     let mut name = asked(visit, &errors, ("text", "name", &visit.t("Name")), record["name"].as_str().unwrap_or_default());
@@ -173,7 +173,7 @@ async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
         body["kind"] = kind.into();
         let answer = visit.ask(Ask::post("integrations/", &body)).await?;
         let id = answer.body["id"].clone();
-        match wrong_in(answer)? {
+        match wrong_in(visit, answer)? {
             None => {
                 return Ok(
                     visit.see_saying(&format!("{}{id}/", url("integrations")), visit.t("It was added. Set its secret, and try it out."))
@@ -185,14 +185,14 @@ async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
     }
     let widgets = widgets(visit, kind, &start, &errors);
     let context = json!({"title": visit.t_with("Add: {one}", &[("one", &visit.t(title_of(kind)).to_lowercase())]), "crumbs": [[visit.t("Integrations"), url("integrations")]], "url": visit.here(),
-        "back": url("integrations"), "whole": others(&errors, &known(&widgets, &errors)), "widgets": widgets});
+        "back": url("integrations"), "whole": others(visit, &errors, &known(visit, &widgets, &errors)), "widgets": widgets});
     visit.page_with(status, "administration/integration.html", context).await
 }
 
 /// The widgets, and the settings as a whole if what is wrong with them stands beside single ones.
-fn known(widgets: &[Json], errors: &Json) -> Vec<Json> {
+fn known(visit: &Visit<'_>, widgets: &[Json], errors: &Json) -> Vec<Json> {
     let told = widgets.iter().filter(|widget| widget["errors"].as_array().is_some_and(|errors| !errors.is_empty())).count();
-    let config = (told >= super::texts(&errors["config"]).len()).then(|| json!({"name": "config"}));
+    let config = (told >= texts(visit, &errors["config"]).len()).then(|| json!({"name": "config"}));
     widgets.iter().cloned().chain(config).collect()
 }
 
@@ -210,7 +210,7 @@ async fn one(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
         return show(visit, &record, json!({"": [words]}), StatusCode::BAD_REQUEST, Json::Null).await;
     }
     let lost = record["has_secret"] == true && answer.body["has_secret"] == false;
-    match wrong_in(answer)? {
+    match wrong_in(visit, answer)? {
         Some(errors) => show(visit, &record, errors, StatusCode::BAD_REQUEST, Json::Null).await,
         None if lost => {
             let words = visit.t("Your changes were saved. It goes somewhere else now: set its secret again.");
@@ -230,8 +230,8 @@ async fn show(visit: &Visit<'_>, record: &Json, errors: Json, status: StatusCode
     let context = json!({"title": record["name"], "over": visit.t(title_of(kind)), "crumbs": [[visit.t("Integrations"), url("integrations")]], "url": place, "id": record["id"],
         "back": url("integrations"), "version": record["version"], "secret": secret_of(visit, record), "has_secret": record["has_secret"],
         "tests": matches!(kind, "smtp" | "sms"), "mail": kind == "smtp", "lacks": lacks, "to": visit.given("to"), "result": result,
-        "to_errors": super::texts(&errors["to"]), "secret_errors": super::texts(&errors["secret"]),
-        "whole": others(&errors, &known(&widgets, &errors).into_iter().chain([json!({"name": "to"}), json!({"name": "secret"})]).collect::<Vec<_>>()),
+        "to_errors": texts(visit, &errors["to"]), "secret_errors": texts(visit, &errors["secret"]),
+        "whole": others(visit, &errors, &known(visit, &widgets, &errors).into_iter().chain([json!({"name": "to"}), json!({"name": "secret"})]).collect::<Vec<_>>()),
         "widgets": widgets});
     visit.page_with(status, "administration/integration.html", context).await
 }
@@ -262,7 +262,7 @@ async fn secret(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let (path, body) = (format!("integrations/{id}/secret/"), json!({"secret": given}));
     let ask = Ask { method: poem::http::Method::PUT, ..Ask::post(&path, &body) };
     let answer = visit.ask(ask).await?;
-    match wrong_in(answer)? {
+    match wrong_in(visit, answer)? {
         Some(errors) => show(visit, &record, errors, StatusCode::BAD_REQUEST, Json::Null).await,
         None => {
             let words = visit.t(if given.is_empty() {
@@ -281,7 +281,7 @@ async fn test(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let (path, body) = (format!("integrations/{id}/test/"), to.map_or_else(|| json!({}), |to| json!({"to": to})));
     let answer = visit.ask(Ask::post(&path, &body)).await?;
     let result = answer.body.clone();
-    match wrong_in(answer)? {
+    match wrong_in(visit, answer)? {
         Some(errors) => show(visit, &record, errors, StatusCode::BAD_REQUEST, Json::Null).await,
         None => show(visit, &record, json!({}), StatusCode::OK, result).await,
     }
@@ -289,8 +289,8 @@ async fn test(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
 
 async fn remove(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let answer = visit.ask(Ask::delete(&format!("integrations/{id}/"))).await?;
-    Ok(match wrong_in(answer)? {
+    Ok(match wrong_in(visit, answer)? {
         None => visit.see_saying(&url("integrations"), visit.t("It was removed, and its secret with it.")),
-        Some(errors) => visit.see_saying(&format!("{}{id}/", url("integrations")), words_of(&errors)),
+        Some(errors) => visit.see_saying(&format!("{}{id}/", url("integrations")), texts(visit, &errors).join(" ")),
     })
 }

@@ -10,7 +10,7 @@ use crate::{
     admin::{
         call::{Ask, Refusal},
         cells::{labels, plain},
-        frame::{title_of, words_of},
+        frame::title_of,
         languages::key,
         session::Visit,
         widgets::texts,
@@ -64,7 +64,7 @@ fn scopes(visit: &Visit<'_>) -> Result<Vec<Json>, Refusal> {
         json!({"title": title, "path": path, "verbs": verbs})
     };
     let known = descriptor::all().iter().chain(descriptor::attached()).filter(|d| d.reach(actor, LIST) != Reach::Nothing);
-    Ok(std::iter::once(row("*", visit.t("Everything"))).chain(known.map(|d| row(d.about.path, title_of(d)))).collect())
+    Ok(std::iter::once(row("*", visit.t("Everything"))).chain(known.map(|d| row(d.about.path, title_of(visit, d)))).collect())
 }
 
 async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
@@ -79,7 +79,7 @@ async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
         let body = json!({"name": text("name"), "scopes": ticked, "expires_at": ends});
         let answer = visit.ask(Ask::post("auth/api-keys/", &body)).await?;
         let made = answer.body.clone();
-        match wrong_in(answer)? {
+        match wrong_in(visit, answer)? {
             None => {
                 // The only page that ever has it; nothing keeps it.
                 let context = json!({"title": visit.t("The key was made"), "crumbs": crumbs, "url": url("keys"), "key": made["key"], "name": made["name"],
@@ -97,12 +97,13 @@ async fn add(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let widgets = [name, ends];
     let known: Vec<Json> = widgets.iter().cloned().chain([json!({"name": "scopes"})]).collect();
     let context = json!({"title": visit.t("Make an API key"), "crumbs": crumbs, "url": visit.here(), "back": url("keys"), "scopes": scopes(visit)?,
-        "scope_errors": texts(&errors["scopes"]), "whole": others(&errors, &known), "widgets": widgets});
+        "scope_errors": texts(visit, &errors["scopes"]), "whole": others(visit, &errors, &known), "widgets": widgets});
     visit.page_with(status, "administration/key.html", context).await
 }
 
 async fn revoke(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let answer = visit.ask(Ask::delete(&format!("auth/api-keys/{id}/"))).await?;
-    let words = wrong_in(answer)?.map_or_else(|| visit.t("The key is good for nothing any more."), |errors| words_of(&errors));
+    let words =
+        wrong_in(visit, answer)?.map_or_else(|| visit.t("The key is good for nothing any more."), |errors| texts(visit, &errors).join(" "));
     Ok(visit.see_saying(&url("keys"), words))
 }

@@ -9,11 +9,11 @@ use crate::{
         call::{Ask, Refusal},
         cells::plain,
         filters,
-        frame::words_of,
         languages::key,
         session::Visit,
+        widgets::texts,
     },
-    engine::{field::Kind, table::columns::heading_of},
+    engine::field::Kind,
     error::Error,
 };
 
@@ -43,7 +43,7 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let number = page.to_string();
     let found = visit.ask(of(status).with("page", &number).with("page_size", SIZE)).await?.done()?;
     let (mut tabs, mut failed) = (vec![], 0);
-    for (name, title) in [("", visit.t("All"))].into_iter().chain(STATUSES.map(|name| (name, heading_of(name)))) {
+    for (name, title) in [("", visit.t("All"))].into_iter().chain(STATUSES.map(|name| (name, visit.heading_of(name)))) {
         let count = visit.ask(of(name).with("page_size", "1")).await?.body["count"].as_u64().unwrap_or(0);
         if name == "failed" {
             failed = count;
@@ -54,7 +54,7 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let at = |value: &Json| plain(visit, &Kind::DateTime, value);
     let row = |one: &Json| {
         let template = one["template"].as_str().unwrap_or_default();
-        json!({"id": one["id"], "to": one["recipient"], "what": heading_of(&template.replace(['.', '-'], "_")), "by": heading_of(one["channel"].as_str().unwrap_or("email")),
+        json!({"id": one["id"], "to": one["recipient"], "what": visit.heading_of(&template.replace(['.', '-'], "_")), "by": visit.heading_of(one["channel"].as_str().unwrap_or("email")),
             "status": plain(visit, &Kind::Choice(vec![]), &one["status"]), "attempts": one["attempts"], "error": one["last_error"],
             "made": at(&one["created_at"]), "sent": at(&one["sent_at"]), "due": (one["status"] == "pending").then(|| at(&one["due_at"])),
             "failed": one["status"] == "failed"})
@@ -71,7 +71,7 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
 async fn jobs(visit: &Visit<'_>) -> Result<Json, Refusal> {
     let at = |value: &Json| plain(visit, &Kind::DateTime, value);
     let job = |job: &Json| {
-        json!({"name": job["name"], "title": heading_of(job["name"].as_str().unwrap_or("job")), "when": job["when"], "next": at(&job["next_run_at"]),
+        json!({"name": job["name"], "title": visit.heading_of(job["name"].as_str().unwrap_or("job")), "when": job["when"], "next": at(&job["next_run_at"]),
             "last": at(&job["last_run_at"]), "status": plain(visit, &Kind::Choice(vec![]), &job["last_status"]), "result": job["last_result"],
             "running": job["running"]})
     };
@@ -81,7 +81,7 @@ async fn jobs(visit: &Visit<'_>) -> Result<Json, Refusal> {
 
 async fn retry(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let answer = visit.ask(Ask::post(&format!("outbox/{id}/retry/"), &json!({}))).await?;
-    let words = wrong_in(answer)?.map_or_else(|| visit.t("The message is sent again."), |errors| words_of(&errors));
+    let words = wrong_in(visit, answer)?.map_or_else(|| visit.t("The message is sent again."), |errors| texts(visit, &errors).join(" "));
     Ok(visit.see_saying(&url("outbox"), words))
 }
 
@@ -92,6 +92,7 @@ async fn run(visit: &Visit<'_>, name: &str) -> Result<Response, Refusal> {
     }
     let answer = visit.ask(Ask::post(&format!("jobs/{name}/run/"), &json!({}))).await?;
     let result = answer.body["last_result"].as_str().unwrap_or_default().to_owned();
-    let words = wrong_in(answer)?.map_or_else(|| format!("{}: {result}", heading_of(name)), |errors| words_of(&errors));
+    let words =
+        wrong_in(visit, answer)?.map_or_else(|| format!("{}: {result}", visit.heading_of(name)), |errors| texts(visit, &errors).join(" "));
     Ok(visit.see_saying(&url("outbox"), words))
 }

@@ -124,21 +124,21 @@ pub(super) async fn page(visit: &Visit<'_>, parts: &[&str]) -> Result<Response, 
 /// Asks for something: what was typed stands in it, else `value`; what is wrong with it stands beside it.
 fn asked(visit: &Visit<'_>, errors: &Json, (kind, name, title): (&str, &str, &str), value: &str) -> Json {
     let value = if visit.is_post() { visit.given(name).unwrap_or_default() } else { value };
-    json!({"kind": kind, "name": name, "id": format!("f-{name}"), "title": title, "value": value, "errors": texts(&errors[name])})
+    json!({"kind": kind, "name": name, "id": format!("f-{name}"), "title": title, "value": value, "errors": texts(visit, &errors[name])})
 }
 
 /// What an answer leaves to say: nothing, or what is wrong with which field. What no form can show is a page of its own.
-fn wrong_in(answer: Answer) -> Result<Option<Json>, Refusal> {
+fn wrong_in(visit: &Visit<'_>, answer: Answer) -> Result<Option<Json>, Refusal> {
     if is_about_input(answer.status) || answer.status == 429 {
-        return Ok(Some(errors_of(&answer)));
+        return Ok(Some(errors_of(visit, &answer)));
     }
     answer.done().map(|_| None)
 }
 
 /// What is wrong with nothing that the page asks for.
-fn others(errors: &Json, known: &[Json]) -> Vec<String> {
+fn others(visit: &Visit<'_>, errors: &Json, known: &[Json]) -> Vec<String> {
     let is_known = |name: &str| known.iter().any(|widget| widget["name"] == name);
-    errors.as_object().into_iter().flatten().filter(|(name, _)| !is_known(name)).flat_map(|(_, error)| texts(error)).collect()
+    errors.as_object().into_iter().flatten().filter(|(name, _)| !is_known(name)).flat_map(|(_, error)| texts(visit, error)).collect()
 }
 
 /// A number that an address names.

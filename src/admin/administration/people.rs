@@ -16,7 +16,7 @@ use crate::{
         session::Visit,
         widgets::{Filling, Pickers, texts},
     },
-    engine::{Descriptor, descriptor, field::Kind, table::columns::heading_of, verbs},
+    engine::{Descriptor, descriptor, field::Kind, verbs},
     error::Error,
     resources::accounts::Membership,
 };
@@ -53,10 +53,10 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let status = STATUSES.into_iter().find(|known| *known == status).unwrap_or_default();
     let number = page.to_string();
     let answer = visit.ask(of(status).with("page", &number).with("page_size", &size)).await?;
-    let wrong = (answer.status == 400).then(|| words_of(&answer.body));
+    let wrong = (answer.status == 400).then(|| words_of(visit, &answer.body));
     let found = if wrong.is_some() { json!({"count": 0, "results": []}) } else { answer.done()? };
     let mut tabs = vec![];
-    for (name, title) in [("", visit.t("Everybody"))].into_iter().chain(STATUSES.map(|name| (name, heading_of(name)))) {
+    for (name, title) in [("", visit.t("Everybody"))].into_iter().chain(STATUSES.map(|name| (name, visit.heading_of(name)))) {
         let count = visit.ask(of(name).with("page_size", "1")).await?.body["count"].clone();
         let url = filters::with(&visit.query, "status", Some(name).filter(|name| !name.is_empty()));
         tabs.push(json!({"title": title, "count": count, "url": url, "current": name == status}));
@@ -83,8 +83,8 @@ fn address(one: &Json) -> Json {
 // ------------------------------------------------------------------------------------------------ role and capabilities
 
 /// What a capability is called.
-fn called(one: Capability) -> String {
-    if one == Capability::Hr { "HR".to_owned() } else { heading_of(one.name()) }
+fn called(visit: &Visit<'_>, one: Capability) -> String {
+    if one == Capability::Hr { visit.name("HR") } else { visit.heading_of(one.name()) }
 }
 
 /// The boxes of the capabilities, ticked as they were sent or as they are.
@@ -93,10 +93,9 @@ fn capabilities(visit: &Visit<'_>, now: &Json, errors: &Json) -> Json {
         true => visit.form.iter().any(|(known, value)| known == "capabilities" && value == name),
         false => now.as_array().is_some_and(|all| all.iter().any(|one| one == name)),
     };
-    let option =
-        |one: &Capability| json!({"value": one.name(), "label": called(*one), "help": one.meaning(), "checked": ticked(one.name())});
+    let option = |one: &Capability| json!({"value": one.name(), "label": called(visit, *one), "help": visit.english(one.meaning()), "checked": ticked(one.name())});
     json!({"name": "capabilities", "title": visit.t("What members of staff may do beside their own work"), "help": visit.t("Administrators and managers may all of it."),
-        "options": Capability::ALL.iter().map(option).collect::<Vec<_>>(), "errors": texts(&errors["capabilities"])})
+        "options": Capability::ALL.iter().map(option).collect::<Vec<_>>(), "errors": texts(visit, &errors["capabilities"])})
 }
 
 /// Role and branch as the form of the resource asks for them.
@@ -142,7 +141,7 @@ async fn invite(visit: &Visit<'_>) -> Result<Response, Refusal> {
             let body = Json::Object(input.fields);
             let answer = visit.ask(Ask::post("accounts/memberships/invite/", &body)).await?;
             let made = answer.body["id"].clone();
-            match wrong_in(answer)? {
+            match wrong_in(visit, answer)? {
                 None => return Ok(visit.see_saying(&format!("{}{made}/", url("people")), visit.t("The invitation is on its way."))),
                 Some(wrong) => errors = wrong,
             }
@@ -159,9 +158,10 @@ async fn invite(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let boxes = capabilities(visit, &start["capabilities"], &errors);
     let mut known = all.clone();
     known.push(boxes.clone());
-    let roles: Vec<Json> = Role::ALL.iter().map(|role| json!({"label": heading_of(role.name()), "help": role.meaning()})).collect();
+    let roles: Vec<Json> =
+        Role::ALL.iter().map(|role| json!({"label": visit.heading_of(role.name()), "help": visit.english(role.meaning())})).collect();
     let context = json!({"title": visit.t("Invite somebody"), "crumbs": [[visit.t("People and roles"), url("people")]], "url": visit.here(), "back": url("people"),
-        "widgets": all, "capabilities": boxes, "whole": others(&errors, &known), "roles": roles});
+        "widgets": all, "capabilities": boxes, "whole": others(visit, &errors, &known), "roles": roles});
     visit.page_with(status, "administration/invite.html", context).await
 }
 
@@ -185,7 +185,7 @@ async fn person(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
                 412 => {
                     json!({"": [visit.t("Somebody else changed this meanwhile. Look at it as it is now, and save again if that is what you want.")]})
                 }
-                _ => match wrong_in(answer)? {
+                _ => match wrong_in(visit, answer)? {
                     None => return Ok(visit.see_saying(&place, visit.t("Your changes were saved. They count from the next click on."))),
                     Some(wrong) => wrong,
                 },
@@ -233,7 +233,7 @@ async fn show(visit: &Visit<'_>, id: i64, record: &Json, errors: Json, status: S
     let name = record["name"].as_str().filter(|name| !name.is_empty()).map_or_else(|| visit.t("Somebody"), str::to_owned);
     let context = json!({"title": name, "crumbs": [[visit.t("People and roles"), url("people")]], "url": place, "address": address(record), "facts": facts,
         "actions": actions, "changes": changes, "version": record["version"], "widgets": all, "capabilities": boxes,
-        "whole": others(&errors, &known), "user": user, "is_self": user == actor.user_id, "access": access});
+        "whole": others(visit, &errors, &known), "user": user, "is_self": user == actor.user_id, "access": access});
     visit.page_with(status, "administration/person.html", context).await
 }
 
@@ -264,9 +264,9 @@ async fn act(visit: &Visit<'_>, id: i64, what: &str) -> Result<Response, Refusal
         "suspend" => visit.t("They have no access for the time being."),
         _ => visit.t("They have access again."),
     };
-    Ok(match wrong_in(answer)? {
+    Ok(match wrong_in(visit, answer)? {
         None => visit.see_saying(&place, words),
-        Some(errors) => visit.see_saying(&place, words_of(&errors)),
+        Some(errors) => visit.see_saying(&place, texts(visit, &errors).join(" ")),
     })
 }
 
@@ -290,9 +290,9 @@ async fn account(visit: &Visit<'_>, id: i64, what: &str) -> Result<Response, Ref
         }
         _ => visit.t("The sign-in was ended."),
     };
-    Ok(match wrong_in(answer)? {
+    Ok(match wrong_in(visit, answer)? {
         None => visit.see_saying(&place, words),
-        Some(errors) => visit.see_saying(&place, words_of(&errors)),
+        Some(errors) => visit.see_saying(&place, texts(visit, &errors).join(" ")),
     })
 }
 
@@ -317,8 +317,8 @@ async fn end(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
                 let (path, body) = (format!("{path}end/"), Json::Object(body));
                 let answer = visit.ask(Ask::post(&path, &body)).await?;
                 let counts = answer.body["counts"].as_object().cloned().unwrap_or_default();
-                work = counts.iter().map(|(table, count)| json!({"title": heading_of(table), "count": count})).collect();
-                match wrong_in(answer)? {
+                work = counts.iter().map(|(table, count)| json!({"title": visit.heading_of(table), "count": count})).collect();
+                match wrong_in(visit, answer)? {
                     None => return Ok(visit.see_saying(&place, visit.t("It was ended."))),
                     Some(_) if !work.is_empty() => errors = json!({"reassign_to": [visit.t("Choose who goes on with the work.")]}),
                     Some(wrong) => errors = wrong,
@@ -346,6 +346,6 @@ async fn end(visit: &Visit<'_>, id: i64) -> Result<Response, Refusal> {
     let name = record["name"].as_str().filter(|name| !name.is_empty()).map_or_else(|| visit.t("Somebody"), str::to_owned);
     let known = [heir.clone()];
     let context = json!({"title": visit.t_with("End the membership of {name}?", &[("name", &name)]), "crumbs": [[visit.t("People and roles"), url("people")], [name, place]],
-        "url": visit.here(), "back": place, "work": work, "heir": heir, "invited": record["status"] == "invited", "whole": others(&errors, &known)});
+        "url": visit.here(), "back": place, "work": work, "heir": heir, "invited": record["status"] == "invited", "whole": others(visit, &errors, &known)});
     visit.page_with(status, "administration/end.html", context).await
 }

@@ -15,10 +15,7 @@ use crate::{
         start::zones,
         widgets::{Filling, Pickers, texts},
     },
-    engine::{
-        field::{Field, Kind},
-        table::columns::{heading, heading_of},
-    },
+    engine::field::{Field, Kind},
     error::Error,
     resources::business,
 };
@@ -75,7 +72,7 @@ pub(in crate::admin) async fn page(visit: &Visit<'_>) -> Result<Response, Refusa
                 visit.t("Somebody else changed the settings meanwhile. What you wrote stands here; saving again puts it over theirs.");
             errors = match answer.status {
                 412 => json!({"": [stale]}),
-                _ => match wrong_in(answer)? {
+                _ => match wrong_in(visit, answer)? {
                     None => return Ok(visit.see_saying(PLACE, visit.t("Your changes were saved."))),
                     Some(wrong) => wrong,
                 },
@@ -101,25 +98,24 @@ pub(in crate::admin) async fn page(visit: &Visit<'_>) -> Result<Response, Refusa
         groups.push(group);
     }
     let context = json!({"title": visit.t("Settings of the business"), "crumbs": [], "url": PLACE, "back": "/admin/", "version": record["version"],
-        "groups": groups, "whole": others(&errors, &known)});
+        "groups": groups, "whole": others(visit, &errors, &known)});
     visit.page_with(status, "administration/settings.html", context).await
 }
 
 /// What a field is asked for by.
 async fn widgets(visit: &Visit<'_>, field: &'static Field, record: &Json, errors: &Json) -> Result<Vec<Json>, Refusal> {
-    let (members, now, said) = (members(field), &record[field.name], texts(&errors[field.name]));
-    let help = field.schema.description.unwrap_or_default();
+    let (members, now, said) = (members(field), &record[field.name], texts(visit, &errors[field.name]));
+    let help = visit.english(field.schema.description.unwrap_or_default());
     if is_flags(&members) {
         let ticked = |name: &str| match visit.is_post() {
             true => visit.form.iter().any(|(known, value)| known == field.name && value == name),
             false => now[name] != false,
         };
         let meaning = |name: &str| Module::ALL.into_iter().find(|module| module.name() == name).map(Module::meaning);
-        let option =
-            |(name, _): &(String, Json)| json!({"value": name, "label": heading_of(name), "help": meaning(name), "checked": ticked(name)});
+        let option = |(name, _): &(String, Json)| json!({"value": name, "label": visit.heading_of(name), "help": visit.english(meaning(name).unwrap_or_default()), "checked": ticked(name)});
         let options: Vec<Json> = members.iter().map(option).collect();
         return Ok(vec![
-            json!({"kind": "checks", "name": field.name, "title": heading(field), "help": help, "options": options, "errors": said}),
+            json!({"kind": "checks", "name": field.name, "title": visit.heading(field), "help": help, "options": options, "errors": said}),
         ]);
     }
     if !members.is_empty() {
@@ -130,7 +126,7 @@ async fn widgets(visit: &Visit<'_>, field: &'static Field, record: &Json, errors
             let mut widget = asked(
                 visit,
                 &json!({name_of_it.as_str(): own}),
-                ("text", &name_of_it, &format!("{}: {}", heading(field), heading_of(name).to_lowercase())),
+                ("text", &name_of_it, &format!("{}: {}", visit.heading(field), visit.heading_of(name).to_lowercase())),
                 now[name].as_str().unwrap_or_default(),
             );
             widget["id"] = format!("f-{}-{name}", field.name).into();

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     admin::{call::Refusal, cells::plain, languages::key, session::Visit},
-    engine::{field::Kind, table::columns::heading_of},
+    engine::field::Kind,
     error::Error,
 };
 
@@ -41,8 +41,8 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
     };
     let list = |name: &str| state[name].as_array().cloned().unwrap_or_default();
     let context = json!({"title": visit.t("System"), "crumbs": [], "facts": facts, "checks": list("checks").iter().map(check).collect::<Vec<_>>(),
-        "tables": list("tables").iter().map(|one| json!({"title": heading_of(one["name"].as_str().unwrap_or("table")), "rows": one["rows"]})).collect::<Vec<_>>(),
-        "outbox": list("outbox").iter().map(|one| json!({"title": heading_of(one["status"].as_str().unwrap_or("sent")), "count": one["count"]})).collect::<Vec<_>>(),
+        "tables": list("tables").iter().map(|one| json!({"title": visit.heading_of(one["name"].as_str().unwrap_or("table")), "rows": one["rows"]})).collect::<Vec<_>>(),
+        "outbox": list("outbox").iter().map(|one| json!({"title": visit.heading_of(one["status"].as_str().unwrap_or("sent")), "count": one["count"]})).collect::<Vec<_>>(),
         "backup": state["backup"], "has_backups": state["has_backups"], "warnings": state["warnings"]});
     visit.page("administration/system.html", context).await
 }

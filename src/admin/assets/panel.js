@@ -37,8 +37,11 @@
   if (current) side.scrollTop = current.offsetTop - side.offsetTop - side.clientHeight / 2;
 
   // What is wrong is where the reader is.
-  const alert = document.querySelector("[data-focus]");
-  if (alert) alert.focus();
+  const toProblem = (root) => {
+    const alert = root.querySelector("[data-focus]");
+    if (alert) alert.focus();
+    return Boolean(alert);
+  };
 
   // How much waits: counted once a page is there, if that was not done lately.
   const waits = document.querySelector("[data-waiting]");
@@ -51,7 +54,7 @@
   }
 
   // Lists: all of a page at once, and how many there are.
-  all("[data-list]").forEach((form) => {
+  const selects = (form) => {
     const boxes = all("input[name=id]", form);
     const every = form.querySelector("[data-all]");
     const picked = form.querySelector("[data-picked]");
@@ -69,7 +72,7 @@
     });
     boxes.forEach((box) => box.addEventListener("change", count));
     count();
-  });
+  };
 
   // References: suggestions while typing.
   const suggest = (combo) => {
@@ -155,10 +158,9 @@
     });
     text.addEventListener("blur", close);
   };
-  all(".combo").forEach(suggest);
 
   // Rows: one more, and one less.
-  all("[data-rows]").forEach((rows) => {
+  const grows = (rows) => {
     const body = rows.querySelector("tbody");
     const blank = rows.querySelector("template");
     const count = rows.querySelector("input[type=hidden]");
@@ -177,15 +179,120 @@
       all(".combo", row).forEach(suggest);
       row.querySelector("input, select, textarea").focus();
     });
-  });
+  };
 
   // What was typed is not lost by a slip.
-  all("form[data-guard]").forEach((form) => {
-    let changed = Boolean(alert) || form.hasAttribute("data-dirty"), sent = false;
-    form.addEventListener("input", () => { changed = true; });
+  const guard = (form) => {
+    let sent = false;
+    form.addEventListener("input", () => form.setAttribute("data-dirty", ""));
     form.addEventListener("submit", () => { sent = true; });
-    window.addEventListener("beforeunload", (event) => { if (changed && !sent) event.preventDefault(); });
-  });
+    window.addEventListener("beforeunload", (event) => { if (form.isConnected && form.hasAttribute("data-dirty") && !sent) event.preventDefault(); });
+  };
+
+  const enhance = (root) => {
+    all("[data-list]", root).forEach(selects);
+    all(".combo", root).forEach(suggest);
+    all("[data-rows]", root).forEach(grows);
+    all("form[data-guard]", root).forEach(guard);
+    return toProblem(root);
+  };
+  if (enhance(document)) all("form[data-guard]").forEach((form) => form.setAttribute("data-dirty", ""));
+
+  // A record is changed without leaving its list: its form comes beside it.
+  const read = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+  const dialog = document.createElement("dialog");
+  let editing = null;
+  const place = () => all("a[data-quick]").find((link) => link.href === editing);
+  const leave = () => {
+    const form = dialog.querySelector("form[data-dirty]");
+    if (!form || window.confirm(words.leave)) dialog.close();
+  };
+  // The list as it is now, where it was.
+  const renew = async () => {
+    const answer = await fetch(location.href, { credentials: "same-origin" });
+    const now = answer.ok && !answer.redirected && await read(answer), here = document.querySelector("main");
+    if (!now || !now.querySelector("h1")) return location.reload();
+    const scrolled = () => all("main .scroll").map((box) => [box.scrollLeft, box.scrollTop]), before = scrolled();
+    here.replaceChildren(...now.childNodes);
+    all("main .scroll").forEach((box, at) => { if (before[at]) box.scrollTo(...before[at]); });
+    enhance(here);
+  };
+  const show = (page) => {
+    if (!page || !page.querySelector("form.form")) return false;
+    const title = page.querySelector("h1"), bar = document.createElement("header"), close = document.createElement("button");
+    title.id = "beside";
+    close.type = "button";
+    close.className = "quiet";
+    close.textContent = words.close;
+    close.addEventListener("click", leave);
+    bar.append(title, close);
+    all(".crumbs, .head", page).forEach((one) => one.remove());
+    all("button[name=then][value=another]", page).forEach((one) => one.remove());
+    const rows = all("a[data-quick]"), next = rows[rows.indexOf(place()) + 1];
+    all("button[name=then]", page).forEach((one) => { if (next) one.textContent = words.next; else one.remove(); });
+    dialog.replaceChildren(bar, ...page.childNodes);
+    if (!dialog.open) dialog.showModal();
+    dialog.scrollTop = 0;
+    const asked = dialog.querySelector("form.form").querySelector("input:not([type=hidden]), select, textarea");
+    if (!enhance(dialog) && asked) asked.focus();
+    return true;
+  };
+  const edit = async (url) => {
+    editing = url;
+    dialog.setAttribute("aria-busy", "true");
+    const answer = await fetch(url, { credentials: "same-origin" }).catch(() => null);
+    dialog.removeAttribute("aria-busy");
+    if (!answer || !answer.ok || answer.redirected || !show(await read(answer))) location.assign(url);
+  };
+  if (dialog.showModal) {
+    dialog.className = "beside-list";
+    dialog.setAttribute("aria-labelledby", "beside");
+    document.body.append(dialog);
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest("a[data-quick]");
+      if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
+        event.preventDefault();
+        edit(link.href);
+      }
+    });
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog) return leave();
+      if (event.target.closest("a.cancel")) {
+        event.preventDefault();
+        leave();
+      }
+    });
+    dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      leave();
+    });
+    dialog.addEventListener("close", () => {
+      dialog.replaceChildren();
+      const link = place();
+      if (link) link.focus();
+    });
+    dialog.addEventListener("submit", async (event) => {
+      const form = event.target, by = event.submitter;
+      // Whoever leaves to make what is referred to, leaves the list.
+      if (by && by.name === "detour") return;
+      event.preventDefault();
+      if (dialog.hasAttribute("aria-busy")) return;
+      dialog.setAttribute("aria-busy", "true");
+      const body = new URLSearchParams(new FormData(form, by));
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body, credentials: "same-origin", redirect: "manual" }).catch(() => null);
+      dialog.removeAttribute("aria-busy");
+      if (!answer) return window.alert(words.failed);
+      if (answer.type !== "opaqueredirect") {
+        if (!show(await read(answer))) location.assign(editing);
+        return;
+      }
+      const rows = all("a[data-quick]"), next = by && by.name === "then" && rows[rows.indexOf(place()) + 1];
+      const url = next && next.href;
+      form.removeAttribute("data-dirty");
+      await renew();
+      if (url) edit(url); else dialog.close();
+    });
+  }
 
   // One click is one request.
   document.addEventListener("submit", (event) => {

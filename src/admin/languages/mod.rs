@@ -5,6 +5,10 @@
 //! `t("{n} row", "{n} rows", n=count)`, by which a catalogue knows both. Words of a table, which are looked up later, are marked with
 //! [`key`]. Forms of dates are texts like others. A test finds them all.
 //!
+//! What descriptors and the API say, names of resources, fields and choices, help and refusals, is English as well, and known to a
+//! catalogue by its `names`. They may lack some: a field that was added is shown by its English name, which is marked as English, so that
+//! whatever reads a page aloud knows.
+//!
 //! English needs no catalogue. Another language is a file beside this one, with a line in [`FILES`].
 
 use std::{collections::HashMap, fmt::Display, sync::LazyLock};
@@ -14,12 +18,24 @@ use minijinja::{Environment, Value, value::Kwargs};
 use serde::Deserialize;
 
 use super::session::Visit;
-use crate::{auth::device, outbox::template::escaped};
+use crate::{
+    auth::device,
+    engine::{
+        field::Field,
+        table::columns::{heading, heading_of},
+    },
+    outbox::template::escaped,
+};
 
 /// The catalogues, by the codes that browsers ask for.
 const FILES: [(&str, &str); 1] = [("fr", include_str!("fr.json"))];
 /// The cookie of the language that somebody has chosen.
 pub(super) const COOKIE: &str = "studio_language";
+
+/// Around words that are English in a page of another language, until it is written.
+const ENGLISH: (char, char) = ('\u{E000}', '\u{E001}');
+/// Elements that have no elements in them.
+const BARE: [&str; 6] = ["option", "title", "textarea", "text", "desc", "style"];
 
 /// Marks words that are looked up where they are shown.
 pub(super) const fn key(english: &'static str) -> &'static str {
@@ -63,6 +79,9 @@ pub(super) struct Language {
     days: Vec<String>,
     #[serde(default)]
     texts: HashMap<String, Text>,
+    /// Of what descriptors and the API say.
+    #[serde(default)]
+    names: HashMap<String, String>,
 }
 
 static ALL: LazyLock<Vec<Language>> = LazyLock::new(|| {
@@ -76,6 +95,7 @@ static ALL: LazyLock<Vec<Language>> = LazyLock::new(|| {
         short_months: vec![],
         days: vec![],
         texts: HashMap::new(),
+        names: HashMap::new(),
     };
     let read = |(code, file): (&'static str, &str)| match serde_json::from_str::<Language>(file) {
         Ok(language) => Some(Language { code, ..language }),
@@ -132,6 +152,17 @@ impl Language {
         }
     }
 
+    /// Words of a descriptor or of the API.
+    pub fn name(&self, english: &str) -> String {
+        self.names.get(english).cloned().unwrap_or_else(|| self.english(english))
+    }
+
+    /// Words that there are in English only.
+    pub fn english(&self, text: &str) -> String {
+        let is_plain = self.code == "en" || text.contains(ENGLISH.0) || !text.contains(char::is_alphabetic);
+        if is_plain { text.to_owned() } else { format!("{}{text}{}", ENGLISH.0, ENGLISH.1) }
+    }
+
     /// `1,234,567.80` of an amount.
     pub fn grouped(&self, amount: &str) -> String {
         let (whole, rest) = amount.split_at(amount.find('.').unwrap_or(amount.len()));
@@ -186,7 +217,62 @@ pub(super) fn speak(pages: &mut Environment<'static>, language: &'static Languag
     });
 }
 
+/// A text without the marks of what is English in it.
+pub(super) fn bare(text: &str) -> String {
+    text.replace([ENGLISH.0, ENGLISH.1], "")
+}
+
+/// A page with elements around what is English in it, where there can be one: an option says it of itself, and names of things cannot.
+pub(super) fn written(page: String) -> String {
+    if !page.contains(ENGLISH.0) {
+        return page;
+    }
+    let mut out = String::with_capacity(page.len() + page.len() / 8);
+    for (at, part) in page.split('<').enumerate() {
+        let (tag, text) = part.split_once('>').filter(|_| at > 0).unwrap_or(("", part));
+        let name = tag.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+        let whole = text.strip_prefix(ENGLISH.0).and_then(|rest| rest.strip_suffix(ENGLISH.1)).is_some_and(|own| !own.contains(ENGLISH.1));
+        if at > 0 {
+            let lang = if name == "option" && whole { " lang=\"en\"" } else { "" };
+            out.push_str(&format!("<{}{lang}>", bare(tag)));
+        }
+        // A text that was cut short may have lost one of its marks.
+        let marks: String = text.chars().filter(|letter| [ENGLISH.0, ENGLISH.1].contains(letter)).collect();
+        if BARE.contains(&name) || !marks.replace(&format!("{}{}", ENGLISH.0, ENGLISH.1), "").is_empty() {
+            out.push_str(&bare(text));
+        } else {
+            out.push_str(&text.replace(ENGLISH.0, "<span lang=\"en\">").replace(ENGLISH.1, "</span>"));
+        }
+    }
+    out
+}
+
 impl Visit<'_> {
+    /// Words of a descriptor or of the API: a title, a choice, a refusal.
+    pub fn name(&self, english: &str) -> String {
+        self.language.name(english)
+    }
+
+    /// What a field is called.
+    pub fn heading(&self, field: &Field) -> String {
+        self.name(&heading(field))
+    }
+
+    /// The same for what is no field.
+    pub fn heading_of(&self, name: &str) -> String {
+        self.name(&heading_of(name))
+    }
+
+    /// What a value of few is called: by itself, where the same word means something else in other places, else as other names.
+    pub fn choice(&self, name: &str) -> String {
+        self.language.names.get(name).cloned().unwrap_or_else(|| self.heading_of(name))
+    }
+
+    /// Words that there are in English only: help, and what is said at length.
+    pub fn english(&self, text: &str) -> String {
+        self.language.english(&text.replace('`', ""))
+    }
+
     /// The panel's own words in the visitor's language.
     pub fn t(&self, english: &str) -> String {
         self.language.words(english, None, 1).to_owned()

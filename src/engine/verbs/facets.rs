@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use super::{
     reach,
     read::{answer_key, check_filters},
+    sorts,
 };
 use crate::{
     actor::Actor,
@@ -218,6 +219,8 @@ impl Key {
 type Values = HashMap<Key, i64>;
 /// Amounts by their place among those that are asked for, and their currency; in minor units.
 type Sums = BTreeMap<(usize, String), i128>;
+/// The same for each sort of them, by the values of the fields that say of what sort an amount is.
+type Sorts = BTreeMap<Vec<String>, Sums>;
 
 /// What was counted in one walk.
 #[derive(Default)]
@@ -226,6 +229,7 @@ struct Counted {
     values: HashMap<&'static str, Values>,
     periods: BTreeMap<jiff::civil::Date, (i64, Sums)>,
     sums: Sums,
+    sorts: Sorts,
 }
 
 struct Count<'a> {
@@ -271,7 +275,10 @@ impl Count<'_> {
             }
         }
         let dates = self.wanted.date.filter(|_| complete).map(|name| self.dates(name, &counted.periods));
-        Ok(json!({"count": count, "complete": complete, "facets": facets, "dates": dates, "totals": self.totals(&counted.sums)}))
+        let mut totals = self.totals(&counted.sums);
+        let sorts = counted.sorts.into_iter().map(|(values, sums)| (values, self.totals(&sums))).collect();
+        sorts::tell(self.d, &self.told_apart(), sorts, &mut totals);
+        Ok(json!({"count": count, "complete": complete, "facets": facets, "dates": dates, "totals": totals}))
     }
 
     /// Are there more rows in the list without its filters than were to be looked at?
@@ -330,6 +337,9 @@ impl Count<'_> {
             columns.push(expression(name)?);
             columns.push(currency.map_or("NULL".to_owned(), |currency| format!("t.{}", currency.column)));
         }
+        let sorts_at = columns.len();
+        let sorts = self.told_apart();
+        columns.extend(sorts.iter().map(|name| expression(name)).collect::<Result<Vec<_>>>()?);
         if columns.is_empty() {
             columns.push("1".to_owned());
         }
@@ -374,11 +384,19 @@ impl Count<'_> {
             if let Some(first) = period {
                 counted.periods.entry(first).or_default().0 += 1;
             }
+            let mut sort = vec![];
+            for at in 0..sorts.len() {
+                sort.push(row.get::<Option<String>>(sorts_at + at)?.unwrap_or_default());
+            }
             for at in 0..self.wanted.totals.len() {
                 if let Cell::Int(minor) = row.cell(sums_at + 2 * at)? {
                     let currency = row.get::<Option<String>>(sums_at + 2 * at + 1)?.unwrap_or_else(|| own_currency.to_string());
                     if let Some(first) = period {
                         let sums = &mut counted.periods.entry(first).or_default().1;
+                        *sums.entry((at, currency.clone())).or_default() += i128::from(minor);
+                    }
+                    if !sort.is_empty() {
+                        let sums = counted.sorts.entry(sort.clone()).or_default();
                         *sums.entry((at, currency.clone())).or_default() += i128::from(minor);
                     }
                     *counted.sums.entry((at, currency)).or_default() += i128::from(minor);
@@ -423,6 +441,11 @@ impl Count<'_> {
         let unit = self.wanted.unit;
         let period = |(first, (count, sums)): (&jiff::civil::Date, &(i64, Sums))| json!({"from": first.to_string(), "to": unit.around(*first).1.to_string(), "count": count, "totals": self.totals(sums)});
         json!({"field": name, "by": unit.name(), "periods": periods.iter().map(period).collect::<Vec<_>>()})
+    }
+
+    /// The fields by which amounts are told apart.
+    fn told_apart(&self) -> Vec<&'static str> {
+        if self.wanted.totals.is_empty() { vec![] } else { sorts::told_apart(self.d, self.actor) }
     }
 
     fn totals(&self, sums: &Sums) -> Vec<Json> {

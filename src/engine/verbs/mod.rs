@@ -13,6 +13,7 @@ mod offers;
 mod paged;
 mod read;
 mod report;
+mod sorts;
 mod work;
 mod write;
 

@@ -101,6 +101,11 @@ impl Resource for StaffProfile {
         own: "t.user_id = :me",
         files: true,
         self_service: &["work_phone"],
+        groups: &[
+            ("Person", &["user", "name", "employee_no", "work_phone"]),
+            ("Place", &["department", "designation", "branch", "role", "assigned_to"]),
+            ("Employment", &["status", "hired_on", "left_on"]),
+        ],
         ..About::DEFAULT
     };
 

@@ -194,7 +194,8 @@ impl Chromium {
                     self.status.set(status);
                     None
                 } else {
-                    (status >= 400).then(|| format!("{status} for {}", inside["response"]["url"]))
+                    // What is wrong with a form is an answer like others, also to the script.
+                    (status >= 400 && !matches!(status, 400 | 409)).then(|| format!("{status} for {}", inside["response"]["url"]))
                 }
             }
             _ => None,

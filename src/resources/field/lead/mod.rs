@@ -170,6 +170,12 @@ impl Resource for Lead {
         ],
         charts: &[Chart { title: "Leads by stage", bars: Bars::Values("stage", "") }],
         work: Some(Work { of: "assigned_rep", open: "t.stage <> 'won' AND t.stage <> 'lost'" }),
+        groups: &[
+            ("Who it is", &["business_name", "contact_name", "contact_phone", "contact_email", "location", "lat", "lon"]),
+            ("Progress", &["stage", "status", "priority", "source", "zone", "assigned_rep", "lost_reason"]),
+            ("Follow-up", &["follow_up_type", "follow_up_date"]),
+            ("What they want", &["products_discussed", "tags", "expected_value", "currency", "notes"]),
+        ],
         ..About::DEFAULT
     };
 

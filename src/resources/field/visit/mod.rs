@@ -155,6 +155,13 @@ impl Resource for Visit {
             Figure::new("Visits planned up to today", "status=planned&date_time__lte=:today"),
         ],
         work: Some(Work { of: "rep", open: "t.status = 'planned'" }),
+        groups: &[
+            ("Visit", &["rep", "date_time", "zone", "lead", "location", "status"]),
+            ("Who it is", &["business_name", "contact_name", "contact_phone", "contact_email"]),
+            ("Outcome", &["visit_outcome", "products_discussed", "feedback_notes", "next_step_agreed", "follow_up_type", "follow_up_date"]),
+            ("Questions", &["prompt_given", "customer_agreed_contact", "add_as_lead", "code_verified"]),
+            ("Check-in", &["check_in_at", "check_out_at", "duration_min", "distance_m", "within_radius"]),
+        ],
         ..About::DEFAULT
     };
 

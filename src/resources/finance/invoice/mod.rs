@@ -241,6 +241,13 @@ impl Resource for Invoice {
         }],
         comments: true,
         files: true,
+        groups: &[
+            ("Document", &["number", "party", "direction", "kind", "corrects", "reference", "issue_date", "due_date"]),
+            ("Prices", &["currency", "prices_include_tax", "discount_type", "discount_value", "amount"]),
+            ("Printed below the items", &["notes", "terms"]),
+            ("Sending", &["issue", "reminders_off"]),
+        ],
+        totals_by: &["direction", "kind"],
         ..About::DEFAULT
     };
 

@@ -194,6 +194,11 @@ impl Resource for Payment {
         ],
         comments: true,
         files: true,
+        groups: &[
+            ("Payment", &["direction", "party", "account", "amount", "charge", "method", "date", "reference"]),
+            ("What it is for", &["invoice", "allocate", "on_excess", "requisition", "goal", "category"]),
+        ],
+        totals_by: &["direction"],
         ..About::DEFAULT
     };
 

@@ -152,6 +152,11 @@ impl Resource for Quotation {
             Action::new("accept", "t.state = 'draft' OR t.state = 'sent'").confirmed(),
             Action::new("create-invoice", "t.state = 'accepted'"),
         ],
+        groups: &[
+            ("Document", &["quote_number", "party", "description", "issued_date", "valid_until"]),
+            ("Prices", &["currency", "prices_include_tax", "discount_type", "discount_value"]),
+            ("Printed below the items", &["terms"]),
+        ],
         ..About::DEFAULT
     };
 

@@ -133,6 +133,13 @@ impl Resource for RecurringInvoice {
             Action::new("pause", "t.status = 'active'"),
             Action::new("resume", "t.status = 'paused'"),
         ],
+        groups: &[
+            ("Document", &["name", "party", "direction", "reference"]),
+            ("When", &["frequency", "interval", "anchor_day", "next_run_on", "end_on", "max_runs", "auto_issue", "auto_send"]),
+            ("Prices", &["currency", "prices_include_tax", "discount_type", "discount_value"]),
+            ("Printed below the items", &["notes", "terms"]),
+        ],
+        totals_by: &["direction"],
         ..About::DEFAULT
     };
 

@@ -138,6 +138,11 @@ impl Resource for Transaction {
         actions: &[Action::new("reverse", "t.state = 'posted'").destructive()],
         comments: true,
         files: true,
+        groups: &[
+            ("What moved", &["type", "amount", "transaction_charge", "account", "to_account", "to_amount", "date"]),
+            ("What it was for", &["category", "party", "goal", "description", "reference"]),
+        ],
+        totals_by: &["type"],
         ..About::DEFAULT
     };
 
