@@ -37,6 +37,7 @@ use crate::{
         search, verbs,
     },
     error::{Error, Result},
+    outbox::{Breakers, Trust},
     resources,
     storage::Storage,
 };
@@ -62,6 +63,10 @@ pub struct App {
     pub ceremonies: Arc<Ceremonies>,
     /// How the first administrator gets in.
     pub first: Arc<FirstStart>,
+    /// Whose certificates are believed when something is called.
+    pub trust: Trust,
+    /// Which providers of messages rest.
+    pub breakers: Breakers,
 }
 
 /// The database's settings, as `Db` takes them.
@@ -119,6 +124,8 @@ impl App {
             first: Arc::new(FirstStart::new(&db)?),
             hasher: Hasher::new(auth.hash_threads, auth.hash_queue)?,
             codes: Arc::new(Codes::new(config.otp.clone(), config.dev)?),
+            trust: Trust::new(&config.outbound.ca_file)?,
+            breakers: Breakers::default(),
             gate,
             db,
             config: Arc::new(config),

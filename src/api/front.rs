@@ -45,6 +45,8 @@ const HEADERS: [(HeaderName, &str); 8] = [
 /// Where https is spoken, by this server's public address or by a trusted proxy: for two years nothing else.
 const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
+/// So long a part of a path may be a secret; ids are shorter.
+const SECRET: usize = 40;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost endpoint.
@@ -243,8 +245,27 @@ impl Endpoint for Front {
         if let Some((method, path, ip)) = line {
             let status = response.status().as_u16();
             let ms = start.elapsed().as_micros() as f64 / 1000.0;
+            let path = told(&path);
             tracing::info!(target: "request", request_id = %id, %method, %path, status, ms, ip = ip.map(tracing::field::display));
         }
         Ok(response)
+    }
+}
+
+/// A path as it stands in the log: without what is as long as a secret, such as the token of a link.
+fn told(path: &str) -> String {
+    path.split('/').map(|part| if part.len() >= SECRET { "***" } else { part }).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn the_log_does_not_tell_links() {
+        let token = "_mh5CewQVLGYoJwkBbMQXkT_7MAT8xA6OS38dPjLED4";
+        assert_eq!(told(&format!("/p/{token}/pdf/")), "/p/***/pdf/");
+        assert_eq!(told("/api/field/leads/01a203f3-d92a-7172-acd4-7499f828d1f2/"), "/api/field/leads/01a203f3-d92a-7172-acd4-7499f828d1f2/");
+        assert_eq!(told("/"), "/");
     }
 }

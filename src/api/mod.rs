@@ -218,7 +218,7 @@ pub fn operations(app: &App) -> BoxEndpoint<'static> {
     let shared = (Search, Events::new(app), Imports(pages), FileVerbs(storage.clone()), ApiKeys);
     let finance = (Documents(storage), PartyFinance(pages));
     let (invitations, members, sign_ins) = (Invitations(app.clone()), Members(app.clone()), SignIns(app.clone()));
-    let integrations = Integrations(Own::new(&app.config, &app.db, &app.vault), app.vault.clone());
+    let integrations = Integrations(Own::new(&app.config, &app.db, &app.vault, &app.trust), app.vault.clone());
     let belonging = (invitations, members, People, sign_ins, Businesses(app.clone()), integrations);
     let running = (AuditLog(pages), Messages(pages), Jobs(app.clone()), ServerState::new(app));
     let rooms = resources::verbs(&app.config.server.public_url());

@@ -15,6 +15,7 @@ use crate::{
     error,
     jobs::recurring,
     kit::DateTime,
+    outbox::breaker::{Provider, Standing},
     storage,
 };
 
@@ -78,6 +79,23 @@ pub struct OutboxState {
     pub count: i64,
 }
 
+/// Who takes the messages of a kind, since the server was started.
+#[derive(Object)]
+pub struct ProviderState {
+    /// What they travel by: `email`, `sms` or `webhook`.
+    pub channel: String,
+    /// The business whose provider it is; none, if it is the server's.
+    pub business: Option<i64>,
+    /// `works`, or `rests`: it has failed again and again, and its messages wait.
+    pub status: String,
+    /// How many messages failed since one was taken.
+    pub failures: u32,
+    /// Until when it rests; then one message tries it.
+    pub rests_until: Option<DateTime>,
+    /// Why the last one failed.
+    pub last_error: Option<String>,
+}
+
 /// How the server is.
 #[derive(Object)]
 pub struct SystemState {
@@ -97,6 +115,8 @@ pub struct SystemState {
     pub seals: SealState,
     /// What is sent.
     pub outbox: Vec<OutboxState>,
+    /// Who takes what is sent.
+    pub providers: Vec<ProviderState>,
     /// Whether the program makes backups by itself.
     pub has_backups: bool,
     /// How to make a backup that is whole.
@@ -114,6 +134,15 @@ pub struct ServerState {
 impl ServerState {
     pub fn new(app: &App) -> Self {
         Self { app: app.clone(), started: app.db.clock().now() }
+    }
+
+    fn providers(&self) -> Vec<Json> {
+        let shown = |(provider, standing): (Provider, Standing)| {
+            json!({"channel": provider.channel.name(), "business": provider.business,
+                "status": if standing.rests_until.is_some() { "rests" } else { "works" }, "failures": standing.failures,
+                "rests_until": standing.rests_until.map(|until| DateTime(until).to_string()), "last_error": standing.last_error})
+        };
+        self.app.breakers.standing().into_iter().map(shown).collect()
     }
 }
 
@@ -139,7 +168,7 @@ impl ServerState {
             "uptime_seconds": now.as_second() - self.started.as_second(),
             "database": {"file": file.display().to_string(), "bytes": size(&file), "wal_bytes": size(&file.with_extension("db-wal")),
                 "free_bytes": storage::free_bytes(folder)},
-            "tables": tables, "checks": checks, "seals": seals, "outbox": outbox,
+            "tables": tables, "checks": checks, "seals": seals, "outbox": outbox, "providers": self.providers(),
             "has_backups": false, "backup": backup(folder), "warnings": self.app.config.warnings(),
         });
         Ok(Reply::json(&answer))

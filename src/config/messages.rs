@@ -1,6 +1,6 @@
 //! The settings of codes and messages: one-time codes, mail, short messages, and what may be called from here.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use serde::Deserialize;
 use toml::Value;
@@ -74,6 +74,8 @@ pub struct Sms {
 pub struct Outbound {
     /// Hosts, as `name:port`, that may be called without TLS and at addresses that are not public.
     pub allowed_hosts: Vec<String>,
+    /// A PEM file of the authorities that are trusted; empty is those of the web.
+    pub ca_file: PathBuf,
 }
 
 /// How mail is encrypted on its way to the SMTP server.

@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 use tokio::{
     sync::{oneshot, watch},
-    task::{JoinHandle, spawn_blocking},
+    task::{JoinError, JoinHandle, JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
 
@@ -20,13 +20,15 @@ use crate::{
     app::App,
     db::Row,
     error::{Error, Result},
-    outbox::{self, Outgoing, Providers, Transport, Undelivered, masked},
+    kit::DateTime,
+    outbox::{
+        self, Lane, Outgoing, Providers, Transport, Undelivered,
+        breaker::{Place, Provider},
+        masked,
+    },
 };
 
-/// So many messages are taken at once, and so many are on their way at once.
-const CLAIM: usize = 20;
-const AT_ONCE: usize = 8;
-/// How long one delivery may take; `CLAIM` of them, `AT_ONCE`, end well before their lock.
+/// How long one delivery may take: it ends well before its lock.
 const DELIVERY: Duration = Duration::from_secs(60);
 /// The longest rest: the system's clock may have been set meanwhile.
 const REST: Duration = Duration::from_secs(60);
@@ -50,7 +52,7 @@ impl Runner {
     /// # Errors
     /// The settings of a provider do not fit together.
     pub fn new(app: &App) -> Result<Self> {
-        Ok(Self::with(app, Arc::new(Providers::new(&app.config, &app.db, &app.vault)?)))
+        Ok(Self::with(app, Arc::new(Providers::new(&app.config, &app.db, &app.vault, &app.trust)?)))
     }
 
     /// One that sends by other means.
@@ -58,8 +60,20 @@ impl Runner {
         Self { app: app.clone(), transport }
     }
 
-    /// Does all that is due now, and answers how many jobs were run and messages tried.
+    /// Does all that is due now, but for what waits for a provider that rests, and answers how many jobs were run and messages tried.
     pub async fn run_due(&self) -> Result<usize> {
+        let (mut done, mut under_way) = (self.run_jobs().await?, UnderWay::new());
+        loop {
+            done += self.fill(&mut under_way).await?;
+            let Some(ended) = under_way.join_next().await else { return Ok(done) };
+            settled(ended)?;
+            while let Some(ended) = under_way.try_join_next() {
+                settled(ended)?;
+            }
+        }
+    }
+
+    async fn run_jobs(&self) -> Result<usize> {
         let app = self.app.clone();
         let ran = spawn_blocking(move || -> Result<usize> {
             let mut ran = 0;
@@ -72,58 +86,103 @@ impl Runner {
             }
             Ok(ran)
         });
-        Ok(ran.await.map_err(Error::internal)?? + self.send_due().await?)
+        ran.await.map_err(Error::internal)?
     }
 
-    async fn send_due(&self) -> Result<usize> {
-        let mut sent = 0;
-        loop {
-            let now = crate::kit::DateTime(self.app.db.clock().now()).to_string();
-            // Looking costs nothing; the writer is only asked when there is something to take.
-            if self.app.db.read(outbox::next_due)?.is_none_or(|due| due > now) {
-                return Ok(sent);
+    /// What is to be sent, by who takes it.
+    fn waiting(&self) -> Result<Vec<(Provider, Vec<Lane>)>> {
+        let mut waiting: Vec<(Provider, Vec<Lane>)> = vec![];
+        // Looking costs nothing; the writer is only asked when there is something to take.
+        for lane in self.app.db.read(outbox::lanes)? {
+            let provider = self.transport.provider(lane.channel, lane.business, &lane.template)?;
+            match waiting.iter_mut().find(|(known, _)| *known == provider) {
+                Some((_, lanes)) => lanes.push(lane),
+                None => waiting.push((provider, vec![lane])),
             }
-            let claimed = self.app.db.write(self.app.system(), |tx| outbox::claim(tx, CLAIM)).await?;
-            sent += claimed.len();
-            let each = stream::iter(claimed).map(|message| self.send(message)).buffer_unordered(AT_ONCE);
-            each.collect::<Vec<Result<()>>>().await.into_iter().collect::<Result<()>>()?;
         }
+        Ok(waiting)
     }
 
-    async fn send(&self, message: Outgoing) -> Result<()> {
+    /// Begins to send what is due, as much as each provider has room for, and answers how many messages that are.
+    async fn fill(&self, under_way: &mut UnderWay) -> Result<usize> {
+        let (now, mut begun) = (self.app.db.clock().now(), 0);
+        let due = DateTime(now).to_string();
+        for (provider, mut lanes) in self.waiting()? {
+            lanes.retain(|lane| lane.due_at <= due);
+            let places = if lanes.is_empty() { vec![] } else { self.app.breakers.places(provider, now) };
+            if places.is_empty() {
+                continue;
+            }
+            let most = places.len();
+            let claimed = self.app.db.write(self.app.system(), move |tx| outbox::claim(tx, &lanes, most)).await?;
+            begun += claimed.len();
+            for (message, place) in claimed.into_iter().zip(places) {
+                under_way.spawn(self.clone().send(message, place));
+            }
+        }
+        Ok(begun)
+    }
+
+    async fn send(self, message: Outgoing, place: Place) -> Result<()> {
         let late = |_| Err(Undelivered::Later("it took too long".to_owned()));
         let outcome = timeout(DELIVERY, self.transport.deliver(&message)).await.unwrap_or_else(late);
         if let Err(why) = &outcome {
             tracing::warn!(id = message.id, attempt = message.attempt, ?why, "a message was not delivered");
         }
+        place.settle(&outcome, self.app.db.clock().now());
         self.app.db.write(self.app.system(), move |tx| outbox::settle(tx, &message, &outcome)).await
     }
 
-    /// How long nothing is due.
+    /// How long nothing is due that can be done.
     fn rest(&self) -> Result<Duration> {
-        let due = [self.app.db.read(outbox::next_due)?, recurring::next_due(&self.app)?];
         let now = self.app.db.clock().now();
-        let wait = |due: &String| due.parse::<jiff::Timestamp>().ok().map(|at| Duration::try_from(at - now).unwrap_or(Duration::ZERO));
+        let parsed = |due: &String| due.parse::<Timestamp>().ok();
+        let mut next: Vec<Timestamp> = recurring::next_due(&self.app)?.iter().filter_map(parsed).collect();
+        for (provider, lanes) in self.waiting()? {
+            // One that has no room has it again once something has ended, and that is not slept through.
+            if let (Some(opens), Some(due)) =
+                (self.app.breakers.opens_at(provider, now), lanes.first().and_then(|lane| parsed(&lane.due_at)))
+            {
+                next.push(opens.max(due));
+            }
+        }
+        let wait = |at: Timestamp| Duration::try_from(at - now).unwrap_or(Duration::ZERO);
         // Clocks stand in milliseconds: not a moment too early.
-        Ok(due.iter().flatten().filter_map(wait).min().map_or(REST, |wait| wait.min(REST) + Duration::from_millis(1)))
+        Ok(next.into_iter().map(wait).min().map_or(REST, |wait| wait.min(REST) + Duration::from_millis(1)))
     }
 
     async fn work(self, mut changes: watch::Receiver<()>, mut stop: oneshot::Receiver<()>) {
+        let mut under_way = UnderWay::new();
+        let trouble = |error: Error| {
+            tracing::error!(%error, "the outbox and the jobs have to wait");
+            TROUBLE
+        };
         loop {
             changes.mark_unchanged();
-            let done = self.run_due().await.and_then(|_| self.rest());
-            let rest = done.unwrap_or_else(|error| {
-                tracing::error!(%error, "the outbox and the jobs have to wait");
-                TROUBLE
-            });
+            let begun = async {
+                self.run_jobs().await?;
+                self.fill(&mut under_way).await?;
+                self.rest()
+            };
+            let rest = begun.await.unwrap_or_else(trouble);
             tokio::select! {
                 biased;
-                _ = &mut stop => return,
-                changed = changes.changed() => if changed.is_err() { return },
+                _ = &mut stop => break,
+                changed = changes.changed() => if changed.is_err() { break },
+                Some(ended) = under_way.join_next() => if let Err(error) = settled(ended) { sleep(trouble(error)).await },
                 () = sleep(rest) => {}
             }
         }
+        while under_way.join_next().await.is_some() {}
     }
+}
+
+/// What is on its way.
+type UnderWay = JoinSet<Result<()>>;
+
+/// What came of storing what came of a message; of one that broke off, whoever takes it over tells.
+fn settled(ended: Result<Result<()>, JoinError>) -> Result<()> {
+    ended.map_err(Error::internal)?
 }
 
 /// The server's runner.

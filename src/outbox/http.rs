@@ -2,21 +2,23 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::Duration,
 };
 
+use tokio::net::lookup_host;
 use ureq::{
     Agent, Error as Failure,
     config::Config,
     http::{Request, Uri},
+    tls::TlsConfig,
     unversioned::{
         resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
         transport::{DefaultConnector, NextTimeout},
     },
 };
 
-use super::transport::Undelivered;
+use super::{transport::Undelivered, trust::Trust};
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// Shorter than what the runner gives a delivery, so that it hears the reason.
@@ -42,13 +44,14 @@ pub struct Client {
 
 impl Client {
     /// `allowed` are hosts with ports that may be called in the clear and in this network.
-    pub fn new(allowed: &[String]) -> Self {
+    pub fn new(allowed: &[String], trust: &Trust) -> Self {
         let allowed: Vec<String> = allowed.iter().map(|host| host.to_lowercase()).collect();
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
+            .tls_config(TlsConfig::builder().root_certs(trust.roots()).build())
             .user_agent("studio")
             .max_idle_connections(0)
             .timeout_resolve(Some(CONNECT))
@@ -60,8 +63,8 @@ impl Client {
     }
 
     /// One for what businesses name: at the port of https, unless whoever runs the server allows another.
-    pub fn for_businesses(allowed: &[String]) -> Self {
-        Self { usual_port: true, ..Self::new(allowed) }
+    pub fn for_businesses(allowed: &[String], trust: &Trust) -> Self {
+        Self { usual_port: true, ..Self::new(allowed, trust) }
     }
 
     /// Does it, and answers the body of the answer. Blocks.
@@ -110,13 +113,13 @@ fn why(failure: Failure) -> Undelivered {
     }
 }
 
-/// The address of a host that is to be connected to: every one that its name stands for is looked at first. Blocks.
+/// The address of a host that is to be connected to: every one that its name stands for is looked at first.
 ///
 /// # Errors
 /// There is none, or one is not public, unless the host is `allowed`.
-pub fn address_of(host: &str, port: u16, allowed: bool) -> Result<IpAddr, Undelivered> {
+pub async fn address_of(host: &str, port: u16, allowed: bool) -> Result<IpAddr, Undelivered> {
     let lost = |_| Undelivered::Later("the host was not found".to_owned());
-    let found: Vec<IpAddr> = (host, port).to_socket_addrs().map_err(lost)?.map(|address| address.ip()).collect();
+    let found: Vec<IpAddr> = lookup_host((host, port)).await.map_err(lost)?.map(|address| address.ip()).collect();
     if !allowed && !found.iter().all(|ip| is_public(*ip)) {
         return Err(Undelivered::Never("the host is at an address that is not public".to_owned()));
     }
@@ -261,7 +264,8 @@ mod tests {
 
     #[test]
     fn what_is_not_allowed_is_not_called() {
-        let client = Client::new(&["127.0.0.1:9".to_owned()]);
+        let trust = Trust::new(std::path::Path::new("")).expect("the authorities of the web");
+        let client = Client::new(&["127.0.0.1:9".to_owned()], &trust);
         let call = |url: &str| client.call(Call { method: "POST", url, headers: vec![], body: vec![] }).unwrap_err();
         for url in ["http://example.org/", "http://127.0.0.1:8/", "ftp://example.org/"] {
             assert!(matches!(call(url), Undelivered::Never(words) if words.contains("not one of https")), "{url}");

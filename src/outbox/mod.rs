@@ -1,22 +1,28 @@
 //! The outbox: messages are stored in the transaction of what they tell of, and sent after its commit (`jobs` has the runner).
 //!
 //! What is stored is sent at least once: a message whose sender was cut off is sent again, under the same `message_id`. Attempts that
-//! fail are made again after 1, 5 and 30 minutes and 6 hours; then an operator decides.
+//! fail are made again after 1, 5 and 30 minutes and 6 hours; then an operator decides. A provider that fails again and again rests
+//! (`breaker`), and what is for it waits.
 
+pub mod breaker;
 pub mod http;
+mod line;
 pub mod own;
 pub mod providers;
 pub mod sms;
 pub mod smtp;
 pub mod template;
 pub mod transport;
+pub mod trust;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
 pub use self::{
+    breaker::Breakers,
     providers::Providers,
     transport::{Console, Delivery, Outgoing, Transport, Undelivered, masked},
+    trust::Trust,
 };
 use crate::{
     db::{Reader, Row, Value, Writer},
@@ -32,7 +38,7 @@ pub const LOCK: SignedDuration = SignedDuration::from_mins(5);
 const LONGEST_ERROR: usize = 500;
 
 /// What a message travels by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Channel {
     Email,
     Sms,
@@ -137,25 +143,42 @@ pub fn retry(tx: &mut Writer<'_>, id: Option<i64>, business: Option<i64>) -> Res
     Ok(failed.len())
 }
 
-/// When the next message is due, to be sent or to be taken over.
-pub fn next_due(reader: &Reader<'_>) -> Result<Option<String>> {
-    let sql = "SELECT min(at) FROM (SELECT min(due_at) AS at FROM outbox WHERE status = 'pending'
-                                    UNION ALL SELECT min(locked_until) FROM outbox WHERE status = 'sending')";
-    Ok(reader.one::<Option<String>>(sql, &[])?.flatten())
+/// Messages that go the same way: to the same provider, whichever it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lane {
+    pub channel: Channel,
+    pub business: Option<i64>,
+    pub template: String,
+    /// When the first of them is due, to be sent or to be taken over.
+    pub due_at: String,
 }
 
-/// Takes messages that are due, at most so many, for the caller alone to send.
-pub fn claim(tx: &mut Writer<'_>, most: usize) -> Result<Vec<Outgoing>> {
+/// All that is to be sent, the first due first.
+pub fn lanes(reader: &Reader<'_>) -> Result<Vec<Lane>> {
+    let sql = "SELECT channel, business_id, template, min(at) AS due FROM (
+                   SELECT channel, business_id, template, due_at AS at FROM outbox WHERE status = 'pending'
+                   UNION ALL SELECT channel, business_id, template, locked_until FROM outbox WHERE status = 'sending')
+               GROUP BY channel, business_id, template ORDER BY due";
+    reader.rows(sql, &[], |row| {
+        Ok(Lane { channel: channel(&row.get::<String>(0)?)?, business: row.get(1)?, template: row.get(2)?, due_at: row.get(3)? })
+    })
+}
+
+/// Takes messages of these lanes that are due, at most so many, for the caller alone to send.
+pub fn claim(tx: &mut Writer<'_>, lanes: &[Lane], most: usize) -> Result<Vec<Outgoing>> {
     let now = tx.now().to_string();
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let columns = "SELECT id, message_id, key, channel, recipient, template, payload, attempts, business_id, expires_at FROM outbox";
-    let due = format!("{columns} WHERE status = 'pending' AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2");
-    let read = |row: &Row<'_>| Ok((outgoing(row)?, row.get::<Option<String>>(9)?));
+    let of = "SELECT id, message_id, key, channel, recipient, template, payload, attempts, business_id, expires_at FROM outbox
+              WHERE channel = ?3 AND business_id IS ?4 AND template = ?5";
     // Whoever was sending these has gone.
-    let left = format!("{columns} WHERE status = 'sending' AND locked_until <= ?1 ORDER BY locked_until, id LIMIT ?2");
-    let mut found = tx.rows(&left, &[now.as_str().into(), most.into()], read)?;
-    let room = most - i64::try_from(found.len()).unwrap_or(most);
-    found.extend(tx.rows(&due, &[now.as_str().into(), room.into()], read)?);
+    let left = format!("{of} AND status = 'sending' AND locked_until <= ?1 ORDER BY locked_until, id LIMIT ?2");
+    let due = format!("{of} AND status = 'pending' AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2");
+    let mut found = vec![];
+    for (lane, sql) in lanes.iter().flat_map(|lane| [(lane, &left), (lane, &due)]) {
+        let room = i64::try_from(most - found.len()).unwrap_or(i64::MAX);
+        let (channel, template) = (lane.channel.name(), lane.template.as_str());
+        let values = [now.as_str().into(), room.into(), channel.into(), lane.business.into(), template.into()];
+        found.extend(tx.rows(sql, &values, |row| Ok((outgoing(row)?, row.get::<Option<String>>(9)?)))?);
+    }
     let locked_until = DateTime(tx.now().0 + LOCK).to_string();
     let mut claimed = vec![];
     for (mut message, ends) in found {
@@ -178,8 +201,12 @@ pub fn claim(tx: &mut Writer<'_>, most: usize) -> Result<Vec<Outgoing>> {
     Ok(claimed)
 }
 
+fn channel(name: &str) -> Result<Channel> {
+    Channel::parse(name).ok_or_else(|| Error::internal("a channel that there is not"))
+}
+
 fn outgoing(row: &Row<'_>) -> Result<Outgoing> {
-    let channel = Channel::parse(&row.get::<String>(3)?).ok_or_else(|| Error::internal("a channel that there is not"))?;
+    let channel = channel(&row.get::<String>(3)?)?;
     Ok(Outgoing {
         id: row.get(0)?,
         message_id: row.get(1)?,

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     Channel,
@@ -20,6 +20,7 @@ use super::{
     smtp::{Account, Smtp},
     template,
     transport::{Outgoing, Undelivered},
+    trust::Trust,
 };
 use crate::{
     auth::vault::{self, Vault},
@@ -171,6 +172,9 @@ impl Stored {
     }
 }
 
+/// A way that a business has set up.
+pub struct Way(Result<Stored, Undelivered>);
+
 /// Takes messages of businesses to their own providers. Cheap to clone.
 #[derive(Clone)]
 pub struct Own {
@@ -178,26 +182,28 @@ pub struct Own {
     vault: Vault,
     client: Client,
     allowed: Vec<String>,
+    trust: Trust,
 }
 
 impl Own {
-    pub fn new(config: &Config, db: &Db, vault: &Vault) -> Self {
+    pub fn new(config: &Config, db: &Db, vault: &Vault, trust: &Trust) -> Self {
         let allowed = &config.outbound.allowed_hosts;
-        Self { db: db.clone(), vault: vault.clone(), client: Client::for_businesses(allowed), allowed: allowed.clone() }
+        let client = Client::for_businesses(allowed, trust);
+        Self { db: db.clone(), vault: vault.clone(), client, allowed: allowed.clone(), trust: trust.clone() }
     }
 
-    /// The way that the business of a message has set up; `None`: it has none, and the server's is taken.
+    /// The way that a business has set up for messages of a template; `None`: it has none, and the server's is taken.
     ///
     /// What proves who somebody is, a code or a link, is the server's affair if it has a way of its own (`server_sends`), or several
     /// businesses: whoever administers one could read it on its way, and be anybody whose address they know.
-    pub fn way(&self, message: &Outgoing, server_sends: bool) -> Result<Option<impl FnOnce() -> Result<(), Undelivered> + Send + 'static>> {
-        let kind = match message.channel {
+    pub fn way(&self, channel: Channel, business: Option<i64>, template: &str, server_sends: bool) -> Result<Option<Way>> {
+        let kind = match channel {
             Channel::Email => "smtp",
             Channel::Sms => "sms",
             Channel::Webhook => return Ok(None),
         };
-        let Some(business) = message.business else { return Ok(None) };
-        if template::proves(&message.template) && (server_sends || self.has_several()?) {
+        let Some(business) = business else { return Ok(None) };
+        if template::proves(template) && (server_sends || self.has_several()?) {
             return Ok(None);
         }
         let sql = "SELECT id, kind, config, secret_enc FROM integrations
@@ -205,7 +211,7 @@ impl Own {
         let all = self.db.read(|reader| reader.rows(sql, &[business.into(), kind.into()], |row| Ok(self.stored(row))))?;
         // Of several, the one that was made last; one that is not set up yet counts for nothing.
         let set_up = all.into_iter().find(|one| one.as_ref().map_or(true, |one| lacks(&one.kind, &one.config).is_none()));
-        Ok(set_up.map(|one| self.sending(one, message.clone())))
+        Ok(set_up.map(Way))
     }
 
     fn has_several(&self) -> Result<bool> {
@@ -220,9 +226,8 @@ impl Own {
         if let Some(name) = found.as_ref().ok().and_then(|one| lacks(&one.kind, &one.config)) {
             return Ok(Err(Undelivered::Never(format!("it is not set up yet: {name} is missing"))));
         }
-        let lost = |_| Err(Undelivered::Later("it ended without an outcome".to_owned()));
-        let late = |_| Ok(Err(Undelivered::Later("it took too long".to_owned())));
-        Ok(timeout(PATIENCE, spawn_blocking(self.sending(found, message))).await.unwrap_or_else(late).unwrap_or_else(lost))
+        let late = |_| Err(Undelivered::Later("it took too long".to_owned()));
+        Ok(timeout(PATIENCE, self.send(Way(found), &message)).await.unwrap_or_else(late))
     }
 
     /// Reads an integration; a secret that cannot be opened keeps it from being used, and from nothing else.
@@ -238,23 +243,20 @@ impl Own {
         Ok(Stored { kind, config: serde_json::from_str(&config).unwrap_or_default(), secret })
     }
 
-    /// Sends a message. Blocks.
-    fn sending(&self, stored: Result<Stored, Undelivered>, message: Outgoing) -> impl FnOnce() -> Result<(), Undelivered> + Send + 'static {
-        let own = self.clone();
-        move || {
-            let stored = stored?;
-            let text = template::text(&message)?;
-            let sent = if stored.kind == "smtp" { own.mail(&stored, &message, &text) } else { own.short(&stored, &message, &text) };
-            // Whatever the other side says is stored and shown: not what it may have been told.
-            let hidden = |words: String| if stored.secret.len() < 4 { words } else { words.replace(&stored.secret, "***") };
-            sent.map_err(|why| match why {
-                Undelivered::Later(words) => Undelivered::Later(hidden(words)),
-                Undelivered::Never(words) => Undelivered::Never(hidden(words)),
-            })
-        }
+    /// Sends a message by a way that was found for it.
+    pub async fn send(&self, way: Way, message: &Outgoing) -> Result<(), Undelivered> {
+        let stored = way.0?;
+        let text = template::text(message)?;
+        let sent = if stored.kind == "smtp" { self.mail(&stored, message, &text).await } else { self.short(&stored, message, text).await };
+        // Whatever the other side says is stored and shown: not what it may have been told.
+        let hidden = |words: String| if stored.secret.len() < 4 { words } else { words.replace(&stored.secret, "***") };
+        sent.map_err(|why| match why {
+            Undelivered::Later(words) => Undelivered::Later(hidden(words)),
+            Undelivered::Never(words) => Undelivered::Never(hidden(words)),
+        })
     }
 
-    fn mail(&self, stored: &Stored, message: &Outgoing, text: &template::Text) -> Result<(), Undelivered> {
+    async fn mail(&self, stored: &Stored, message: &Outgoing, text: &template::Text) -> Result<(), Undelivered> {
         let host = stored.text("host").to_lowercase();
         let port = stored.config.get("port").and_then(Json::as_u64).and_then(|port| u16::try_from(port).ok()).unwrap_or(587);
         let tls = match stored.text("tls") {
@@ -269,15 +271,15 @@ impl Own {
         if !is_allowed && tls == Tls::None {
             return Err(Undelivered::Never("the way to the mail server is not encrypted".to_owned()));
         }
-        let address = address_of(&host, port, is_allowed)?;
+        let address = address_of(&host, port, is_allowed).await?;
         let account =
             Account { host: &host, port, tls, username: stored.text("username"), password: &stored.secret, from: stored.text("from") };
         // Connected to is what was looked at; the name is what the certificate must be for.
-        let smtp = Smtp::of(&account, &address.to_string()).map_err(|error| Undelivered::Never(error.to_string()))?;
-        smtp.send(message, text)
+        let smtp = Smtp::of(&account, Some(address), &self.trust).map_err(|error| Undelivered::Never(error.to_string()))?;
+        smtp.send(message, text).await
     }
 
-    fn short(&self, stored: &Stored, message: &Outgoing, text: &template::Text) -> Result<(), Undelivered> {
+    async fn short(&self, stored: &Stored, message: &Outgoing, text: template::Text) -> Result<(), Undelivered> {
         let or = |text: &str, usual: &str| if text.is_empty() { usual.to_owned() } else { text.to_owned() };
         let lines = stored.config.get("headers").and_then(Json::as_array).into_iter().flatten();
         let body = match stored.config.get("body") {
@@ -293,7 +295,8 @@ impl Own {
             body,
         };
         let gateway = Gateway::new(&settings, self.client.clone());
-        gateway.ok_or_else(|| Undelivered::Never("the body of the integration is no JSON".to_owned()))?.send(message, text)
+        let gateway = gateway.ok_or_else(|| Undelivered::Never("the body of the integration is no JSON".to_owned()))?;
+        gateway.send(message, text).await
     }
 }
 

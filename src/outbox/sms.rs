@@ -1,6 +1,7 @@
 //! Short messages by a provider's HTTP interface, as the settings describe it.
 
 use serde_json::Value as Json;
+use tokio::task::spawn_blocking;
 
 use super::{
     http::{Call, Client},
@@ -24,8 +25,15 @@ impl Gateway {
         (!settings.url.is_empty()).then(|| Self { settings: settings.clone(), body, client })
     }
 
-    /// Hands a message over. Blocks.
-    pub fn send(&self, message: &Outgoing, text: &Text) -> Result<(), Undelivered> {
+    /// Hands a message over.
+    pub async fn send(&self, message: &Outgoing, text: Text) -> Result<(), Undelivered> {
+        let lost = |_| Undelivered::Later("the delivery ended without an outcome".to_owned());
+        let (gateway, message) = (self.clone(), message.clone());
+        spawn_blocking(move || gateway.call(&message, &text)).await.map_err(lost)?
+    }
+
+    /// Blocks, but not for longer than the client does.
+    fn call(&self, message: &Outgoing, text: &Text) -> Result<(), Undelivered> {
         let secret = self.settings.secret.expose();
         let values = [("to", message.recipient.as_str()), ("text", &text.body), ("id", &message.message_id), ("secret", secret)];
         let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];

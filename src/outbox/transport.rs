@@ -4,7 +4,8 @@ use std::{future::Future, pin::Pin};
 
 use serde_json::{Map, Value as Json};
 
-use super::{Channel, template};
+use super::{Channel, breaker::Provider, template};
+use crate::error::{Error, Result as Fallible};
 
 /// A message on its way.
 #[derive(Debug, Clone)]
@@ -36,8 +37,22 @@ pub enum Undelivered {
 /// What comes of a delivery.
 pub type Delivery<'a> = Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Send + 'a>>;
 
+impl From<Error> for Undelivered {
+    fn from(error: Error) -> Self {
+        Self::Later(error.to_string())
+    }
+}
+
 /// Takes messages to their receivers.
 pub trait Transport: Send + Sync {
+    /// Who takes the messages of a kind.
+    ///
+    /// # Errors
+    /// What the database refuses.
+    fn provider(&self, channel: Channel, business: Option<i64>, _template: &str) -> Fallible<Provider> {
+        Ok(Provider { channel, business })
+    }
+
     fn deliver<'a>(&'a self, message: &'a Outgoing) -> Delivery<'a>;
 }
 

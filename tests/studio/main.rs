@@ -51,6 +51,7 @@ mod paper;
 mod passkeys;
 mod payments;
 mod people;
+mod providers;
 mod public;
 mod query;
 mod quotations;

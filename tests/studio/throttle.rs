@@ -333,6 +333,15 @@ fn accounts_made_from_one_address() {
     }
     server.clock.advance(3600);
     register(&client, 20).expect(201);
+    // Asking which names are taken is making accounts: bounded likewise, and then nothing is told of any name.
+    let asks = from(&server, "198.51.100.9");
+    for n in 0..5 {
+        assert_eq!(register(&asks, n).json(), json!({"username": ["A user with that username already exists."]}));
+    }
+    assert_eq!((retry(&register(&asks, 0)), retry(&register(&asks, 999))), (3600, 3600));
+    // With something else wrong, too.
+    let short = |name: &str| asks.post("/api/auth/register/", json!({"username": name, "password": "short"}));
+    assert_eq!((short("new0").status, short("new0").json()), (400, short("new999").json()));
 }
 
 #[test]

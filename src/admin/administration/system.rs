@@ -43,8 +43,20 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
     let context = json!({"title": visit.t("System"), "crumbs": [], "facts": facts, "checks": list("checks").iter().map(check).collect::<Vec<_>>(),
         "tables": list("tables").iter().map(|one| json!({"title": visit.heading_of(one["name"].as_str().unwrap_or("table")), "rows": one["rows"]})).collect::<Vec<_>>(),
         "outbox": list("outbox").iter().map(|one| json!({"title": visit.heading_of(one["status"].as_str().unwrap_or("sent")), "count": one["count"]})).collect::<Vec<_>>(),
+        "resting": list("providers").iter().filter(|one| one["status"] == "rests").map(|one| resting(visit, one)).collect::<Vec<_>>(),
         "backup": state["backup"], "has_backups": state["has_backups"], "warnings": state["warnings"]});
     visit.page("administration/system.html", context).await
+}
+
+/// `E-mail (business 3): the provider does not answer, ...`
+fn resting(visit: &Visit<'_>, one: &Json) -> String {
+    let business = one["business"].as_i64().map(|id| format!(" ({id})")).unwrap_or_default();
+    let by = format!("{}{business}", visit.heading_of(one["channel"].as_str().unwrap_or("email")));
+    let why = one["last_error"].as_str().unwrap_or_default();
+    visit.t_with(
+        key("{by}: the provider fails again and again and rests for a moment; its messages wait. {why}"),
+        &[("by", &by), ("why", &why)],
+    )
 }
 
 /// `3.4 GB`.

@@ -21,7 +21,7 @@ use crate::{
         throttle::Kind,
     },
     config::Registration,
-    db::{Row, Value, Writer},
+    db::{Reader, Row, Value, Writer},
     engine::{
         descriptor::{Record, fields},
         reply::Reply,
@@ -39,7 +39,7 @@ impl Identity {
         let names = [register.first_name, register.last_name].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let full_name = register.full_name.or(Some(names)).filter(|name| !name.is_empty());
         let number = register.phone.or(register.phone_number);
-        let (mut problems, phone) = self.check_names(register.username.as_deref(), register.email.as_deref(), number.as_deref(), None)?;
+        let (mut problems, phone) = self.check_names(register.username.as_deref(), register.email.as_deref(), number.as_deref())?;
         if register.username.is_none() && register.email.is_none() && number.is_none() {
             problems.add(if self.form == Form::V1 { "email" } else { "username" }, "This field is required.");
         }
@@ -56,7 +56,11 @@ impl Identity {
             password => password::check(password, &own).into_iter().for_each(|text| problems.add("password", text)),
         }
         problems.or_ok()?;
+        // Whoever asks which names are taken makes accounts, as often as that is allowed.
         self.app.throttle.take(Kind::Register, "", request).await?;
+        let taken =
+            |reader: &Reader<'_>| account::taken(reader, register.username.as_deref(), register.email.as_deref(), phone.as_deref(), None);
+        self.app.db.read(taken)?.or_ok()?;
         let password_hash = self.app.hasher.hash(password).await?;
         let user = NewUser { username: register.username, email: register.email, phone, full_name, password_hash, is_superuser: false };
         let app = self.app.clone();
@@ -77,13 +81,7 @@ impl Identity {
     }
 
     /// What is wrong with somebody's names, and the phone number in its one form.
-    fn check_names(
-        &self,
-        username: Option<&str>,
-        email: Option<&str>,
-        number: Option<&str>,
-        except: Option<i64>,
-    ) -> Result<(Problems, Option<String>), Error> {
+    fn check_names(&self, username: Option<&str>, email: Option<&str>, number: Option<&str>) -> Result<(Problems, Option<String>), Error> {
         let mut problems = Problems::default();
         if let Some(text) = username.and_then(account::check_username) {
             problems.add("username", text);
@@ -96,9 +94,6 @@ impl Identity {
             if number.is_some() && phone.is_none() {
                 problems.add("phone", "Enter a valid phone number.");
             }
-            if problems.is_empty() {
-                problems = account::taken(reader, username, email, phone.as_deref(), except)?;
-            }
             Ok((problems, phone))
         })
     }
@@ -108,7 +103,10 @@ impl Identity {
         let sent = validate::object(&fields::<Profile>(), body, None, &caller.actor)?;
         let text = |name: &str| sent.get(name).and_then(Json::as_str);
         let number = text("phone").or(text("phone_number"));
-        let (mut problems, phone) = self.check_names(text("username"), text("email"), number, Some(user))?;
+        let (mut problems, phone) = self.check_names(text("username"), text("email"), number)?;
+        if problems.is_empty() {
+            problems = self.app.db.read(|reader| account::taken(reader, text("username"), text("email"), phone.as_deref(), Some(user)))?;
+        }
         if let Some(sent) = sent.get("email")
             && !problems.has("email")
         {

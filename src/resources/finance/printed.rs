@@ -57,7 +57,6 @@ impl Sum {
 /// What a document comes to.
 pub struct Totals {
     pub currency: String,
-    pub discount: Option<Money>,
     pub subtotal: Option<Money>,
     pub total: Option<Money>,
 }
@@ -65,7 +64,10 @@ pub struct Totals {
 /// The items, in a currency with so many decimals.
 pub fn rows(items: &[InvoiceItem], decimals: u8) -> Vec<Row> {
     let row = |item: &InvoiceItem| {
-        let discount = item.discount_amount.filter(|discount| discount.minor != 0).map(|discount| format!("Discount {discount}"));
+        let discount = item
+            .discount_amount
+            .filter(|discount| discount.minor != 0)
+            .map(|discount| format!("Discount {}", grouped(&discount.to_string())));
         let more: Vec<String> = [Some(item.description.clone()).filter(|text| !text.is_empty()), discount].into_iter().flatten().collect();
         Row {
             name: item.name.clone(),
@@ -90,17 +92,29 @@ fn price(price: Price, decimals: u8) -> String {
     text
 }
 
-/// What stands below the items: discounts, the subtotal, the tax of each rate, the total.
+/// What stands below the items: what they come to and what is taken off the whole, if something is, the subtotal, the tax of each rate,
+/// the total. What is taken off an item stands beside it, and its amount is without that already.
 pub fn sums(items: &[InvoiceItem], totals: &Totals) -> Vec<Sum> {
-    let discount = totals.discount.filter(|discount| discount.minor != 0).map(|discount| Sum::new("Discounts", discount));
-    let mut sums: Vec<Sum> = discount.into_iter().chain(totals.subtotal.map(|subtotal| Sum::new("Subtotal", subtotal))).collect();
+    let all = |part: fn(&InvoiceItem) -> Option<Money>| items.iter().filter_map(part).map(|money| money.minor).sum::<i64>();
+    let discount = all(|item| item.doc_discount_share);
+    let mut sums = vec![];
+    if let Some(subtotal) = totals.subtotal {
+        let money = |minor| Money { minor, ..subtotal };
+        if discount != 0 {
+            sums.extend([Sum::new("Items", money(all(|item| item.amount))), Sum::new("Discount", money(-discount))]);
+        }
+        sums.push(Sum::new("Subtotal", subtotal));
+    }
+    let mut taxes: Vec<Sum> = vec![];
     for item in items.iter().filter(|item| item.tax_rate.is_some()) {
-        let (name, Some(tax)) = (format!("{} {} %", item.tax_name, item.tax_percent), item.tax_amount) else { continue };
-        match sums.iter_mut().skip(1).find(|sum| sum.name == name) {
+        let (percent, Some(tax)) = (format!("{} %", item.tax_percent), item.tax_amount) else { continue };
+        let name = if item.tax_name.ends_with(&percent) { item.tax_name.clone() } else { format!("{} {percent}", item.tax_name) };
+        match taxes.iter_mut().find(|sum| sum.name == name) {
             Some(sum) => sum.amount.minor += tax.minor,
-            None => sums.push(Sum::new(name, tax)),
+            None => taxes.push(Sum::new(name, tax)),
         }
     }
+    sums.extend(taxes);
     sums.extend(totals.total.map(|total| Sum::strong(format!("Total {}", totals.currency), total)));
     sums
 }
@@ -121,6 +135,9 @@ pub fn side(snapshot: &Json) -> Vec<String> {
 
 /// Where the sums begin.
 const SUMS: f32 = Sheet::LEFT + 215.0;
+/// How wide the text below them is, and how high it is at most to stay on their page.
+const WIDE: f32 = Sheet::RIGHT - Sheet::LEFT;
+const FEW_LINES: f32 = 80.0;
 /// How wide the text of seller and buyer is.
 const PARTY: f32 = 225.0;
 
@@ -192,7 +209,11 @@ impl Printed {
 
     fn foot(&self, sheet: &mut Sheet) {
         let leading = |sum: &Sum| if sum.strong { Style::STRONG.leading() + 6.0 } else { Style::BODY.leading() + 2.0 };
-        sheet.keep(self.sums.iter().map(leading).sum());
+        let sums: f32 = self.sums.iter().map(leading).sum();
+        let lines = |text: &String| 14.0 + Style::BODY.leading() * Style::BODY.face.lines(text, Style::BODY.size, WIDE).len() as f32;
+        let texts: f32 = self.texts.iter().filter(|text| !text.is_empty()).map(lines).sum();
+        // A word of thanks does not get a page to itself.
+        sheet.keep(if texts <= FEW_LINES { sums + texts } else { sums });
         for sum in &self.sums {
             let style = if sum.strong { Style::STRONG } else { Style::BODY };
             let amount = grouped(&sum.amount.to_string());
@@ -213,7 +234,7 @@ impl Printed {
         }
         for text in self.texts.iter().filter(|text| !text.is_empty()) {
             sheet.down(14.0);
-            sheet.paragraph(Sheet::LEFT, Sheet::RIGHT - Sheet::LEFT, Style::BODY, text);
+            sheet.paragraph(Sheet::LEFT, WIDE, Style::BODY, text);
         }
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use super::sums::{Off, Sums};
+use super::{
+    reverting::Was,
+    sums::{Off, Sums},
+};
 
 /// Why an operation is refused: the status, and the code where there is one.
 pub type Reason = (u16, &'static str);
@@ -287,6 +290,9 @@ pub struct Books {
     pub balances: BTreeMap<(Key, Option<i64>), i64>,
     /// How many entries were posted.
     pub posted: i64,
+    /// What records were, by the entries of the audit log that say so, and the last of those.
+    pub past: BTreeMap<(&'static str, i64), Vec<(i64, Was)>>,
+    pub seen: i64,
 }
 
 fn is_owed(key: &Key) -> bool {

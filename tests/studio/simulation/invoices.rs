@@ -210,7 +210,7 @@ impl Scene<'_> {
     }
 
     /// Why a draft cannot let go of its number: the series has gone past it.
-    fn keeps_number(&self, invoice: &Invoice) -> Vec<Reason> {
+    pub fn keeps_number(&self, invoice: &Invoice) -> Vec<Reason> {
         let passed = invoice.number.as_deref().is_some_and(|number| self.books.is_passed(invoice.series(), number));
         if invoice.outgoing && passed { vec![(409, "number_used")] } else { vec![] }
     }

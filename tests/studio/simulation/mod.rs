@@ -18,6 +18,7 @@ mod payments;
 mod rates;
 mod recurring;
 mod requests;
+mod reverting;
 mod step;
 mod story;
 mod sums;

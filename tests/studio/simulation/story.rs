@@ -80,6 +80,7 @@ const OPERATIONS: &[Operation] = &[
     (1, "create a rate", |scene| scene.create_rate()),
     (1, "change a rate", |scene| scene.change_rate()),
     (5, "restore", |scene| scene.restore()),
+    (6, "revert", |scene| scene.revert()),
     (2, "create many", |scene| scene.create_many()),
     (2, "change many", |scene| scene.change_many()),
     (2, "delete many", |scene| scene.delete_many()),
@@ -194,6 +195,8 @@ fn begin(world: &World, chance: &mut Chance, business: i64, currency: &str, fore
         series: BTreeMap::new(),
         balances: BTreeMap::new(),
         posted: 0,
+        past: BTreeMap::new(),
+        seen: 0,
     };
     let cash = "SELECT id FROM accounts WHERE business_id = ?1 AND is_money AND currency = ?2";
     let cash = world.app.db.read(|reader| reader.rows(cash, &[business.into(), currency.into()], |row| row.get(0)));
@@ -301,6 +304,7 @@ impl Story<'_> {
             let call = step.call.clone();
             (step.done)(&mut self.books[at], &answer.body);
             self.books[at].learn(self.world);
+            self.books[at].remember(self.world);
             compare::facts(self.world, &self.books[at]);
             if let Some(key) = key.filter(|_| self.chance.percent(25)) {
                 self.repeat(at, &who, &call, &answer, &key);

@@ -33,12 +33,7 @@ pub fn printed(reader: &Reader<'_>, id: i64, business: i64) -> Result<Printed> {
         InvoiceState::Issued if is_paid => (Some(("PAID", Tone::Good)), ""),
         InvoiceState::Issued => (None, ""),
     };
-    let totals = Totals {
-        currency: invoice.currency_code().to_owned(),
-        discount: invoice.discount_total,
-        subtotal: invoice.subtotal,
-        total: invoice.total,
-    };
+    let totals = Totals { currency: invoice.currency_code().to_owned(), subtotal: invoice.subtotal, total: invoice.total };
     let mut sums = sums(&invoice.items.0, &totals);
     if invoice.state == InvoiceState::Issued && !is_note {
         let money = |minor| Money { minor, exponent: decimals };

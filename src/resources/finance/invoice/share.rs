@@ -8,6 +8,7 @@ use crate::{
     db::{self, Reader, Writer},
     error::{Error, Result},
     outbox::template::escaped,
+    paper::grouped,
     resources::finance::printed::{Row, Sum},
 };
 
@@ -18,12 +19,18 @@ const LONGEST: usize = 200;
 /// What the page may do: show itself.
 pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+// On a phone an item is its name, and below it how many at what price. On paper the sums stand once, at the end.
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem;color:#18181b;overflow-wrap:anywhere}\
-                     .parties{display:flex;gap:2rem}.parties>section{flex:1;white-space:pre-line}\
+                     .parties{display:flex;flex-wrap:wrap;gap:1rem 2rem}.parties>section{flex:1 1 14rem;white-space:pre-line}\
                      table{width:100%;border-collapse:collapse;margin:1.5rem 0}th,td{padding:.35rem .5rem;text-align:left;vertical-align:top;\
                      border-bottom:1px solid #d4d4d8}.n{text-align:right;white-space:nowrap}tfoot td{border:0}tfoot .strong{font-weight:700}\
                      .void{color:#b91c1c;font-weight:700}.text{white-space:pre-line}\
-                     @media print{.screen{display:none}body{margin:0;max-width:none;font-size:11pt}thead{display:table-header-group}tr{break-inside:avoid}}";
+                     @media screen and (max-width:36rem){thead{display:none}table,tbody,tfoot{display:block}\
+                     tr{display:flex;flex-wrap:wrap;gap:0 1rem;padding:.5rem 0;border-bottom:1px solid #d4d4d8}td{padding:0;border:0}\
+                     tbody td:first-child{flex:1 0 100%}tbody td:nth-child(2):after{content:\" \\00d7\"}td:last-child{margin-left:auto}\
+                     tfoot tr{flex-wrap:nowrap;border:0;padding:.2rem 0}tfoot td:first-child{white-space:normal;text-align:left}}\
+                     @media print{.screen{display:none}body{margin:0;max-width:none;font-size:11pt}thead{display:table-header-group}\
+                     tfoot{display:table-row-group}tr{break-inside:avoid}}";
 
 /// Makes a new link for an invoice; the one before is dead from now on. Answers its token.
 pub fn renew(tx: &mut Writer<'_>, id: i64) -> Result<String> {
@@ -59,16 +66,16 @@ pub fn viewed(tx: &mut Writer<'_>, id: i64) -> Result<()> {
 /// The page of an invoice, with a link to it on paper; `token` is that of its own link.
 pub fn page(reader: &Reader<'_>, id: i64, business: i64, token: &str) -> Result<String> {
     let printed = printed(reader, id, business)?;
-    let facts: String = printed.facts.iter().map(|(name, value)| format!("<br>{name}: {}", escaped(value))).collect();
+    let facts: String = printed.facts.iter().map(|(name, value)| format!("{name}: {}", escaped(value))).collect::<Vec<_>>().join("<br>");
     let row = |row: &Row| {
         let more = if row.more.is_empty() { String::new() } else { format!("<br><small class=\"text\">{}</small>", escaped(&row.more)) };
-        let cells = [&row.quantity, &row.price, &row.tax, &row.amount];
+        let cells = [row.quantity.clone(), grouped(&row.price), row.tax.clone(), grouped(&row.amount)];
         let cells: String = cells.iter().map(|cell| format!("<td class=\"n\">{}</td>", escaped(cell))).collect();
         format!("<tr><td>{}{more}</td>{cells}</tr>\n", escaped(&row.name))
     };
     let sum = |sum: &Sum| {
         let class = if sum.strong { " class=\"strong\"" } else { "" };
-        let cells = [("colspan=\"4\" ", sum.name.clone()), ("", sum.amount.to_string())];
+        let cells = [("colspan=\"4\" ", sum.name.clone()), ("", grouped(&sum.amount.to_string()))];
         let cells: String = cells.iter().map(|(how, text)| format!("<td {how}class=\"n\">{}</td>", escaped(text))).collect();
         format!("<tr{class}>{cells}</tr>\n")
     };
@@ -82,10 +89,9 @@ pub fn page(reader: &Reader<'_>, id: i64, business: i64, token: &str) -> Result<
         format!("<section><strong>{what}</strong>\n{}</section>", lines.join("\n"))
     });
     let body = format!(
-        "<p>{}{facts}</p>\n{warning}<div class=\"parties\">{}</div>\n\
+        "<p>{facts}</p>\n{warning}<div class=\"parties\">{}</div>\n\
          <table><thead><tr><th>Item</th><th class=\"n\">Quantity</th><th class=\"n\">Price</th><th class=\"n\">Tax</th><th class=\"n\">Amount</th></tr></thead>\n\
          <tbody>\n{rows}</tbody>\n<tfoot>\n{sums}</tfoot></table>\n{texts}<p class=\"screen\"><a href=\"/p/{}/pdf/\">PDF</a></p>\n",
-        escaped(&printed.title),
         sides.collect::<String>(),
         escaped(token),
     );

@@ -30,12 +30,7 @@ fn printed(reader: &Reader<'_>, id: i64, business: i64, today: Date) -> Result<P
         QuotationState::Draft => (Some(("DRAFT", Tone::Quiet)), ""),
         QuotationState::Sent => (None, ""),
     };
-    let totals = Totals {
-        currency: quotation.currency_code().to_owned(),
-        discount: quotation.discount_total,
-        subtotal: quotation.subtotal,
-        total: quotation.total_amount,
-    };
+    let totals = Totals { currency: quotation.currency_code().to_owned(), subtotal: quotation.subtotal, total: quotation.total_amount };
     let mut facts = vec![("Date", quotation.issued_date.map(|date| date.to_string()).unwrap_or_default())];
     facts.extend(quotation.valid_until.map(|until| ("Valid until", until.to_string())));
     let items = &quotation.items.0;
