@@ -47,7 +47,8 @@ pub(super) async fn begin(visit: &Visit<'_>) -> Result<Response, Refusal> {
     };
     let answer = visit.ask(Ask::post(path, &body)).await?;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
-    let said = if answer.status < 400 { answer.body } else { json!({"code": answer.body["code"], "detail": words_of(visit, &answer.body)}) };
+    let said =
+        if answer.status < 400 { answer.body } else { json!({"code": answer.body["code"], "detail": words_of(visit, &answer.body)}) };
     Ok(Response::builder().status(status).content_type("application/json").header("cache-control", "no-store").body(said.to_string()))
 }
 

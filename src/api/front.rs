@@ -265,7 +265,10 @@ mod tests {
     fn the_log_does_not_tell_links() {
         let token = "_mh5CewQVLGYoJwkBbMQXkT_7MAT8xA6OS38dPjLED4";
         assert_eq!(told(&format!("/p/{token}/pdf/")), "/p/***/pdf/");
-        assert_eq!(told("/api/field/leads/01a203f3-d92a-7172-acd4-7499f828d1f2/"), "/api/field/leads/01a203f3-d92a-7172-acd4-7499f828d1f2/");
+        assert_eq!(
+            told("/api/field/leads/01a203f3-d92a-7172-acd4-7499f828d1f2/"),
+            "/api/field/leads/01a203f3-d92a-7172-acd4-7499f828d1f2/"
+        );
         assert_eq!(told("/"), "/");
     }
 }

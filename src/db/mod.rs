@@ -5,6 +5,7 @@
 //! * `read` runs in place, on a connection of the calling thread: for reads by key and by index.
 //! * `scan` runs on a small pool with a deadline: for whatever may walk a table.
 
+mod catalog;
 mod changes;
 mod checkpoint;
 mod failure;
@@ -20,12 +21,11 @@ mod writer;
 
 use std::{
     cell::RefCell,
-    collections::{BTreeSet, HashMap},
     fs::{DirBuilder, File, OpenOptions},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -37,18 +37,15 @@ use moka::sync::Cache;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, watch};
 
-use self::{
-    changes::Changes,
-    fault::Faults,
-    search::{SearchTable, Searched},
-};
 pub use self::{
+    catalog::Catalog,
     fault::Fault,
     json::write_cell,
     kept::{First, Members, Moment, Total},
     value::{Cell, FromCell, Row, Value},
     writer::{Reader, Writer},
 };
+use self::{fault::Faults, search::SearchTable};
 use crate::{
     actor::Actor,
     clock::Clock,
@@ -130,98 +127,6 @@ struct Shared {
     /// The search index does not wait for a quiet moment, until it has caught up.
     index_now: AtomicBool,
     faults: Faults,
-}
-
-/// Columns that the writer fills itself where a table has them.
-const MIXIN: [&str; 7] = ["uuid", "created_at", "updated_at", "version", "business_id", "created_by", "updated_by"];
-
-/// The tables and their columns, as the migrated database has them.
-pub struct Catalog {
-    tables: HashMap<String, Table>,
-    searched: Vec<Searched>,
-}
-
-struct Table {
-    columns: Vec<String>,
-    /// Those of `MIXIN` that it has.
-    mixin: Vec<&'static str>,
-    /// How many commits have touched the table since the start.
-    generation: AtomicU64,
-    /// Its rows that were written last.
-    changes: Mutex<Changes>,
-    /// Wakes whoever waits for such a commit.
-    changed: watch::Sender<()>,
-}
-
-impl Catalog {
-    /// As the database is now.
-    pub fn of(reader: &Reader<'_>) -> Result<Self> {
-        let mut tables = HashMap::new();
-        let sql = "SELECT t.name, c.name FROM pragma_table_list AS t JOIN pragma_table_info(t.name) AS c WHERE t.schema = 'main' AND t.type = 'table'";
-        reader.each(sql, &[], |row| {
-            let none = || Table {
-                columns: vec![],
-                mixin: vec![],
-                generation: AtomicU64::new(0),
-                changes: Mutex::default(),
-                changed: watch::Sender::new(()),
-            };
-            let table: &mut Table = tables.entry(row.get(0)?).or_insert_with(none);
-            let column: String = row.get(1)?;
-            table.mixin.extend(MIXIN.iter().find(|name| **name == column));
-            table.columns.push(column);
-            Ok(())
-        })?;
-        Ok(Self { tables, searched: vec![] })
-    }
-
-    pub fn has(&self, table: &str, column: &str) -> bool {
-        self.columns(table).iter().any(|name| name == column)
-    }
-
-    /// The columns of a table; none when there is no such table.
-    pub fn columns(&self, table: &str) -> &[String] {
-        self.tables.get(table).map_or(&[], |table| &table.columns)
-    }
-
-    /// The columns that the writer fills itself.
-    pub fn mixin(&self, table: &str) -> &[&'static str] {
-        self.tables.get(table).map_or(&[], |table| &table.mixin)
-    }
-
-    /// How a table's rows are searched; `None` when they are not.
-    pub fn searched(&self, table: &str) -> Option<&Searched> {
-        self.searched.iter().find(|searched| searched.table == table)
-    }
-
-    fn searched_as(&self, number: i64) -> Option<&Searched> {
-        self.searched.iter().find(|searched| searched.number == number)
-    }
-
-    /// The tables that SQL names.
-    pub fn named<'s>(&self, sql: &'s str) -> BTreeSet<&'s str> {
-        sql.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| self.tables.contains_key(*word)).collect()
-    }
-
-    /// Notes that a row is written, before its commit: whoever sees the commit sees the note.
-    fn note(&self, table: &str, row: i64) {
-        if let Some(table) = self.tables.get(table) {
-            let next = table.generation.load(Ordering::SeqCst) + 1;
-            table.changes.lock().unwrap_or_else(PoisonError::into_inner).note(next, row);
-        }
-    }
-
-    fn touch(&self, table: &str) {
-        if let Some(table) = self.tables.get(table) {
-            table.generation.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    fn wake(&self, table: &str) {
-        if let Some(table) = self.tables.get(table) {
-            table.changed.send_replace(());
-        }
-    }
 }
 
 /// The database file in a data folder.

@@ -521,9 +521,9 @@ fn a_clock_that_was_set_back_does_not_close_the_books() {
     let admin = server.member("admin", Role::Admin);
     let cash = account(&admin, "Till", "cash", "USD", "10");
     admin.post("/api/finance/lock/", json!({"until": "2026-02-15"})).expect(200);
-    server.clock.advance(86_400);
+    server.clock.advance(120);
     admin.post("/api/finance/lock/", json!({"until": "2026-01-31", "reason": "one came late"})).expect(200);
-    server.clock.advance(-43_200);
+    server.clock.advance(-60);
     admin.create(TRANSACTIONS, json!({"type": "income", "amount": "1", "account": cash, "date": "2026-02-01"}));
     in_order(&server);
 }

@@ -14,6 +14,7 @@ mod paged;
 mod read;
 mod report;
 mod sorts;
+mod wanted;
 mod work;
 mod write;
 
@@ -27,13 +28,14 @@ pub use self::{
     audited::{Wanted as Audited, audited},
     bulk::{Bulk, MOST_ITEMS, bulk},
     export::{export, template},
-    facets::{addable, countable, facets, main_date},
+    facets::facets,
     history::{Done, Revert, history, recent, revert},
     import::{grid, import, imports, interrupt, take_in},
     offers::offers,
     paged::paged,
     read::{ListRequest, Listing, check_filters, list, matches, read},
     report::report,
+    wanted::{addable, countable, main_date},
     work::{hand_over, open_work},
     write::{change_record, create, delete, insert_record, read_back, restore, update},
 };
