@@ -1,4 +1,5 @@
-// Passkeys: asks the browser for one, and puts its answer into the form. Without this script the buttons are not there.
+// Passkeys: asks the browser for one, and puts its answer into the form. Without this script the buttons are not there; it
+// stands before the end of a page, so that they are when the page is first seen.
 "use strict";
 (() => {
   // The words come with the script's tag, in the visitor's language.
