@@ -14,8 +14,8 @@ use super::{
 pub enum Was {
     /// Whether a place for money was in use.
     Account(bool),
-    /// What a goal asked for.
-    Goal(i64),
+    /// What a goal asked for, and whether it was laid aside.
+    Goal(i64, bool),
     Invoice(Box<Invoice>),
     /// The percentage of a rate.
     Rate(i64),
@@ -26,7 +26,10 @@ impl Was {
     fn now(books: &Books, table: &str, id: i64) -> Option<(&'static str, Self)> {
         Some(match table {
             "accounts" => ("accounts", Self::Account(books.accounts.get(&id).filter(|one| one.owner.is_none())?.active)),
-            "goals" => ("goals", Self::Goal(books.goals.get(&id)?.target)),
+            "goals" => {
+                let goal = books.goals.get(&id)?;
+                ("goals", Self::Goal(goal.target, goal.archived))
+            }
             "invoices" => ("invoices", Self::Invoice(Box::new(books.invoices.get(&id)?.clone()))),
             "tax_rates" => ("tax-rates", Self::Rate(books.rates.iter().find(|(rate, _)| *rate == id)?.1)),
             _ => return None,
@@ -75,12 +78,15 @@ impl Scene<'_> {
                 let step = step.when(!self.books.accounts.contains_key(&id), 404, "");
                 Some(step.then(move |books, _| books.accounts.get_mut(&id).expect("it").active = active))
             }
-            Was::Goal(target) => {
+            Was::Goal(target, archived) => {
                 let goal: &Goal = &self.books.goals[&id];
                 let further = self.books.milestones.values().any(|one| one.goal == id && one.deleted.is_none() && one.amount > target);
                 let step = step.unless(self.keeps_books()).when(goal.deleted.is_some(), 404, "");
                 let step = step.when(further && target != goal.target, 400, "");
-                Some(step.then(move |books, _| books.goals.get_mut(&id).expect("it").target = target))
+                Some(step.then(move |books, _| {
+                    let goal = books.goals.get_mut(&id).expect("it");
+                    (goal.target, goal.archived) = (target, archived);
+                }))
             }
             Was::Rate(percent) => {
                 let index = self.books.rates.iter().position(|(rate, _)| *rate == id)?;
