@@ -107,7 +107,7 @@ impl Scene<'_> {
         let (due, moves) = (was.due, was.party != now.party);
         let differs = was.number != now.number || moves || ids(was) != ids(now);
         if now.state != State::Draft {
-            let step = step.when(differs, 409, "immutable");
+            let step = step.when(differs, 409, "immutable").when(moves && self.books.parties[&was.party].deleted, 400, "");
             return Some(step.then(move |books, _| books.invoices.get_mut(&id).expect("it").due = due));
         }
         let mut invoice = now.clone();
