@@ -41,17 +41,11 @@ impl Notice {
 
 /// Tells a person in so many words.
 pub(super) fn tell(tx: &mut Writer<'_>, user: i64, subject: &str, text: &str) -> Result<()> {
-    let address: Option<Option<String>> = tx.one("SELECT email FROM users WHERE id = ?1", &[user.into()])?;
-    let Some(recipient) = address.flatten() else { return Ok(()) };
-    let payload = Map::from_iter([("subject".to_owned(), subject.into()), ("text".to_owned(), text.into())]);
-    let message = Message { channel: Channel::Email, recipient, template: "message".into(), payload, key: None, due_at: None };
-    outbox::send(tx, message).map(drop)
+    mail(tx, user, "message", &[("subject", subject.into()), ("text", text.into())])
 }
 
 /// Tells a person, with when and from where.
 pub fn send(tx: &mut Writer<'_>, user: i64, notice: Notice) -> Result<()> {
-    let address: Option<Option<String>> = tx.one("SELECT email FROM users WHERE id = ?1 AND deleted_at IS NULL", &[user.into()])?;
-    let Some(recipient) = address.flatten() else { return Ok(()) };
     let actor = tx.actor();
     let (subject, what) = notice.texts();
     let agent = actor.agent.as_ref().and_then(|agent| agent.user_agent.as_deref());
@@ -62,7 +56,14 @@ pub fn send(tx: &mut Writer<'_>, user: i64, notice: Notice) -> Result<()> {
         ("device", device::in_words(agent)),
         ("address", actor.ip.clone().unwrap_or_else(|| "unknown".into())),
     ];
-    let payload: Map<String, Json> = said.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
-    let message = Message { channel: Channel::Email, recipient, template: "security_notice".into(), payload, key: None, due_at: None };
+    mail(tx, user, "security_notice", &said)
+}
+
+/// Writes to whoever has an address, and is still there.
+fn mail(tx: &mut Writer<'_>, user: i64, template: &str, said: &[(&str, String)]) -> Result<()> {
+    let address: Option<Option<String>> = tx.one("SELECT email FROM users WHERE id = ?1 AND deleted_at IS NULL", &[user.into()])?;
+    let Some(recipient) = address.flatten() else { return Ok(()) };
+    let payload: Map<String, Json> = said.iter().map(|(name, text)| ((*name).to_owned(), text.as_str().into())).collect();
+    let message = Message { channel: Channel::Email, recipient, template: template.into(), payload, key: None, due_at: None };
     outbox::send(tx, message).map(drop)
 }

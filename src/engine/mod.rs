@@ -1,9 +1,9 @@
 //! How every resource works, read off its struct and its `About`.
 //!
-//! `shape` reads the struct, `descriptor` makes a resource of it; `known` has them all; `access` says who may; `query` reads a list's parameters, `filter` those that narrow it; `listed` knows what lists hold;
-//! `search` finds rows by their texts; `validate` reads a record's fields; `store` turns rows into JSON and back, `table` into files and back; `verbs` are
-//! the operations; `events` tells of what they did; `body` and `upload` are what endpoints take,
-//! `reply` what they answer.
+//! `shape` reads the struct, `descriptor` makes a resource of it; `known` has them all; `access` says who may; `query` reads a list's
+//! parameters, `filter` those that narrow it; `listed` knows what lists hold; `search` finds rows by their texts; `validate` reads a
+//! record's fields; `store` turns rows into JSON and back, `table` into files and back; `verbs` are the operations; `events` tells of what
+//! they did; `body` and `upload` are what endpoints take, `reply` what they answer.
 
 pub mod about;
 pub mod access;
