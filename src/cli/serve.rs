@@ -24,6 +24,8 @@ use crate::{
 const BACKLOG: u32 = 4096;
 /// How long work that nobody waits for any more may hold the end of the process.
 const LEFTOVERS: Duration = Duration::from_secs(5);
+/// How often memory is given back.
+const TIDYING: Duration = Duration::from_secs(15);
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  studio serve\n  studio serve --address 127.0.0.1:9000 --data /var/lib/studio")]
@@ -58,11 +60,22 @@ async fn serve(app: &App, place: &Place) -> Outcome {
     let listener = listen(address).map_err(|error| Failure::new(format!("cannot listen on {address}: {error}")))?;
     let control = socket::listen(app);
     let jobs = jobs::start(app)?;
+    let tidying = tokio::spawn(tidy());
     greet(app, place, listener.local_addr().unwrap_or(address))?;
     let served = server::serve(listener, endpoint, limits(&app.config.server), signals.stop()).await;
     drop(control);
+    tidying.abort();
     jobs.stop().await;
     served.map_err(|error| Failure::new(format!("the server failed: {error}")))
+}
+
+/// Has the allocator give back what nobody uses. It does so some seconds after it was freed, but only while other things are freed: a
+/// server that is asked nothing would keep all that its start took.
+async fn tidy() {
+    loop {
+        tokio::time::sleep(TIDYING).await;
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 20)));
+    }
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

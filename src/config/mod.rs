@@ -116,7 +116,7 @@ pub struct Database {
     pub writer_queue: usize,
     /// The most writes in one transaction.
     pub batch: usize,
-    /// Milliseconds one transaction may go on taking in writes.
+    /// The most milliseconds that one transaction goes on taking in writes.
     pub batch_milliseconds: u64,
     /// Seconds a statement may run.
     pub statement_seconds: u64,

@@ -17,6 +17,7 @@ pub mod migrate;
 pub mod search;
 mod sqlite;
 mod value;
+mod window;
 mod writer;
 
 use std::{
@@ -59,7 +60,7 @@ pub struct Settings {
     pub writer_queue: usize,
     /// A group ends after so many requests ...
     pub batch: usize,
-    /// ... or after so much work.
+    /// ... or after so much work, on a quick disk after less: see `window`.
     pub batch_time: Duration,
     /// A `scan` that runs longer is ended.
     pub statement_time: Duration,
@@ -176,6 +177,8 @@ impl Db {
         let mut connection = sqlite::open_writer(&path, settings.cache_mib)?;
         migrate::run(&mut connection, folder, &clock)?;
         let catalog = Catalog { searched: search::register(&connection, &settings.search)?, ..Catalog::of(&Reader::new(&connection))? };
+        // The pages that this took, all of a new database, are not what will be asked for.
+        connection.release_memory().map_err(failure::explain)?;
         let shared = Arc::new(Shared {
             catalog,
             clock,

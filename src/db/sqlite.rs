@@ -19,7 +19,9 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::oneshot;
 
-use super::{Settings, Shared, Writer, checkpoint::Checkpointer, failure::explain, functions, search::Indexer, writer::Effects};
+use super::{
+    Settings, Shared, Writer, checkpoint::Checkpointer, failure::explain, functions, search::Indexer, window::Window, writer::Effects,
+};
 use crate::{
     actor::Actor,
     error::{Error, Result},
@@ -219,12 +221,12 @@ fn panic_error(panic: &(dyn Any + Send)) -> Error {
 impl WriterThread {
     pub fn start(connection: Connection, settings: &Settings, shared: Arc<Shared>) -> Result<Self> {
         let (queue, requests) = sync_channel(settings.writer_queue);
-        let (batch, batch_time) = (settings.batch, settings.batch_time);
+        let (batch, window) = (settings.batch, Window::new(settings.batch_time));
         let indexer = Indexer::new(&connection);
         let written = shared.clone();
         // Whatever writes a row, be it a trigger: nothing can forget to say so.
         connection.update_hook(Some(move |_, _: &str, table: &str, row| written.catalog.note(table, row))).map_err(explain)?;
-        let run = move || Loop { connection, shared, batch, batch_time }.run(&requests, indexer);
+        let run = move || Loop { connection, shared, batch }.run(&requests, indexer, window);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(run).map_err(Error::internal)?;
         Ok(Self { queue: Some(queue), thread: Mutex::new(Some(thread)) })
     }
@@ -261,7 +263,6 @@ struct Loop {
     connection: Connection,
     shared: Arc<Shared>,
     batch: usize,
-    batch_time: Duration,
 }
 
 /// The requests of one transaction.
@@ -274,7 +275,7 @@ struct Group {
 }
 
 impl Loop {
-    fn run(self, requests: &Receiver<Box<dyn Job>>, mut indexer: Indexer) {
+    fn run(self, requests: &Receiver<Box<dyn Job>>, mut indexer: Indexer, mut window: Window) {
         let (mut optimized, mut changed) = (Instant::now(), self.connection.total_changes());
         let has_outgrown = |changed: u64| self.connection.total_changes() - changed > OUTGROWN;
         // When the index has its next turn.
@@ -290,7 +291,7 @@ impl Loop {
             };
             match requests.recv_timeout(wait) {
                 Ok(first) => {
-                    indexer.waiting += self.group(first, requests);
+                    indexer.waiting += self.group(first, requests, &mut window);
                     checkpointer.look(&self.connection);
                 }
                 Err(RecvTimeoutError::Timeout) if indexer.has_work() => turn = self.index(&mut indexer),
@@ -328,7 +329,7 @@ impl Loop {
     }
 
     /// Runs `first` and whatever else waits in one transaction, and answers once it is on disk. How many rows are to be indexed now?
-    fn group(&self, first: Box<dyn Job>, requests: &Receiver<Box<dyn Job>>) -> usize {
+    fn group(&self, first: Box<dyn Job>, requests: &Receiver<Box<dyn Job>>, window: &mut Window) -> usize {
         let start = Instant::now();
         let mut group = Group::default();
         let mut state = execute(&self.connection, "BEGIN IMMEDIATE");
@@ -338,10 +339,12 @@ impl Loop {
             if state.is_ok() {
                 state = self.latest(&mut group);
             }
-            let room = group.jobs.len() < self.batch && start.elapsed() < self.batch_time;
+            let room = group.jobs.len() < self.batch && start.elapsed() < window.time();
             next = room.then(|| requests.try_recv().ok()).flatten();
         }
+        let worked = start.elapsed();
         let committed = state.and_then(|()| self.shared.faults.statement()).and_then(|()| execute(&self.connection, "COMMIT"));
+        window.took(start.elapsed() - worked);
         let mut unindexed = 0;
         let mut touched = std::mem::take(&mut group.effects.touched);
         touched.sort_unstable();
