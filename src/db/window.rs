@@ -3,12 +3,12 @@
 //! The longer it does, the fewer commits there are. But who writes again and again sends the next request when the last is answered: a
 //! group that takes in everybody has nobody left to work for when it ends, and the writer waits for as long as it takes to answer them all.
 //! So a group ends when its commit will be a small part of the work; who came later goes with the next group, and the first are answered
-//! and come again meanwhile. (64 clients on a quick disk: 5,700 writes a second in groups of 64, 6,700 in groups of 32.)
+//! and come again meanwhile.
 
 use std::time::Duration;
 
 /// The work of a group takes so many times as long as its commit.
-const WORK: u32 = 4;
+const WORK: u32 = 3;
 /// However quick the disk: what a group costs beside its commit is worth that much work.
 const SHORTEST: Duration = Duration::from_millis(2);
 /// A commit changes the measure by one part in so many: a disk stumbles now and then.
@@ -23,7 +23,7 @@ pub struct Window {
 impl Window {
     /// As for a slow disk, until commits have shown otherwise.
     pub fn new(longest: Duration) -> Self {
-        Self { longest, commit: longest / WORK }
+        Self { longest, commit: longest }
     }
 
     /// How long the next group may go on taking in requests.
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn groups_are_as_long_as_the_disk_is_slow() {
         assert_eq!(after([]), Duration::from_millis(20));
-        assert!((3_900..4_200).contains(&after([1_000; 40]).as_micros()));
+        assert!((2_900..3_200).contains(&after([1_000; 40]).as_micros()));
         // No shorter than is worth a commit, and no longer than was asked for.
         assert_eq!(after([50; 40]), Duration::from_millis(2));
         assert_eq!(after([60_000; 40]), Duration::from_millis(20));
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn one_slow_commit_changes_little() {
-        assert!(after([1_000; 40].into_iter().chain([60_000])) < Duration::from_millis(14));
-        assert!(after([1_000; 40].into_iter().chain([60_000]).chain([1_000; 20])) < Duration::from_millis(5));
+        assert!(after([1_000; 40].into_iter().chain([60_000])) < Duration::from_millis(11));
+        assert!(after([1_000; 40].into_iter().chain([60_000]).chain([1_000; 20])) < Duration::from_millis(4));
     }
 }
