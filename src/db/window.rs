@@ -50,15 +50,15 @@ mod tests {
     #[test]
     fn groups_are_as_long_as_the_disk_is_slow() {
         assert_eq!(after([]), Duration::from_millis(20));
-        assert!((2_900..3_200).contains(&after([1_000; 40]).as_micros()));
+        assert!((2_900..3_200).contains(&after([1_000; 60]).as_micros()));
         // No shorter than is worth a commit, and no longer than was asked for.
-        assert_eq!(after([50; 40]), Duration::from_millis(2));
-        assert_eq!(after([60_000; 40]), Duration::from_millis(20));
+        assert_eq!(after([50; 60]), Duration::from_millis(2));
+        assert_eq!(after([60_000; 60]), Duration::from_millis(20));
     }
 
     #[test]
     fn one_slow_commit_changes_little() {
-        assert!(after([1_000; 40].into_iter().chain([60_000])) < Duration::from_millis(11));
-        assert!(after([1_000; 40].into_iter().chain([60_000]).chain([1_000; 20])) < Duration::from_millis(4));
+        assert!(after([1_000; 60].into_iter().chain([60_000])) < Duration::from_millis(11));
+        assert!(after([1_000; 60].into_iter().chain([60_000]).chain([1_000; 20])) < Duration::from_millis(4));
     }
 }
