@@ -20,6 +20,7 @@ use crate::{
         keys::Keys,
         limits::Limits,
         otp::Codes,
+        pace::Pace,
         passkey::ceremony::Ceremonies,
         password::Hasher,
         session::{Lives, Sessions},
@@ -54,6 +55,8 @@ pub struct App {
     pub throttle: Throttle,
     pub hasher: Hasher,
     pub codes: Arc<Codes>,
+    /// When what must not tell of accounts is answered.
+    pub pace: Pace,
     pub storage: Storage,
     /// Seals what is secret in the database.
     pub vault: Vault,
@@ -124,6 +127,7 @@ impl App {
             first: Arc::new(FirstStart::new(&db)?),
             hasher: Hasher::new(auth.hash_threads, auth.hash_queue)?,
             codes: Arc::new(Codes::new(config.otp.clone(), config.dev)?),
+            pace: Pace::new(Duration::from_millis(auth.answer_milliseconds)),
             trust: Trust::new(&config.outbound.ca_file)?,
             breakers: Breakers::default(),
             gate,

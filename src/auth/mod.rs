@@ -6,6 +6,7 @@
 //! go by e-mail, and `allowance` counts both; `factor` are second factors of whichever kind: `totp`, `passkey` (which signs in by itself as
 //! well) and `recovery`; `challenge` is what waits for one, `proof` says how long ago it was given. `throttle` (with `budget`) bounds guessing, `limits` how much is asked at all; `device` tells browsers apart, and `notice`
 //! tells people what happened to their account; `origin` which pages a cookie is taken from; `first` is the door of whoever comes first.
+//! `pace` says when something is answered that must tell nothing of accounts.
 //! `claim` says whose an address is that nobody has proven.
 
 pub mod account;
@@ -28,6 +29,7 @@ pub mod link;
 pub mod notice;
 pub mod origin;
 pub mod otp;
+pub mod pace;
 pub mod passkey;
 pub mod password;
 pub mod proof;

@@ -307,6 +307,7 @@ fn range(key: &str) -> RangeInclusive<i64> {
         "auth.access_seconds" | "auth.refresh_seconds" | "auth.remember_seconds" => 1..=3650 * DAY,
         "auth.hash_threads" => 0..=256,
         "auth.sessions_per_person" => 1..=1000,
+        "auth.answer_milliseconds" => 0..=1000,
         "throttle.spray" | "throttle.alarm" => 0..=1_000_000,
         _ if key.ends_with("_seconds") => 1..=DAY,
         _ => 1..=1_000_000,

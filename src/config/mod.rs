@@ -184,6 +184,8 @@ pub struct Auth {
     pub hash_threads: usize,
     /// The most passwords that wait to be hashed.
     pub hash_queue: usize,
+    /// Milliseconds after which, or a multiple of which, is answered what must not tell by its time who has an account; 0 is at once.
+    pub answer_milliseconds: u64,
     /// Whether cookies are marked Secure.
     pub cookie_secure: CookieSecure,
     /// The SameSite mark of cookies.

@@ -73,3 +73,32 @@ fn known_and_unknown_names_take_as_long() {
         assert!(most - least <= (most / 3).max(Duration::from_millis(3)), "{path}: {}", said.join(", "));
     }
 }
+
+#[test]
+fn what_must_not_tell_of_accounts_is_answered_at_the_end_of_a_step() {
+    const STEP: Duration = Duration::from_millis(40);
+    let server = Server::start_with(|config| {
+        config.auth.answer_milliseconds = STEP.as_millis() as u64;
+        config.email.links_per_recipient_an_hour = 1;
+    });
+    let admin = server.member("admin", Role::Admin);
+    server.member("known", Role::Staff);
+    let change = |email: &str| json!({"email": email, "current_password": PASSWORD});
+    let invite = |email: &str| json!({"email": email, "role": "customer"});
+    for (client, path, body, status) in [
+        (server.client(), "/api/auth/password-reset-request/", json!({"email": "known@example.com"}), 200),
+        (server.client(), "/api/users/password-reset-request/", json!({"email": "nobody@example.com"}), 200),
+        (server.client(), "/api/v1/accounts/password-reset-request/", json!({"email": "nobody@example.com"}), 429),
+        (server.client(), "/api/auth/send-otp/", json!({"phone_number": "+256700123450"}), 200),
+        (server.client(), "/api/auth/send-otp/", json!({"phone_number": "+256700123450"}), 429),
+        (admin.clone(), "/api/auth/email-change/", change("unheard@example.com"), 200),
+        (admin.clone(), "/api/auth/email-change/", change("known@example.com"), 429),
+        (admin.clone(), "/api/accounts/memberships/invite/", invite("known@example.com"), 400),
+        (admin, "/api/accounts/memberships/invite/", invite("unknown@example.com"), 201),
+    ] {
+        let start = Instant::now();
+        let answer = client.post(path, body.clone());
+        assert_eq!(answer.status, status, "{path} {body}: {}", answer.text);
+        assert!(start.elapsed() >= STEP, "{path} {body} after {:?}", start.elapsed());
+    }
+}

@@ -261,7 +261,7 @@ impl Identity {
             }
             Ok(())
         };
-        caller.write(work).await
+        self.app.pace.keep(caller.write(work)).await
     }
 
     /// Makes the address that a link was sent to its account's.

@@ -40,7 +40,8 @@ impl ByCode {
         let codes = self.0.app.codes.clone();
         let number = self.0.app.db.read(|reader| codes.number(reader, &body.0.phone_number))?;
         let life = codes.life();
-        self.0.app.db.write(Arc::new(actor(request)), move |tx| codes.send(tx, &number)).await?;
+        let send = self.0.app.db.write(Arc::new(actor(request)), move |tx| codes.send(tx, &number));
+        self.0.app.pace.keep(send).await?;
         Ok(Reply::json(&json!({"detail": "The code was sent.", "expires_in": life})))
     }
 

@@ -64,7 +64,7 @@ impl ByMail {
     #[oai(path = "/password-reset-request", method = "post")]
     async fn request_reset(&self, request: &Request, body: FormInput<ResetRequest>) -> Result<Reply<Message>> {
         self.0.refuse_bad_token(request)?;
-        self.0.send_reset(request, body.0.email).await?;
+        self.0.app.pace.keep(self.0.send_reset(request, body.0.email)).await?;
         Ok(Reply::json(&json!({"detail": "Password reset email sent"})))
     }
 

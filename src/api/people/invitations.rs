@@ -121,7 +121,8 @@ impl Invitations {
     #[oai(path = "/accounts/memberships/invite", method = "post")]
     async fn invite(&self, caller: Caller, body: Input<Invite>) -> Result<Reply<Membership, 201>> {
         let config = self.0.config.clone();
-        Ok(verbs::act_making::<Membership>(&caller, move |tx| joining::invite(tx, &body, &config)).await?)
+        let invite = verbs::act_making::<Membership>(&caller, move |tx| joining::invite(tx, &body, &config));
+        Ok(self.0.pace.keep(invite).await?)
     }
 
     /// Send an invitation again
