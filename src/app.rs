@@ -13,6 +13,7 @@ use crate::{
     actor::Actor,
     audit::Audit,
     auth::{
+        account,
         api_key::Doors,
         challenge::Challenges,
         first::FirstStart,
@@ -22,7 +23,7 @@ use crate::{
         otp::Codes,
         pace::Pace,
         passkey::ceremony::Ceremonies,
-        password::Hasher,
+        password::{self, Hasher},
         session::{Lives, Sessions},
         throttle::Throttle,
         token::Tokens,
@@ -138,6 +139,16 @@ impl App {
         app.db.write_blocking(app.system(), verbs::interrupt)?;
         app.db.close_reader();
         Ok(app)
+    }
+
+    /// What is wrong with somebody's new password: what `password::check` says, which is also told what everybody knows of where they
+    /// are: the product's name, and those of their businesses; of the first for whoever is nobody yet.
+    pub fn check_password(&self, password: &str, own: &[(&str, &str)], user: Option<i64>) -> Result<Vec<String>> {
+        let businesses = self.db.read(|reader| account::business_names(reader, user))?;
+        let product = [env!("CARGO_PKG_NAME"), &self.config.api.title].map(|name| ("name of this service", name));
+        let businesses = businesses.iter().map(|name| ("name of the business", name.as_str()));
+        let all: Vec<(&str, &str)> = own.iter().copied().chain(product).chain(businesses).collect();
+        Ok(password::check(password, &all))
     }
 
     /// Signs with another key from now on; with `retire`, what the key before has signed is good for nothing.

@@ -12,10 +12,7 @@ use super::{
 };
 use crate::{
     actor::{Actor, Business},
-    auth::{
-        account::{self, NewUser},
-        password,
-    },
+    auth::account::{self, NewUser},
     db::Writer,
     engine::{Options, validate::Mode, verbs},
     error::{Error, Problems},
@@ -76,8 +73,10 @@ async fn make(visit: &Visit<'_>, given: &(dyn Fn(&str) -> String + Sync)) -> Res
         problems.add("name", visit.t("This field is required."));
     }
     let own = [("username", username.as_str()), ("email address", email.as_str()), ("full name", full_name.as_str())];
-    let own: Vec<(&str, &str)> = own.into_iter().filter(|(_, name)| !name.is_empty()).collect();
-    password::check(&secret, &own).into_iter().for_each(|text| problems.add("password", text));
+    let business = given("name");
+    let own = own.into_iter().chain([("name of the business", business.as_str())]);
+    let own: Vec<(&str, &str)> = own.filter(|(_, name)| !name.is_empty()).collect();
+    app.check_password(&secret, &own, None)?.into_iter().for_each(|text| problems.add("password", text));
     if visit.given("again").unwrap_or_default() != secret {
         problems.add("again", visit.t("The two passwords are not the same."));
     }

@@ -63,6 +63,18 @@ pub fn default_business(reader: &Reader<'_>) -> Result<Option<i64>> {
     reader.one("SELECT id FROM businesses WHERE is_active = 1 AND deleted_at IS NULL ORDER BY id", &[])
 }
 
+/// What the businesses are called that somebody belongs to, or is to; the first one, for whoever is nobody yet.
+pub fn business_names(reader: &Reader<'_>, user: Option<i64>) -> Result<Vec<String>> {
+    let read = |row: &Row<'_>| row.get(0);
+    match user {
+        Some(user) => {
+            let sql = "SELECT b.name FROM memberships AS m JOIN businesses AS b ON b.id = m.business_id WHERE m.user_id = ?1 LIMIT 100";
+            reader.rows(sql, &[user.into()], read)
+        }
+        None => reader.rows("SELECT name FROM businesses WHERE is_active = 1 AND deleted_at IS NULL ORDER BY id LIMIT 1", &[], read),
+    }
+}
+
 /// What is wrong with a username, in Django's words.
 pub fn check_username(username: &str) -> Option<String> {
     if username.chars().count() > 150 {

@@ -45,7 +45,9 @@ mod tests {
     #[test]
     fn whatever_the_work_takes_the_answer_comes_at_the_end_of_a_step() {
         let pace = Pace::new(Duration::from_millis(25));
-        for (work, answered) in [(0, 25_000), (1, 25_000), (400, 25_000), (24_999, 25_000), (25_000, 50_000), (31_000, 50_000), (74_999, 75_000)] {
+        for (work, answered) in
+            [(0, 25_000), (1, 25_000), (400, 25_000), (24_999, 25_000), (25_000, 50_000), (31_000, 50_000), (74_999, 75_000)]
+        {
             let work = Duration::from_micros(work);
             assert_eq!(work + pace.rest(work), Duration::from_micros(answered), "{work:?}");
         }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::{Failure, Outcome, say};
 use crate::{
+    app::App,
     auth::password,
     error::{Error, Result},
 };
@@ -67,7 +68,7 @@ fn complain(text: &str) {
 }
 
 /// Refuses a password that will not do.
-pub fn fits(password: &str, own: &[(&str, &str)]) -> Result<()> {
-    let problems = password::check(password, own);
+pub fn fits(app: &App, password: &str, own: &[(&str, &str)], user: Option<i64>) -> Result<()> {
+    let problems = app.check_password(password, own, user)?;
     if problems.is_empty() { Ok(()) } else { Err(Error::whole(problems.join(" "))) }
 }

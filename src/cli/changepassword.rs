@@ -58,7 +58,7 @@ pub fn change(app: &App, username: &str, password: &str) -> Result<Vec<String>> 
     let names = app.db.read(|reader| reader.row(columns, &[id.into()], read))?.unwrap_or_default();
     let own: Vec<_> =
         ["username", "email address", "full name", "phone number"].into_iter().zip(names.iter().map(String::as_str)).collect();
-    ask::fits(password, &own)?;
+    ask::fits(app, password, &own, Some(id))?;
     let hash = password::hash(password)?;
     app.db.write_blocking(control::program(app)?, move |tx| {
         account::set_password(tx, id, &hash)?;

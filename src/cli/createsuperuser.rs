@@ -55,7 +55,7 @@ pub fn create(app: &App, username: &str, email: Option<&str>, password: &str) ->
     let (username, email) = (username.trim(), email.map(str::trim).filter(|email| !email.is_empty()));
     let problems = wrong_username(username).or_else(|| wrong_email(email.unwrap_or_default()));
     problems.map_or(Ok(()), |text| Err(Error::whole(text)))?;
-    ask::fits(password, &[("username", username), ("email address", email.unwrap_or_default())])?;
+    ask::fits(app, password, &[("username", username), ("email address", email.unwrap_or_default())], None)?;
     let user = NewUser {
         username: Some(username.to_owned()),
         email: email.map(str::to_owned),

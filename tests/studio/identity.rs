@@ -533,10 +533,10 @@ fn anybody_registers_as_a_customer_and_nothing_more() {
         ("password123", vec!["This password is too common."]),
         ("73914620587", vec!["This password is entirely numeric."]),
         ("12345678", vec!["This password is too common.", "This password is entirely numeric."]),
-        ("frederica.hill", vec!["The password is too similar to the email address."]),
+        ("rosalinde.hill", vec!["The password is too similar to the email address."]),
     ];
     for (password, texts) in passwords {
-        let body = json!({"email": "frederica.hill@example.com", "password": password});
+        let body = json!({"email": "rosalinde.hill@example.com", "password": password});
         client.post("/api/auth/register/", body).refuses(json!({"password": texts}));
     }
     // Neither the password nor its hash is written down anywhere but in its place.

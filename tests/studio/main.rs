@@ -49,6 +49,7 @@ mod panel_safety;
 mod panel_session;
 mod paper;
 mod passkeys;
+mod passwords;
 mod payments;
 mod people;
 mod providers;

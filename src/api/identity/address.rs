@@ -20,7 +20,6 @@ use crate::{
         gate::{Caller, info},
         link::{self, Link, Purpose},
         notice::{self, Notice},
-        password,
         session::{Opening, Pair},
     },
     config::Config,
@@ -56,12 +55,12 @@ impl Person {
 
     /// # Errors
     /// 400 with what is wrong with a new password.
-    fn check(&self, new_password: &str) -> Result<()> {
+    fn check(&self, app: &App, user: i64, new_password: &str) -> Result<()> {
         let own: Vec<(&str, &str)> = self.names.iter().map(|(what, name)| (*what, name.as_str())).collect();
         let mut problems = Problems::default();
         match new_password {
             "" => problems.add("new_password", "This field is required."),
-            password => password::check(password, &own).into_iter().for_each(|text| problems.add("new_password", text)),
+            password => app.check_password(password, &own, Some(user))?.into_iter().for_each(|text| problems.add("new_password", text)),
         }
         problems.or_ok()
     }
@@ -172,9 +171,10 @@ impl Identity {
         // Looked at first: only whoever has a good link may have passwords hashed.
         let person = self.app.db.read(|reader| {
             let found = link::peek(reader, now, &uid, &token, Purpose::Reset)?;
-            found.map(|found| Person::read(reader, found.user)).transpose()
+            found.map(|found| Ok((found.user, Person::read(reader, found.user)?))).transpose()
         })?;
-        person.ok_or_else(not_good)?.check(&new)?;
+        let (user, person) = person.ok_or_else(not_good)?;
+        person.check(&self.app, user, &new)?;
         let hash = self.app.hasher.hash(new).await?;
         let by_roles = !self.app.config.auth.create_business;
         let work = move |tx: &mut Writer<'_>| {
@@ -207,7 +207,7 @@ impl Identity {
         let person = caller.read(|reader| Person::read(reader, user))?;
         self.prove(request, user, change.current_password.or(change.old_password).map(|password| password.0)).await?;
         let new = change.new_password.0;
-        person.check(&new)?;
+        person.check(&self.app, user, &new)?;
         let hash = self.app.hasher.hash(new).await?;
         let (app, session, epoch) = (self.app.clone(), caller.actor.session.clone().unwrap_or_default(), person.epoch);
         let work = move |tx: &mut Writer<'_>| {

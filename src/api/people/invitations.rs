@@ -24,7 +24,6 @@ use crate::{
     auth::{
         gate::{Caller, info},
         link::{self, Purpose},
-        password,
     },
     db::{Reader, Row, Writer},
     engine::{
@@ -244,7 +243,8 @@ impl Invitations {
         let hash = match password.filter(|_| joining.needs_password()) {
             Some(password) => {
                 let mut problems = error::Problems::default();
-                password::check(&password.0, &joining.names()).into_iter().for_each(|text| problems.add("password", text));
+                let own = joining.names();
+                self.0.check_password(&password.0, &own, None)?.into_iter().for_each(|text| problems.add("password", text));
                 problems.or_ok()?;
                 Some(self.0.hasher.hash(password.0).await?)
             }

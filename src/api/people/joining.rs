@@ -215,8 +215,10 @@ impl Joining {
     /// What a password must not be like.
     pub fn names(&self) -> Vec<(&str, &str)> {
         let name = self.full_name.as_deref().or(self.invited_name.as_deref());
-        let all = [("username", self.username.as_deref()), ("full name", name), ("email address", Some(self.address.as_str()))];
-        all.into_iter().filter_map(|(what, name)| Some((what, name?))).collect()
+        let all = [("username", self.username.as_deref()), ("full name", name), ("email address", Some(self.address.as_str()))]
+            .into_iter()
+            .chain([("name of the business", Some(self.business_name.as_str()))]);
+        all.filter_map(|(what, name)| Some((what, name?))).collect()
     }
 
     /// Writes down that the address is the person's, with a password of theirs. An account that had it unproven is theirs alone from now
