@@ -71,9 +71,10 @@ pub fn take(tx: &mut Writer<'_>, channel: Channel, recipient: &str, limits: &Lim
     }
     if let Some(network) = &network {
         let (most, window) = limits.recipients_per_network;
-        let sql = "SELECT max(created_at) AS last FROM proof_sends
-                   WHERE channel = ?1 AND network = ?3 AND created_at > ?4 AND recipient_hash <> ?2
-                   GROUP BY recipient_hash ORDER BY last DESC LIMIT 1 OFFSET ?5";
+        // The newest of each recipient, and no more of them than may be: all that were sent are never read.
+        let sql = "SELECT created_at FROM proof_sends
+                   WHERE channel = ?1 AND network = ?3 AND created_at > ?4 AND recipient_hash <> ?2 AND is_newest = 1
+                   ORDER BY created_at DESC LIMIT 1 OFFSET ?5";
         let first = i64::from(most.max(1)) - 1;
         let args = [channel.clone(), to.clone(), network.as_str().into(), ago(window), first.into()];
         if let Some(oldest) = tx.one::<String>(sql, &args)? {
@@ -87,7 +88,12 @@ pub fn take(tx: &mut Writer<'_>, channel: Channel, recipient: &str, limits: &Lim
             return Err(wait(now, &oldest, window));
         }
     }
-    let values = vec![("channel", channel), ("recipient_hash", recipient.into()), ("network", network.into())];
+    let network: Value = network.into();
+    let newest = "SELECT id FROM proof_sends WHERE channel = ?1 AND recipient_hash = ?2 AND network IS ?3 AND is_newest = 1";
+    if let Some(id) = tx.one::<i64>(newest, &[channel.clone(), to, network.clone()])? {
+        tx.update("proof_sends", id, vec![("is_newest", false.into())])?;
+    }
+    let values = vec![("channel", channel), ("recipient_hash", recipient.into()), ("network", network)];
     tx.insert("proof_sends", values).map(drop)
 }
 

@@ -57,6 +57,8 @@ pub enum Kind<'a> {
     Passkey(Option<i64>),
     /// To make an account.
     Register,
+    /// To take other names for the account that one is signed in to. What is nobody's is given back.
+    Names,
 }
 
 /// Counts attempts.
@@ -326,6 +328,11 @@ impl Throttle {
             Kind::Register => {
                 if let (Some(rule), Some(address)) = (rate(config.register), &address) {
                     add("register", address, rule, After::Keep);
+                }
+            }
+            Kind::Names => {
+                if let Some(rule) = rate(config.names) {
+                    add("names", identifier, rule, After::Keep);
                 }
             }
         }

@@ -299,7 +299,7 @@ fn range(key: &str) -> RangeInclusive<i64> {
     match key {
         "server.body_limit_bytes" | "files.max_bytes" => 1..=1 << 30,
         "server.max_connections_per_address" => 0..=1_000_000,
-        "server.shutdown_seconds" | "auth.rotation_grace_seconds" => 0..=3600,
+        "server.shutdown_seconds" | "auth.rotation_grace_seconds" | "auth.answer_milliseconds" => 0..=3600,
         "database.readers" | "database.scan_permits" => 1..=256,
         "database.batch_milliseconds" => 1..=10_000,
         "database.cache_mib" => 1..=65_536,
@@ -307,7 +307,6 @@ fn range(key: &str) -> RangeInclusive<i64> {
         "auth.access_seconds" | "auth.refresh_seconds" | "auth.remember_seconds" => 1..=3650 * DAY,
         "auth.hash_threads" => 0..=256,
         "auth.sessions_per_person" => 1..=1000,
-        "auth.answer_milliseconds" => 0..=1000,
         "throttle.spray" | "throttle.alarm" => 0..=1_000_000,
         _ if key.ends_with("_seconds") => 1..=DAY,
         _ => 1..=1_000_000,

@@ -222,6 +222,8 @@ pub struct Throttle {
     pub device: MaybeRate,
     /// The most accounts made from one address.
     pub register: MaybeRate,
+    /// The most times that somebody asks to be called what somebody else is called already.
+    pub names: MaybeRate,
     /// The most invitations that a business sends.
     pub invite: MaybeRate,
     /// The most invitations sent to one address or number.

@@ -38,10 +38,7 @@ impl Config {
             !self.factors.require_2fa.contains(&Role::Admin),
             "Administrators need no second factor (factors.require_2fa): a stolen password is enough.",
         );
-        warn(
-            self.auth.answer_milliseconds == 0,
-            "How long answers take may tell who has an account (auth.answer_milliseconds).",
-        );
+        warn(self.auth.answer_milliseconds == 0, "How long answers take may tell who has an account (auth.answer_milliseconds).");
         warn(
             self.throttle.account.is_empty() && self.throttle.account_rate.0.is_none(),
             "Guessing passwords is not slowed down (throttle.account).",

@@ -1,7 +1,12 @@
 //! Guessing is bounded: by account, by address, on a known device; exactly, whoever comes at once; and the same for accounts that do
 //! not exist. Limits on what is asked at all.
 
-use std::{collections::BTreeMap, iter, thread};
+use std::{
+    collections::BTreeMap,
+    iter,
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    thread,
+};
 
 use serde_json::json;
 use studio::{
@@ -342,6 +347,74 @@ fn accounts_made_from_one_address() {
     // With something else wrong, too.
     let short = |name: &str| asks.post("/api/auth/register/", json!({"username": name, "password": "short"}));
     assert_eq!((short("new0").status, short("new0").json()), (400, short("new999").json()));
+}
+
+#[test]
+fn whoever_is_signed_in_asks_for_few_names_of_others() {
+    let server = Server::start_with(|config| config.throttle.names = "3/hour".to_owned().try_into().expect("a rate"));
+    let alice = server.member("alice", Role::Staff);
+    server.member("bob", Role::Staff);
+    let taken = json!({"username": ["A user with that username already exists."]});
+    // One's own names, and those that are nobody's, are asked for as often as one likes.
+    for n in 0..5 {
+        alice.patch("/api/auth/me/", json!({"username": "Alice", "email": "alice@example.com", "bio": format!("{n}")})).expect(200);
+        alice.patch("/api/users/profile/", json!({"username": format!("alice{n}")})).expect(200);
+        alice.patch("/api/auth/me/", json!({"username": "alice"})).expect(200);
+    }
+    assert_eq!(alice.patch("/api/auth/me/", json!({"username": "Bob"})).expect(400), taken);
+    assert_eq!(alice.patch("/api/v1/accounts/profile/", json!({"username": "bob"})).expect(400), taken);
+    let body = json!({"username": "alice", "email": "bob@example.com"});
+    assert_eq!(alice.put("/api/users/me/", body.clone()).expect(400)["email"], json!(["user with this email already exists."]));
+    // From now on nothing is told of any name; what is not a name goes on.
+    for body in [body, json!({"username": "bob"}), json!({"username": "unheard-of"}), json!({"phone": "+256700123450"})] {
+        assert_eq!(retry(&alice.patch("/api/auth/me/", body)), 3600);
+    }
+    alice.patch("/api/auth/me/", json!({"username": "alice", "bio": "still here"})).expect(200);
+    assert_eq!(server.member("carol", Role::Staff).patch("/api/auth/me/", json!({"username": "bob"})).expect(400), taken);
+    server.clock.advance(3600);
+    let again = sign_in(&server.client(), "alice", PASSWORD).expect(200);
+    let alice = alice.with_token(again["access"].as_str().expect("a token"));
+    assert_eq!(alice.patch("/api/auth/me/", json!({"username": "bob"})).expect(400), taken);
+}
+
+#[test]
+fn a_flood_of_sign_ins_is_refused_and_holds_nobody_up() {
+    const GUESSES: usize = 48;
+    let server = Server::start_with(|config| {
+        (config.auth.hash_threads, config.auth.hash_queue) = (1, 1);
+        config.throttle.account_rate = "1000/day".to_owned().try_into().expect("a rate");
+    });
+    let alice = server.member("alice", Role::Staff);
+    // Those whose password is compared are as few as fit: one under way, one that waits.
+    let done = AtomicBool::new(false);
+    let (answers, others): (Vec<Answer>, usize) = thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let mut asked = 0;
+            while !done.load(SeqCst) {
+                alice.get("/api/auth/me/").expect(200);
+                alice.patch("/api/auth/me/", json!({"bio": format!("{asked}")})).expect(200);
+                asked += 1;
+            }
+            asked
+        });
+        let guess = |n: usize| sign_in(&server.client(), "nobody", &format!("wrong {n}"));
+        let guesses: Vec<_> = (0..GUESSES).map(|n| scope.spawn(move || guess(n))).collect();
+        let answers = guesses.into_iter().map(|guess| guess.join().expect("an answer")).collect();
+        done.store(true, SeqCst);
+        (answers, other.join().expect("the others"))
+    });
+    let tally = tally(answers.iter().map(|answer| answer.status));
+    assert_eq!(tally.values().sum::<usize>(), GUESSES);
+    let (looked_at, refused) = (tally.get(&401).copied().unwrap_or(0), tally.get(&503).copied().unwrap_or(0));
+    assert!(looked_at >= 1 && refused >= 1 && looked_at + refused == GUESSES, "{tally:?}");
+    for refusal in answers.iter().filter(|answer| answer.status == 503) {
+        assert_eq!(refusal.header("retry-after"), Some("2"), "{:?}", refusal.headers);
+    }
+    assert!(others > 0, "nobody else was answered");
+    // What was refused was not looked at, so it does not count.
+    let counted = server.app.db.read(|reader| reader.one::<i64>("SELECT max(count) FROM auth_throttle", &[])).expect("a count");
+    assert_eq!(counted, i64::try_from(looked_at).ok());
+    sign_in(&server.client(), "alice", PASSWORD).expect(200);
 }
 
 #[test]

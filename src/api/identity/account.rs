@@ -17,7 +17,6 @@ use crate::{
     auth::{
         account::{self, NewUser},
         gate::Caller,
-        password,
         throttle::Kind,
     },
     config::Registration,
@@ -53,7 +52,7 @@ impl Identity {
         let password = register.password.map(|password| password.0).unwrap_or_default();
         match password.as_str() {
             "" => problems.add("password", "This field is required."),
-            password => password::check(password, &own).into_iter().for_each(|text| problems.add("password", text)),
+            password => self.app.check_password(password, &own, None)?.into_iter().for_each(|text| problems.add("password", text)),
         }
         problems.or_ok()?;
         // Whoever asks which names are taken makes accounts, as often as that is allowed.
@@ -98,14 +97,34 @@ impl Identity {
         })
     }
 
-    pub(super) async fn change(&self, caller: Caller, body: Record) -> Result<Reply<AnyJson>, Error> {
+    /// Whose names these are, beside somebody's own. Who asks learns which are taken, and that is counted; what is free is not.
+    async fn taken_from(&self, request: &Request, user: i64, names: [Option<&str>; 3]) -> Result<Problems, Error> {
+        let [username, email, phone] = names;
+        let own = "SELECT username, email, phone FROM users WHERE id = ?1";
+        let read = |row: &Row<'_>| (0..3).map(|at| row.get::<Option<String>>(at)).collect::<Result<Vec<_>, Error>>();
+        let own = self.app.db.read(|reader| reader.row(own, &[user.into()], read))?.unwrap_or_default();
+        let is_own = |(name, own): (&Option<&str>, &Option<String>)| {
+            name.is_none_or(|name| own.as_ref().is_some_and(|own| own.to_lowercase() == name.to_lowercase()))
+        };
+        if names.iter().zip(&own).all(is_own) {
+            return Ok(Problems::default());
+        }
+        let asked = self.app.throttle.take(Kind::Names, &user.to_string(), request).await?;
+        let problems = self.app.db.read(|reader| account::taken(reader, username, email, phone, Some(user)))?;
+        if problems.is_empty() {
+            asked.unused().await?;
+        }
+        Ok(problems)
+    }
+
+    pub(super) async fn change(&self, request: &Request, caller: Caller, body: Record) -> Result<Reply<AnyJson>, Error> {
         let user = caller.actor.user_id.ok_or_else(Error::forbidden)?;
         let sent = validate::object(&fields::<Profile>(), body, None, &caller.actor)?;
         let text = |name: &str| sent.get(name).and_then(Json::as_str);
         let number = text("phone").or(text("phone_number"));
         let (mut problems, phone) = self.check_names(text("username"), text("email"), number)?;
         if problems.is_empty() {
-            problems = self.app.db.read(|reader| account::taken(reader, text("username"), text("email"), phone.as_deref(), Some(user)))?;
+            problems = self.taken_from(request, user, [text("username"), text("email"), phone.as_deref()]).await?;
         }
         if let Some(sent) = sent.get("email")
             && !problems.has("email")

@@ -187,18 +187,18 @@ impl Identity {
 
     /// Change oneself
     #[oai(path = "/me", method = "patch")]
-    async fn change_me(&self, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
-        Ok(self.change(caller, body.0?).await?)
+    async fn change_me(&self, request: &Request, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
+        Ok(self.change(request, caller, body.0?).await?)
     }
 
     /// Replace oneself
     #[oai(path = "/me", method = "put")]
-    async fn replace_me(&self, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
+    async fn replace_me(&self, request: &Request, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
         let body = body.0?;
         if body.get("username").is_none_or(|name| name.as_str().is_none_or(str::is_empty)) {
             return Err(Error::field("username", "This field is required.").into());
         }
-        Ok(self.change(caller, body).await?)
+        Ok(self.change(request, caller, body).await?)
     }
 
     /// Read one's profile
@@ -209,8 +209,8 @@ impl Identity {
 
     /// Change one's profile
     #[oai(path = "/profile", method = "patch")]
-    async fn change_profile(&self, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
-        Ok(self.change(caller, body.0?).await?)
+    async fn change_profile(&self, request: &Request, caller: Caller, body: Body<Profile>) -> Result<Reply<AnyJson>> {
+        Ok(self.change(request, caller, body.0?).await?)
     }
 }
 
