@@ -6,6 +6,7 @@ use crate::{
     db::{Reader, Row, Value, Writer},
     error::{Error, Problems, Result},
     kit::{Email, normalize_phone},
+    outbox::Language,
 };
 
 /// What signing in compares.
@@ -133,6 +134,8 @@ pub fn create(tx: &mut Writer<'_>, user: NewUser, business: i64, role: Role) -> 
         ("full_name", user.full_name.into()),
         ("password_hash", Some(user.password_hash).filter(|hash| !hash.is_empty()).into()),
         ("is_superuser", user.is_superuser.into()),
+        // Theirs to change.
+        ("language", Language::of_business(tx, Some(business))?.code().into()),
     ];
     let id = tx.insert("users", values)?;
     join(tx, id, business, role)?;

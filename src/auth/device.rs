@@ -9,7 +9,10 @@ use super::{
     gate::info,
     token::{Tokens, random_id},
 };
-use crate::actor::{Actor, Agent};
+use crate::{
+    actor::{Actor, Agent},
+    outbox::Language,
+};
 
 /// A mark is good for so long.
 pub const LIFE: SignedDuration = SignedDuration::from_hours(180 * 24);
@@ -109,13 +112,13 @@ const SYSTEMS: [(&str, &str); 8] = [
 ];
 
 /// A `User-Agent` in words: `Firefox on Windows`.
-pub fn in_words(user_agent: Option<&str>) -> String {
+pub fn in_words(user_agent: Option<&str>, language: Language) -> String {
     let text = user_agent.unwrap_or_default();
     let find = |names: &[(&'static str, &'static str)]| names.iter().find(|(sign, _)| text.contains(sign)).map(|(_, name)| *name);
     match (find(&PROGRAMS), find(&SYSTEMS)) {
-        (Some(program), Some(system)) => format!("{program} on {system}"),
+        (Some(program), Some(system)) => language.say("{program} on {system}", &[("program", program), ("system", system)]),
         (Some(only), None) | (None, Some(only)) => only.to_owned(),
-        (None, None) => "an unknown device".to_owned(),
+        (None, None) => language.words("an unknown device").to_owned(),
     }
 }
 
@@ -150,9 +153,10 @@ mod tests {
             ("", "an unknown device"),
         ];
         for (agent, words) in said {
-            assert_eq!(in_words(Some(agent)), words);
+            assert_eq!(in_words(Some(agent), Language::English), words);
         }
-        assert_eq!(in_words(None), "an unknown device");
+        assert_eq!(in_words(None, Language::English), "an unknown device");
+        assert_eq!(in_words(Some(said[0].0), Language::French), "Firefox sur Windows");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub fn reset(tx: &mut Writer<'_>, user: i64) -> Result<bool> {
     account::sign_out(tx, user, ("reset_2fa", "reset_2fa"), vec![])?;
     let text = "An administrator has taken two-factor authentication from your account, passkeys included, and signed you out everywhere. \
                 If you have not asked for that, tell them.";
-    notice::tell(tx, user, "Two-factor authentication was reset", text)?;
+    notice::tell(tx, user, ("Two-factor authentication was reset", text), &[])?;
     Ok(had)
 }
 

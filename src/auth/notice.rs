@@ -6,7 +6,7 @@ use super::device;
 use crate::{
     db::Writer,
     error::Result,
-    outbox::{self, Channel, Message},
+    outbox::{self, Channel, Language, Message, template},
 };
 
 /// Something that an owner would want to know of.
@@ -22,6 +22,9 @@ pub enum Notice {
 }
 
 impl Notice {
+    #[cfg(test)]
+    const ALL: [Self; 4] = [Self::Reuse, Self::NewDevice, Self::PasswordChanged, Self::NumberTaken];
+
     fn texts(self) -> (&'static str, &'static str) {
         match self {
             Self::Reuse => (
@@ -39,31 +42,52 @@ impl Notice {
     }
 }
 
-/// Tells a person in so many words.
-pub(super) fn tell(tx: &mut Writer<'_>, user: i64, subject: &str, text: &str) -> Result<()> {
-    mail(tx, user, "message", &[("subject", subject.into()), ("text", text.into())])
+/// Tells a person in so many words, which are English ones, with values for the names in them.
+pub fn tell(tx: &mut Writer<'_>, user: i64, (subject, text): (&str, &str), values: &[(&str, &str)]) -> Result<()> {
+    let language = Language::of_user(tx, user)?;
+    let said = [("subject", language.say(subject, values)), ("text", language.say(text, values))];
+    mail(tx, user, template::MESSAGE, language, &said)
 }
 
 /// Tells a person, with when and from where.
 pub fn send(tx: &mut Writer<'_>, user: i64, notice: Notice) -> Result<()> {
     let actor = tx.actor();
     let (subject, what) = notice.texts();
+    let language = Language::of_user(tx, user)?;
     let agent = actor.agent.as_ref().and_then(|agent| agent.user_agent.as_deref());
     let said: [(&str, String); 5] = [
-        ("subject", subject.into()),
-        ("what", what.into()),
-        ("when", actor.now.strftime("%-d %B %Y, %H:%M UTC").to_string()),
-        ("device", device::in_words(agent)),
-        ("address", actor.ip.clone().unwrap_or_else(|| "unknown".into())),
+        ("subject", language.words(subject).into()),
+        ("what", language.words(what).into()),
+        ("when", actor.now.strftime(language.words("%-d %B %Y, %H:%M UTC")).to_string()),
+        ("device", device::in_words(agent, language)),
+        ("address", actor.ip.clone().unwrap_or_else(|| language.words("unknown").into())),
     ];
-    mail(tx, user, "security_notice", &said)
+    mail(tx, user, "security_notice", language, &said)
 }
 
 /// Writes to whoever has an address, and is still there.
-fn mail(tx: &mut Writer<'_>, user: i64, template: &str, said: &[(&str, String)]) -> Result<()> {
+fn mail(tx: &mut Writer<'_>, user: i64, name: &str, language: Language, said: &[(&str, String)]) -> Result<()> {
     let address: Option<Option<String>> = tx.one("SELECT email FROM users WHERE id = ?1 AND deleted_at IS NULL", &[user.into()])?;
     let Some(recipient) = address.flatten() else { return Ok(()) };
-    let payload: Map<String, Json> = said.iter().map(|(name, text)| ((*name).to_owned(), text.as_str().into())).collect();
-    let message = Message { channel: Channel::Email, recipient, template: template.into(), payload, key: None, due_at: None };
+    let mut payload: Map<String, Json> = said.iter().map(|(name, text)| ((*name).to_owned(), text.as_str().into())).collect();
+    if language != Language::default() {
+        payload.insert(template::LANGUAGE.to_owned(), language.code().into());
+    }
+    let message = Message { channel: Channel::Email, recipient, template: name.into(), payload, key: None, due_at: None };
     outbox::send(tx, message).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_notice_is_said_in_every_language() {
+        for notice in Notice::ALL {
+            let (subject, text) = notice.texts();
+            for words in [subject, text] {
+                assert!(Language::ALL.iter().skip(1).all(|language| language.words(words) != words), "{words}");
+            }
+        }
+    }
 }

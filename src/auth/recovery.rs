@@ -107,7 +107,7 @@ pub(super) fn check(tx: &mut Writer<'_>, vault: &Vault, user: i64, given: &str) 
     tx.note("users", user, if used { "use_recovery_code" } else { "wrong_recovery_code" }, None, None)?;
     if used {
         let text = "One of your recovery codes was used to sign in to your account. If that was not you, change your password.";
-        notice::tell(tx, user, "A recovery code was used", text)?;
+        notice::tell(tx, user, ("A recovery code was used", text), &[])?;
     }
     Ok(if used { Verdict::Right } else { Verdict::Wrong })
 }

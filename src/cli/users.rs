@@ -14,6 +14,7 @@ use crate::{
     db::{Reader, Row, Writer},
     error::{Error, Result},
     kit::DateTime,
+    outbox::Language,
 };
 
 /// So many people are listed.
@@ -131,7 +132,7 @@ fn show(app: &App, id: i64) -> Result<Vec<String>> {
         let sign_ins = families::list(reader, id, DateTime(now))?;
         lines.push(format!("{:<10} {}", "sign-ins", sign_ins.len()));
         lines.extend(sign_ins.iter().map(|one| {
-            let (device, ip) = (device::in_words(one.user_agent.as_deref()), one.ip.as_deref().unwrap_or("unknown"));
+            let (device, ip) = (device::in_words(one.user_agent.as_deref(), Language::English), one.ip.as_deref().unwrap_or("unknown"));
             format!("  {}  {device}, from {ip}, last used {}", one.family, one.last_used_at)
         }));
         Ok(lines)

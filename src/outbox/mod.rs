@@ -6,6 +6,7 @@
 
 pub mod breaker;
 pub mod http;
+pub mod language;
 mod line;
 pub mod own;
 pub mod providers;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value as Json};
 
 pub use self::{
     breaker::Breakers,
+    language::Language,
     providers::Providers,
     transport::{Console, Delivery, Outgoing, Transport, Undelivered, masked},
     trust::Trust,
@@ -92,8 +94,15 @@ pub fn send_to_nobody(tx: &mut Writer<'_>, message: Message) -> Result<()> {
     store(tx, message, None, "cancelled").map(drop)
 }
 
-fn store(tx: &mut Writer<'_>, message: Message, ends: Option<Timestamp>, status: &'static str) -> Result<i64> {
+fn store(tx: &mut Writer<'_>, mut message: Message, ends: Option<Timestamp>, status: &'static str) -> Result<i64> {
     if message.channel != Channel::Webhook {
+        // Whoever has written it all themselves has done so in a language of their choice.
+        if message.template != template::MESSAGE {
+            let language = Language::of_recipient(tx, message.channel, &message.recipient, tx.actor().business_id())?;
+            if language != Language::default() {
+                message.payload.insert(template::LANGUAGE.to_owned(), language.code().into());
+            }
+        }
         template::render(&message.template, &message.payload)?;
     }
     if let Some(key) = &message.key

@@ -607,3 +607,55 @@ fn mails_are_html_with_nothing_from_their_values() {
     );
     assert!(!covered.body.contains("example.org") && covered.body.contains("***"), "{}", covered.body);
 }
+
+#[test]
+fn people_are_written_to_in_their_language() {
+    let server = Server::start();
+    server.write(|tx| tx.update("businesses", 1, vec![("locale", "fr-FR".into())]));
+    let said = |to: &str| -> (String, String) {
+        let sql = "SELECT template, payload FROM outbox WHERE recipient = ?1 ORDER BY id DESC";
+        let read = |row: &studio::db::Row<'_>| Ok((row.get::<String>(0)?, row.get::<String>(1)?));
+        let (name, payload) = server.app.db.read(|reader| reader.row(sql, &[to.into()], read)).expect("a query").expect("a message");
+        let payload: Value = serde_json::from_str(&payload).expect("JSON");
+        let (text, _) = template::render(&name, payload.as_object().expect("an object")).expect("a text");
+        assert!(text.html().contains(&format!("<html lang=\"{}\">", text.language.code())), "{to}");
+        (text.subject, text.body)
+    };
+    let client = server.client();
+    // Somebody new speaks the language of the business until they say otherwise.
+    let body = json!({"username": "claire", "email": "claire@example.com", "password": PASSWORD});
+    assert_eq!(client.post("/api/auth/register/", body).expect(201)["language"], "fr");
+    assert_eq!(said("claire@example.com").0, "Confirmez votre compte studio");
+    let claire = client.with_token(login(&client, "claire", PASSWORD).expect(200)["access"].as_str().expect("a token"));
+    let change = |old: &str, new: &str| json!({"current_password": old, "new_password": new});
+    let changed = claire.post("/api/auth/password-change/", change(PASSWORD, NEW)).expect(200);
+    let (subject, text) = said("claire@example.com");
+    assert_eq!(subject, "Votre mot de passe a été changé");
+    let when = "Le mot de passe de votre compte a été changé. C'était le 02/03/2026 à 09:00 UTC, depuis ";
+    assert!(text.starts_with(when) && text.contains("à l'adresse 127.0.0.1."), "{text}");
+    ask_reset(&client, "claire@example.com").expect(200);
+    assert_eq!(said("claire@example.com").0, "Nouveau mot de passe pour studio");
+    let claire = claire.with_token(changed["access"].as_str().expect("a token"));
+    claire.patch("/api/auth/me/", json!({"language": "en"})).expect(200);
+    ask_reset(&client, "claire@example.com").expect(200);
+    assert_eq!(said("claire@example.com").0, "studio password reset");
+    // Whoever has no account is written to as the business speaks, whose language nobody else's is.
+    client.post("/api/auth/send-otp/", json!({"phone_number": "+256700123450"})).expect(200);
+    assert_eq!(said("+256700123450").0, "Votre code");
+    ask_reset(&client, "nobody@example.com").expect(200);
+    assert_eq!(said("nobody@example.com").0, "Nouveau mot de passe pour studio");
+    let other = server.business("Other");
+    let boss = server.member_with("boss", Role::Admin, other, &[]);
+    let invite = |email: &str| json!({"email": email, "role": "staff"});
+    boss.post("/api/accounts/memberships/invite/", invite("new@example.com")).expect(201);
+    assert_eq!(said("new@example.com").0, "boss Example invites you to Other");
+    let admin = server.member("admin", Role::Admin);
+    admin.post("/api/accounts/memberships/invite/", invite("nouveau@example.com")).expect(201);
+    assert!(said("nouveau@example.com").0.starts_with("admin Example vous invite à rejoindre "));
+    // A membership that is over, in the words of whose it was.
+    let staff = server.member("paul", Role::Staff).id;
+    let membership: Option<i64> =
+        server.app.db.read(|reader| reader.one("SELECT id FROM memberships WHERE user_id = ?1", &[staff.into()])).expect("a query");
+    admin.post(&format!("/api/accounts/memberships/{}/suspend/", membership.expect("a membership")), json!({})).expect(200);
+    assert!(said("paul@example.com").0.ends_with(" a été suspendu"), "{:?}", said("paul@example.com"));
+}

@@ -19,6 +19,7 @@ use crate::{
     },
     error::Error,
     kit::DateTime,
+    outbox::Language,
 };
 
 /// One sign-in.
@@ -72,7 +73,7 @@ pub(super) struct OwnSessions {
 pub fn shown(sign_in: &SignIn, current: Option<&str>) -> Json {
     json!({
         "id": sign_in.family,
-        "device": device::in_words(sign_in.user_agent.as_deref()),
+        "device": device::in_words(sign_in.user_agent.as_deref(), Language::English),
         "user_agent": sign_in.user_agent,
         "ip_address": sign_in.ip,
         "created_at": sign_in.opened_at,

@@ -15,7 +15,7 @@ use crate::{
     db::{Reader, Row, Value, Writer},
     engine::{Options, UPDATE, body::Input, verbs},
     error::{Error, Result},
-    outbox::{self, Channel, Message},
+    outbox::{self, Channel, Language, Message},
     resources::accounts::{Membership, membership::expect_rank},
 };
 
@@ -65,7 +65,10 @@ impl Recipient {
         };
         match tx.one(sql, &[self.text().into()])? {
             Some(id) => Ok(id),
-            None => tx.insert("users", vec![(self.field(), self.text().into()), ("full_name", name.into())]),
+            None => {
+                let language = Language::of_business(tx, tx.actor().business_id())?.code();
+                tx.insert("users", vec![(self.field(), self.text().into()), ("full_name", name.into()), ("language", language.into())])
+            }
         }
     }
 }

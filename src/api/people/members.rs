@@ -2,7 +2,7 @@
 
 use poem::Result;
 use poem_openapi::{Object, OpenApi, param::Path};
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::{business_name, business_of, found, set, tell};
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     engine::{body::Input, reply::Reply, verbs},
     error::{self, Error},
     kit::Ref,
+    outbox::{Language, template},
     resources::accounts::{Membership, MembershipStatus, User},
 };
 
@@ -39,7 +40,7 @@ impl Members {
             expect_proof(tx, &membership)?;
             tx.act("suspend");
             set(tx, id, [("status", "suspended".into())])?;
-            shut_out(tx, &sessions, membership.user_id, "suspended")?;
+            shut_out(tx, &sessions, membership.user_id, "membership_suspended", SUSPENDED)?;
             Ok(id)
         };
         Ok(verbs::act_on::<Membership>(&caller, suspend).await?)
@@ -53,7 +54,7 @@ impl Members {
             expect(&membership, &[MembershipStatus::Suspended])?;
             tx.act("activate");
             set(tx, id, [("status", "active".into())])?;
-            notify(tx, membership.user_id, "restored")?;
+            notify(tx, membership.user_id, RESTORED)?;
             Ok(id)
         };
         Ok(verbs::act_on::<Membership>(&caller, activate).await?)
@@ -76,7 +77,7 @@ impl Members {
             tx.act("end");
             set(tx, id, [("status", "ended".into()), ("ended_at", tx.now().to_string().into())])?;
             if membership.status != MembershipStatus::Invited {
-                shut_out(tx, &sessions, membership.user_id, "ended")?;
+                shut_out(tx, &sessions, membership.user_id, "membership_ended", ENDED)?;
             }
             Ok(id)
         };
@@ -131,16 +132,21 @@ fn hand_over(tx: &mut Writer<'_>, user: i64, heir: Option<i64>) -> error::Result
     verbs::hand_over(tx, business, user, heir)
 }
 
-fn shut_out(tx: &mut Writer<'_>, sessions: &Sessions, user: i64, how: &str) -> error::Result<()> {
-    sessions.end_in(tx, user, business_of(tx)?, &format!("membership_{how}"))?;
-    notify(tx, user, how)
+const ENDED: (&str, &str) =
+    ("Your access to {business} was ended", "Your access to {business} was ended. Ask whoever runs it if you do not know why.");
+const RESTORED: (&str, &str) =
+    ("Your access to {business} was restored", "Your access to {business} was restored. Ask whoever runs it if you do not know why.");
+const SUSPENDED: (&str, &str) =
+    ("Your access to {business} was suspended", "Your access to {business} was suspended. Ask whoever runs it if you do not know why.");
+
+fn shut_out(tx: &mut Writer<'_>, sessions: &Sessions, user: i64, reason: &str, said: (&str, &str)) -> error::Result<()> {
+    sessions.end_in(tx, user, business_of(tx)?, reason)?;
+    notify(tx, user, said)
 }
 
-fn notify(tx: &mut Writer<'_>, user: i64, how: &str) -> error::Result<()> {
-    let name = business_name(tx, business_of(tx)?)?;
-    let payload = Map::from_iter([
-        ("subject".to_owned(), json!(format!("Your access to {name} was {how}"))),
-        ("text".to_owned(), json!(format!("Your access to {name} was {how}. Ask whoever runs it if you do not know why."))),
-    ]);
-    tell(tx, user, "message", payload)
+fn notify(tx: &mut Writer<'_>, user: i64, (subject, text): (&str, &str)) -> error::Result<()> {
+    let (name, language) = (business_name(tx, business_of(tx)?)?, Language::of_user(tx, user)?);
+    let said = |english| json!(language.say(english, &[("business", &name)]));
+    let payload = [("subject", said(subject)), ("text", said(text)), (template::LANGUAGE, language.code().into())];
+    tell(tx, user, template::MESSAGE, payload.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
 }

@@ -140,11 +140,9 @@ pub fn add(tx: &mut Writer<'_>, vault: &Vault, user: i64, name: &str, new: &New)
     ];
     let id = tx.insert("passkeys", values)?;
     tx.note("users", user, "add_passkey", None, Some(json!({"passkey": name})))?;
-    let text = format!(
-        "The passkey \"{name}\" was added to your account: whoever has it can sign in as you. If that was not you, remove it and change \
-         your password."
-    );
-    notice::tell(tx, user, "A passkey was added to your account", &text)?;
+    let text = "The passkey \"{name}\" was added to your account: whoever has it can sign in as you. If that was not you, remove it and \
+                change your password.";
+    notice::tell(tx, user, ("A passkey was added to your account", text), &[("name", name)])?;
     Ok((id, codes))
 }
 
@@ -167,9 +165,14 @@ pub fn remove(tx: &mut Writer<'_>, user: i64, id: i64) -> Result<()> {
         recovery::forget(tx, user)?;
     }
     tx.note("users", user, "remove_passkey", Some(json!({"passkey": known.name})), None)?;
-    let rest = if is_last { " Signing in to your account takes your password alone from now on." } else { "" };
-    let text = format!("The passkey \"{}\" was removed from your account, and signs in no more.{rest}", known.name);
-    notice::tell(tx, user, "A passkey was removed from your account", &text)
+    let text = match is_last {
+        true => {
+            "The passkey \"{name}\" was removed from your account, and signs in no more. Signing in to your account takes your password \
+             alone from now on."
+        }
+        false => "The passkey \"{name}\" was removed from your account, and signs in no more.",
+    };
+    notice::tell(tx, user, ("A passkey was removed from your account", text), &[("name", &known.name)])
 }
 
 /// Check of the name of a passkey.
@@ -214,11 +217,9 @@ pub fn accept(tx: &mut Writer<'_>, shown: &Shown) -> Result<Use> {
     let count = i64::from(shown.count);
     if (before > 0 || count > 0) && count <= before {
         tx.note("users", shown.user, "copied_passkey", None, Some(json!({"passkey": name, "count": count, "before": before})))?;
-        let text = format!(
-            "Somebody tried to sign in to your account with a copy of the passkey \"{name}\", or the device that has it has lost count. They \
-             were refused. Remove the passkey if you cannot explain it."
-        );
-        notice::tell(tx, shown.user, "A passkey of your account may have been copied", &text)?;
+        let text = "Somebody tried to sign in to your account with a copy of the passkey \"{name}\", or the device that has it has lost \
+                    count. They were refused. Remove the passkey if you cannot explain it.";
+        notice::tell(tx, shown.user, ("A passkey of your account may have been copied", text), &[("name", &name)])?;
         return Ok(Use::Copied);
     }
     // Not through `update`: nobody's rights change with it.

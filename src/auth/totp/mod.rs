@@ -98,8 +98,8 @@ pub fn confirm(tx: &mut Writer<'_>, vault: &vault::Vault, user: i64, code: &str)
     notice::tell(
         tx,
         user,
-        "Two-factor authentication is on",
-        "From now on, signing in to your account takes a code of your authenticator app.",
+        ("Two-factor authentication is on", "From now on, signing in to your account takes a code of your authenticator app."),
+        &[],
     )?;
     Ok(codes)
 }
@@ -157,13 +157,13 @@ pub fn disable(tx: &mut Writer<'_>, user: i64) -> Result<()> {
         recovery::forget(tx, user)?;
     }
     tx.note("users", user, "disable_2fa", None, None)?;
-    let (subject, text) = match is_last {
+    let said = match is_last {
         true => ("Two-factor authentication is off", "Signing in to your account takes your password alone from now on."),
         false => {
             ("Your authenticator app was taken off your account", "Signing in to your account takes one of your passkeys from now on.")
         }
     };
-    notice::tell(tx, user, subject, text)
+    notice::tell(tx, user, said, &[])
 }
 
 /// Takes the app away, as if it had never been there.
