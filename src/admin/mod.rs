@@ -48,7 +48,10 @@ mod timeline;
 mod widgets;
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -71,7 +74,8 @@ pub struct Panel {
     access: Cache<String, Arc<Access>>,
     /// Makes the OpenAPI document, in which the actions are described.
     document: fn(&str) -> Json,
-    operations: OnceLock<Operations>,
+    operations: Arc<OnceLock<Operations>>,
+    is_prepared: AtomicBool,
     /// Files that were looked at, before they are imported.
     sheets: Shelf<import::Sheet>,
     /// How many things wait for whom in which business, and when they were counted.
@@ -92,7 +96,8 @@ impl Panel {
             pages: languages::all().iter().map(|language| (language, OnceLock::new())).collect(),
             access,
             document,
-            operations: OnceLock::new(),
+            operations: Arc::default(),
+            is_prepared: AtomicBool::new(false),
             sheets: Shelf::new(64 << 20, Duration::from_secs(1800)),
             waiting: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(3600)).build(),
             counts: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build(),
@@ -115,5 +120,15 @@ impl Panel {
     /// What can be done with single records, as the API describes it.
     fn operations(&self) -> &Operations {
         self.operations.get_or_init(|| Operations::of(&(self.document)(&self.app.config.api.title)))
+    }
+
+    /// Reads the document while somebody looks at their first page: it takes longer than all of the next one.
+    fn prepare(&self) {
+        if !self.is_prepared.swap(true, Ordering::Relaxed) {
+            let (operations, document, title) = (self.operations.clone(), self.document, self.app.config.api.title.clone());
+            tokio::task::spawn_blocking(move || {
+                operations.get_or_init(|| Operations::of(&document(&title)));
+            });
+        }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 pub struct Facets {
     /// How many records the list has; none where there were too many to look at.
     pub count: Option<i64>,
-    /// Whether all rows were looked at. If not, only what an index tells is here.
+    /// Whether all that was asked for is here. What would have taken looking at more rows than were asked for is not.
     pub complete: bool,
     /// How many records have which value.
     pub facets: Vec<Facet>,

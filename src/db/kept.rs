@@ -15,7 +15,7 @@ pub struct Moment {
 pub struct Total {
     pub when: Moment,
     pub count: i64,
-    /// Which; not known of a list that was counted once only.
+    /// Which; not known of a whole list that was counted once only.
     pub members: Option<Members>,
 }
 
@@ -72,6 +72,19 @@ impl Members {
         is_new
     }
 
+    /// All of them, in the order of their numbers.
+    pub fn ids(&self) -> impl Iterator<Item = i64> {
+        let bits = |(at, bits): (usize, &u64)| {
+            let (bits, first) = (*bits, i64::try_from(64 * at).unwrap_or_default());
+            (0..64_i64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| first + bit)
+        };
+        let block = move |(block, words): &Block| {
+            let first = block * WIDTH;
+            words.iter().enumerate().flat_map(bits).map(move |id| first + id).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(block)
+    }
+
     /// Takes an id away and answers whether it was there.
     pub fn remove(&mut self, id: i64) -> bool {
         let (block, word, bit) = Self::place(id);
@@ -101,7 +114,7 @@ mod tests {
                 assert_eq!(members.insert(id), set.insert(id), "{id} comes");
             }
         }
-        assert_eq!(members.0.iter().flat_map(|(_, words)| words).map(|word| word.count_ones() as usize).sum::<usize>(), set.len());
+        assert_eq!(members.ids().collect::<Vec<_>>(), set.iter().copied().collect::<Vec<_>>());
         for id in 0..10_007 {
             assert_eq!(members.clone().remove(id), set.contains(&id), "{id}");
         }

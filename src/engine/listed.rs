@@ -30,6 +30,10 @@ use crate::{
 const SPARE: usize = 30;
 /// A list is not kept any further than this.
 const MOST_FIRST: usize = 3000;
+/// Up to so many rows are looked up one by one where it is known which they are. More are found in a walk; where an index has the
+/// order of a list, the first of these.
+const MOST_BY_ID: i64 = 10_000;
+const MOST_ORDERED: usize = 2000;
 
 /// How much may be done for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +61,7 @@ pub struct List {
     actor: Arc<Actor>,
     query: Query,
     scope: String,
+    deleted: Deleted,
     /// The generation of its table, before any row is read.
     own: u64,
     total: Basis<Total>,
@@ -102,6 +107,16 @@ impl<K> Basis<K> {
     }
 }
 
+/// Which rows of a list are looked for.
+enum Span {
+    /// All of them.
+    All,
+    /// So many at most, in whatever order they are found.
+    First(i64),
+    /// In their order, so many after so many others.
+    Page(usize, u64),
+}
+
 /// The rows of a page.
 enum Rows {
     /// Those that come after so many others.
@@ -125,6 +140,7 @@ impl List {
             actor,
             query,
             scope,
+            deleted,
             total,
             first,
         }
@@ -153,12 +169,12 @@ impl List {
         Moment { own: self.own, others: basis.stamp() }
     }
 
-    /// Those of some rows that the list has, in its order if that matters.
-    fn among(&self, reader: &Reader<'_>, ids: &[i64], is_ordered: bool) -> Result<Vec<i64>> {
+    /// Those of some rows that the list has; in its order the first so many, if that matters.
+    fn among(&self, reader: &Reader<'_>, ids: &[i64], most: Option<usize>) -> Result<Vec<i64>> {
         let (table, scope, mut all) = (self.d.about.table, &self.scope, self.query.args.clone());
         all.push(Json::from(ids).to_string().into());
         let place = FIXED + all.len();
-        let order = if is_ordered { format!(" ORDER BY {}", self.query.order) } else { String::new() };
+        let order = most.map_or_else(String::new, |most| format!(" ORDER BY {} LIMIT {most}", self.query.order));
         // CROSS JOIN: from these ids to the rows, whatever else there may be to find rows by.
         let sql = format!(
             "SELECT t.id FROM json_each(?{place}) AS c CROSS JOIN \"{table}\" AS t ON t.id = c.value WHERE {scope}{}{order}",
@@ -167,15 +183,15 @@ impl List {
         reader.rows(&sql, &args(&self.actor, &all), |row| row.get(0))
     }
 
-    /// How many rows it has; `None` if that takes more effort. Within one transaction.
-    pub fn total(&self, reader: &Reader<'_>, effort: Effort) -> Result<Option<i64>> {
-        let known = self.total.known.as_deref();
+    /// How many rows it has, and which as far as that is known; `None` if it takes more effort. Within one transaction.
+    pub fn total(&self, reader: &Reader<'_>, effort: Effort) -> Result<Option<Arc<Total>>> {
+        let known = self.total.known.as_ref();
         let since = known.map(|known| self.since(reader, known.when, &self.total, effort)).transpose()?.flatten();
-        let total = match (known, since) {
-            (Some(known), Some(rows)) if rows.is_empty() => return Ok(Some(known.count)),
+        let total = match (known.map(|known| &**known), since) {
+            (Some(_), Some(rows)) if rows.is_empty() => return Ok(known.cloned()),
             (Some(Total { count, members: Some(members), .. }), Some(rows)) => {
                 let (mut count, mut members) = (*count, members.clone());
-                let here: HashSet<i64> = self.among(reader, &rows, false)?.into_iter().collect();
+                let here: HashSet<i64> = self.among(reader, &rows, None)?.into_iter().collect();
                 for id in rows {
                     if here.contains(&id) {
                         count += i64::from(members.insert(id));
@@ -187,20 +203,76 @@ impl List {
             }
             _ if effort == Effort::Little => return Ok(None),
             // It was asked for before, and would have followed.
-            (Some(_), Some(_)) => {
-                let (mut count, mut members) = (0, Members::default());
-                self.found(reader, None, |id| count += i64::from(members.insert(id)))?;
-                Total { when: self.now(&self.total), count, members: Some(members) }
+            (Some(_), Some(_)) => self.gathered(reader, Span::All)?,
+            // Which rows they are is of use where they are few; to count many along an index is quicker.
+            _ => {
+                let few = if self.is_narrowed() { Some(self.gathered(reader, Span::First(MOST_BY_ID))?) } else { None };
+                match few.filter(|few| few.count < MOST_BY_ID) {
+                    Some(few) => few,
+                    None => Total { when: self.now(&self.total), count: self.count(reader)?, members: None },
+                }
             }
-            _ => Total { when: self.now(&self.total), count: self.count(reader)?, members: None },
         };
-        let count = total.count;
-        self.db.totals().insert(self.total.key.clone(), Arc::new(total));
-        Ok(Some(count))
+        Ok(Some(self.keep(total)))
+    }
+
+    fn gathered(&self, reader: &Reader<'_>, span: Span) -> Result<Total> {
+        let (mut count, mut members) = (0, Members::default());
+        self.found(reader, span, |id| count += i64::from(members.insert(id)))?;
+        Ok(Total { when: self.now(&self.total), count, members: Some(members) })
+    }
+
+    fn keep(&self, total: Total) -> Arc<Total> {
+        let total = Arc::new(total);
+        self.db.totals().insert(self.total.key.clone(), total.clone());
+        total
+    }
+
+    /// Do some rows of the table not belong to it?
+    fn is_narrowed(&self) -> bool {
+        !self.query.conditions.is_empty()
+    }
+
+    /// Reads something of every row, in whatever order; `columns` come after the row's id. `false`: there are more than so many. Rows that
+    /// had to be found are known from then on.
+    pub fn each(&self, reader: &Reader<'_>, columns: &[String], within: u64, mut read: impl FnMut(&Row<'_>) -> Result<()>) -> Result<bool> {
+        let (table, scope, columns) = (self.d.about.table, &self.scope, columns.concat());
+        if let Some(total) = self.total(reader, Effort::Little)? {
+            if total.count.unsigned_abs() > within {
+                return Ok(false);
+            }
+            if let Some(ids) = self.few(&total) {
+                let place = FIXED + 1;
+                let sql = format!(
+                    "SELECT t.id{columns} FROM json_each(?{place}) AS c CROSS JOIN \"{table}\" AS t ON t.id = c.value WHERE {scope}"
+                );
+                reader.each(&sql, &args(&self.actor, &[Json::from(ids).to_string().into()]), read)?;
+                return Ok(true);
+            }
+        }
+        let query = self.found_by(reader)?;
+        let conditions = store::conditions(&query, &query.count_only);
+        let sql = format!("SELECT t.id{columns} FROM \"{table}\" AS t WHERE {scope}{conditions} LIMIT {within} + 1");
+        let (mut count, mut members) = (0, Members::default());
+        reader.each(&sql, &args(&self.actor, &query.args), |row| {
+            count += i64::from(members.insert(row.get(0)?));
+            read(row)
+        })?;
+        let is_all = count.unsigned_abs() <= within;
+        if is_all && self.is_narrowed() {
+            self.keep(Total { when: self.now(&self.total), count, members: Some(members) });
+        }
+        Ok(is_all)
+    }
+
+    /// Its rows, if it is known which they are and there are few, to be looked up one by one. Those of a whole list are found as quickly.
+    fn few(&self, total: &Total) -> Option<Vec<i64>> {
+        let members = total.members.as_ref().filter(|_| self.is_narrowed() && total.count <= MOST_BY_ID)?;
+        Some(members.ids().collect())
     }
 
     /// The rows that come first, so many at least if there are.
-    fn first(&self, reader: &Reader<'_>, needed: usize, effort: Effort) -> Result<Option<Vec<i64>>> {
+    fn first(&self, reader: &Reader<'_>, total: &Total, needed: usize, effort: Effort) -> Result<Option<Vec<i64>>> {
         if let Some(known) = self.first.known.as_deref()
             && let Some(rows) = self.since(reader, known.when, &self.first, effort)?
             && (rows.is_empty() || rows.len() + known.ids.len() <= effort.rows())
@@ -220,8 +292,14 @@ impl List {
         }
         // Twice as many, for whoever goes on to the next page.
         let most = 2 * needed + SPARE;
-        let mut ids = Vec::with_capacity(most);
-        self.found(reader, Some((most, 0)), |id| ids.push(id))?;
+        let ids = match self.few(total).filter(|rows| !self.query.is_ordered || rows.len() <= MOST_ORDERED) {
+            Some(rows) => self.among(reader, &rows, Some(most))?,
+            None => {
+                let mut ids = Vec::with_capacity(most);
+                self.found(reader, Span::Page(most, 0), |id| ids.push(id))?;
+                ids
+            }
+        };
         let first = First { when: self.now(&self.first), is_whole: ids.len() < most, ids: ids.clone() };
         self.db.firsts().insert(self.first.key.clone(), Arc::new(first));
         Ok(Some(ids))
@@ -233,7 +311,7 @@ impl List {
         let written: HashSet<i64> = rows.iter().copied().collect();
         let last = known.ids.iter().rev().find(|id| !written.contains(id)).copied();
         let all: Vec<i64> = rows.into_iter().chain(known.ids.iter().filter(|id| !written.contains(id)).copied()).collect();
-        let mut ids = self.among(reader, &all, true)?;
+        let mut ids = self.among(reader, &all, Some(all.len()))?;
         let mut is_whole = known.is_whole;
         if !is_whole {
             let end = last.and_then(|last| ids.iter().position(|id| *id == last)).map_or(0, |at| at + 1);
@@ -254,17 +332,18 @@ impl List {
     /// The query with the way that its search goes.
     fn found_by(&self, reader: &Reader<'_>) -> Result<Query> {
         let mut query = self.query.clone();
-        let way = search::way(reader, self.db.catalog(), self.d, &self.actor, &mut query)?;
+        let way = search::way(reader, self.db.catalog(), self.d, &self.actor, self.deleted, &mut query)?;
         query.go(way);
         Ok(query)
     }
 
-    /// Looks for the rows of the list: for all of them, or in their order for so many after so many others.
-    fn found(&self, reader: &Reader<'_>, page: Option<(usize, u64)>, mut each: impl FnMut(i64)) -> Result<()> {
+    /// Looks for the rows of the list.
+    fn found(&self, reader: &Reader<'_>, span: Span, mut each: impl FnMut(i64)) -> Result<()> {
         let query = self.found_by(reader)?;
-        let (more, rest) = match page {
-            None => (&query.count_only, String::new()),
-            Some((most, offset)) => (&query.page_only, format!(" ORDER BY {} LIMIT {most} OFFSET {offset}", query.order)),
+        let (more, rest) = match span {
+            Span::All => (&query.count_only, String::new()),
+            Span::First(most) => (&query.count_only, format!(" LIMIT {most}")),
+            Span::Page(most, offset) => (&query.page_only, format!(" ORDER BY {} LIMIT {most} OFFSET {offset}", query.order)),
         };
         let (table, scope) = (self.d.about.table, &self.scope);
         let sql = format!("SELECT t.id FROM \"{table}\" AS t WHERE {scope}{}{rest}", store::conditions(&query, more));
@@ -274,10 +353,18 @@ impl List {
         })
     }
 
-    /// Writes the rows after so many others, as the members of a JSON array: as `minimal/` has them, or as lists do. `false`: it takes
-    /// more effort, and nothing is written.
-    pub fn write_page(&self, reader: &Reader<'_>, offset: u64, is_minimal: bool, effort: Effort, out: &mut Vec<u8>) -> Result<bool> {
-        let Some(rows) = self.rows(reader, offset, effort)? else { return Ok(false) };
+    /// Writes the rows after so many others, as the members of a JSON array: as `minimal/` has them, or as lists do. `total` is what was
+    /// found out in the same transaction. `false`: it takes more effort, and nothing is written.
+    pub fn write_page(
+        &self,
+        reader: &Reader<'_>,
+        total: &Total,
+        offset: u64,
+        is_minimal: bool,
+        effort: Effort,
+        out: &mut Vec<u8>,
+    ) -> Result<bool> {
+        let Some(rows) = self.rows(reader, total, offset, effort)? else { return Ok(false) };
         if is_minimal {
             let select = format!("SELECT t.id, t.uuid, {} FROM \"{}\" AS t", self.d.label, self.d.about.table);
             self.write(reader, rows, &select, write_minimal, out)?;
@@ -288,20 +375,20 @@ impl List {
         Ok(true)
     }
 
-    fn rows(&self, reader: &Reader<'_>, offset: u64, effort: Effort) -> Result<Option<Rows>> {
+    fn rows(&self, reader: &Reader<'_>, total: &Total, offset: u64, effort: Effort) -> Result<Option<Rows>> {
         if self.is_walked {
             return Ok(Some(Rows::After(offset)));
         }
         let (start, size) = (usize::try_from(offset).unwrap_or(usize::MAX), usize::try_from(self.query.size).unwrap_or(usize::MAX));
         if offset.saturating_add(self.query.size) <= NEAR {
-            let first = self.first(reader, start + size, effort)?;
+            let first = self.first(reader, total, start + size, effort)?;
             return Ok(first.map(|ids| Rows::These(ids.into_iter().skip(start).take(size).collect())));
         }
         if effort == Effort::Little {
             return Ok(None);
         }
         let mut ids = vec![];
-        self.found(reader, Some((size, offset)), |id| ids.push(id))?;
+        self.found(reader, Span::Page(size, offset), |id| ids.push(id))?;
         Ok(Some(Rows::These(ids)))
     }
 

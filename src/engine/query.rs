@@ -122,6 +122,15 @@ impl Query {
         Ok(query)
     }
 
+    /// The same without some of its conditions, by their places.
+    pub fn without(&self, places: &[usize]) -> Self {
+        let kept = self.conditions.iter().enumerate().filter(|(at, _)| !places.contains(at));
+        let conditions: Vec<String> = kept.map(|(_, condition)| condition.clone()).collect();
+        // Nothing but conditions uses what is bound.
+        let args = if conditions.is_empty() { vec![] } else { self.args.clone() };
+        Self { conditions, args, filtered: vec![], ..self.clone() }
+    }
+
     /// Narrows a search. What is kept under its total stays the same, whichever way it goes.
     pub fn go(&mut self, way: Way) {
         let (Way::Few(test) | Way::Many(test)) = &way else { return };

@@ -137,6 +137,13 @@ fn counting_reaches_as_far_as_the_list_and_no_further_than_was_asked() {
     let few = world.admin.get("/api/field/leads/facets/?within=3").expect(200);
     assert_eq!((&few["complete"], &few["count"], &few["facets"], &few["totals"]), (&json!(false), &Value::Null, &json!([]), &json!([])));
     assert_eq!(world.admin.get("/api/field/leads/facets/?within=4").expect(200)["complete"], true);
+    // Few of many: all is told of these, and of the others not how many there are of each.
+    world.admin.patch("/api/field/leads/1/", json!({"stage": "qualified"}));
+    for _ in 0..2 {
+        let part = world.admin.get("/api/field/leads/facets/?within=3&fields=stage,priority&stage=qualified").expect(200);
+        assert_eq!((&part["complete"], &part["count"], fields(&part)), (&json!(false), &json!(1), vec!["priority".to_owned()]));
+        world.admin.patch("/api/field/leads/1/", json!({"notes": "seen"}));
+    }
     for (parameters, field) in [
         ("fields=stage,nothing", "fields"),
         ("fields=notes", "fields"),

@@ -10,6 +10,7 @@ use studio::{
         field::Kind,
         filter::kind_of,
         query::Query,
+        search,
         store::{self, Deleted},
     },
     error::Error,
@@ -153,6 +154,11 @@ fn kept_lists_are_what_they_would_be_anew() {
             let (kept, again) = (who.get(&list), who.get(&anew(&list)));
             assert_eq!((kept.status, told(&kept.json())), (again.status, told(&again.json())), "step {step}: {list} of {}", who.id);
             followed += usize::from(kept.json()["count"].as_u64() > Some(7));
+            // What is counted of it: as it is once its rows are known, and as it is when they have to be found.
+            let counts = format!("{LEADS}facets/{}", list.strip_prefix(LEADS).unwrap_or_default());
+            let counts = format!("{counts}{}by=day", if counts.contains('?') { '&' } else { '?' });
+            let (known, again) = (who.get(&counts), who.get(&anew(&counts)));
+            assert_eq!((known.status, known.json()), (again.status, again.json()), "step {step}: {counts} of {}", who.id);
         }
         if step % 5 == 0 {
             let path = format!("{LEADS}{}", chance.one(&["deleted/", "deleted/?ordering=business_name", "minimal/?search=hotel"]));
@@ -176,6 +182,9 @@ fn lists_of_all_resources_follow() {
                 _ => {}
             }
         }
+        // What is counted of them as well.
+        let counts: Vec<String> = lists.iter().map(|list| list.replace("/?", "/facets/?")).collect();
+        lists.extend(counts);
         let look = || lists.iter().map(|list| world.admin.get(list).expect(200)).collect::<Vec<_>>();
         world.another(d.about.path);
         look();
@@ -230,6 +239,24 @@ fn lists_are_counted_along_an_index() {
         let plan = plan(d, &format!("SELECT count(*) FROM \"{}\" AS t WHERE {scope}", d.about.table));
         if !plan.iter().any(|step| step.contains("COVERING INDEX")) {
             wrong.push(format!("{}: {}", d.about.table, plan.join("; ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A search for what others are called goes from these to the rows that refer to them, and looks at no others.
+#[test]
+fn rows_that_refer_to_something_are_found_along_an_index() {
+    let server = Server::start();
+    let mut wrong = vec![];
+    for d in resources::all() {
+        for by in search::references(d) {
+            let sql = format!("EXPLAIN QUERY PLAN {}", search::referring(d, Deleted::Without, by, "?4"));
+            let args = store::args(&nobody(), &[]);
+            let plan: Vec<String> = server.app.db.read(|reader| reader.rows(&sql, &args, |row| row.get(3))).expect("a plan");
+            if !plan.iter().any(|step| step.starts_with("SEARCH r") && step.contains(&format!("{by}=?")) && !step.contains("AUTOMATIC")) {
+                wrong.push(format!("{} by {by}: {}", d.about.table, plan.join("; ")));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

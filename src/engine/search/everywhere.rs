@@ -122,7 +122,7 @@ impl<'a> Search<'a> {
         if fields.iter().all(SearchField::is_own) {
             return self.walk(catalog, &matches, query);
         }
-        match way(self.reader, catalog, self.d, self.actor, &mut query)? {
+        match way(self.reader, catalog, self.d, self.actor, Deleted::Without, &mut query)? {
             Way::Few(test) => self.rows(&format!("{matches} AND {test}"), &query.args, self.limit),
             Way::Many(_) | Way::All => self.rows(&matches, &query.args, self.limit),
         }

@@ -8,7 +8,7 @@ mod everywhere;
 use serde_json::json;
 
 pub use self::everywhere::{Found, Hit, Wanted, everywhere};
-use super::{about::Scope, descriptor::Descriptor, field::Kind, query::Query};
+use super::{about::Scope, descriptor::Descriptor, field::Kind, query::Query, store::Deleted};
 use crate::{
     actor::Actor,
     db::{
@@ -114,7 +114,7 @@ pub enum Way {
 /// Says which way the search of a query goes. The conditions use arguments that are bound to it here.
 ///
 /// Where there are many candidates, rows in an order that an index has are found by walking along it: one of few will do.
-pub fn way(reader: &Reader<'_>, catalog: &Catalog, d: &Descriptor, actor: &Actor, query: &mut Query) -> Result<Way> {
+pub fn way(reader: &Reader<'_>, catalog: &Catalog, d: &Descriptor, actor: &Actor, deleted: Deleted, query: &mut Query) -> Result<Way> {
     let (fields, terms) = (fields(d, actor), query.terms.clone());
     let terms: Vec<&str> = terms.iter().map(String::as_str).collect();
     if terms.is_empty() || fields.is_empty() {
@@ -125,7 +125,7 @@ pub fn way(reader: &Reader<'_>, catalog: &Catalog, d: &Descriptor, actor: &Actor
         // Each term may stand in another field, so each is looked up alone.
         let mut tests = vec![];
         for term in terms {
-            tests.extend(by_reference(reader, catalog, d, &fields, term, most, query)?);
+            tests.extend(by_reference(reader, catalog, (d, deleted), &fields, term, most, query)?);
         }
         return Ok(if tests.is_empty() { Way::All } else { Way::Few(tests.join(" AND ")) });
     }
@@ -146,7 +146,7 @@ fn among(place: &str) -> String {
 fn by_reference(
     reader: &Reader<'_>,
     catalog: &Catalog,
-    d: &Descriptor,
+    (d, deleted): (&Descriptor, Deleted),
     fields: &[SearchField],
     term: &str,
     most: usize,
@@ -167,17 +167,35 @@ fn by_reference(
         let Candidates::Rows(ids) = reader.candidates(searched, &[term], most)? else { return Ok(None) };
         sources.push((by, ids));
     }
-    let within = if d.about.scope == Scope::Business { "r.business_id = ?1 AND " } else { "" };
     let parts = sources.into_iter().map(|(by, ids)| {
         let place = query.bind(json!(ids).to_string());
-        match by {
-            None => format!("SELECT value FROM json_each({place})"),
-            Some(by) => {
-                format!("SELECT r.id FROM \"{}\" AS r WHERE {within}r.{by} IN (SELECT value FROM json_each({place}))", d.about.table)
-            }
-        }
+        by.map_or_else(|| format!("SELECT value FROM json_each({place})"), |by| referring(d, deleted, by, &place))
     });
     Ok(Some(format!("t.id IN ({})", parts.collect::<Vec<_>>().join(" UNION "))))
+}
+
+/// SQL for the rows that refer by a column to one of the JSON list bound at `place`.
+///
+/// From these to the rows, along the index of the reference: where the planner may choose, it looks at all rows of the business. What is
+/// deleted is in no such index, and is looked for in one walk.
+pub fn referring(d: &Descriptor, deleted: Deleted, by: &str, place: &str) -> String {
+    let (table, mut within) = (d.about.table, String::new());
+    if d.about.scope == Scope::Business {
+        within += " AND r.business_id = ?1";
+    }
+    if d.about.soft_delete {
+        if deleted != Deleted::Without {
+            return format!("SELECT r.id FROM \"{table}\" AS r WHERE r.{by} IN (SELECT value FROM json_each({place})){within}");
+        }
+        within += " AND r.deleted_at IS NULL";
+    }
+    format!("SELECT r.id FROM json_each({place}) AS c CROSS JOIN \"{table}\" AS r ON r.{by} = c.value{within}")
+}
+
+/// The tables that a search looks through, by the columns that refer to them.
+pub fn references(d: &Descriptor) -> Vec<&'static str> {
+    let by = |field: SearchField| if let Place::Referred { by, .. } = field.place { Some(by) } else { None };
+    d.about.search.iter().filter_map(|name| by(field(d, name)?)).collect()
 }
 
 /// From how many candidates on it is less work to walk along an order until a page is full: of n rows and m matches, a page of 20

@@ -79,7 +79,7 @@ pub async fn export(caller: &Caller, d: &'static Descriptor, parameters: &Parame
         let (actor, scope, db, mut query) = (actor.clone(), scope.clone(), caller.db.clone(), query);
         let work = move |reader: &Reader<'_>| {
             check_filters(reader, &actor, &query)?;
-            let way = search::way(reader, db.catalog(), d, &actor, &mut query)?;
+            let way = search::way(reader, db.catalog(), d, &actor, deleted, &mut query)?;
             query.go(way);
             store::ids(reader, d, &actor, &query, &scope)
         };

@@ -1,8 +1,9 @@
 //! What a list is made of: how many of its records have which value, how they fall into years, months or days, and what their amounts
 //! come to.
 //!
-//! Where an index holds a field's values, they are counted along it. All else is counted in one walk over the rows, which gives up when
-//! there are more than the caller asked to be looked at: counts are worth a moment, and no more.
+//! Where an index holds a field's values, they are counted along it. All else is counted in one walk over the rows of the list, those of
+//! which it is known that they are in it; the values of a filter's own field in another, over the rows that all other filters let
+//! through. A walk gives up when there are more rows than the caller asked to be looked at: counts are worth a moment, and no more.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,7 +28,6 @@ use crate::{
         listed::{Effort, List},
         query::{Pages, Parameters, Query},
         reply::Reply,
-        search,
         store::{self, Deleted},
     },
     error::{Error, Result},
@@ -55,27 +55,31 @@ pub async fn facets<S: Send + 'static>(
     }
     let without_pages: Parameters =
         parameters.iter().filter(|(name, _)| !["page", "page_size", "ordering"].contains(&name.as_str())).cloned().collect();
-    let mut query = Query::parse(d, &actor, &without_pages, pages)?;
+    let query = Query::parse(d, &actor, &without_pages, pages)?;
     let deleted = if query.include_deleted { Deleted::With } else { Deleted::Without };
-    let list = List::new(&caller.db, d, actor.clone(), query.clone(), reach, deleted);
-    let whole = List::new(&caller.db, d, actor.clone(), Query::default(), reach, deleted);
-    let db = caller.db.clone();
+    let of = |query: Query| List::new(&caller.db, d, actor.clone(), query, reach, deleted);
+    let (list, whole) = (of(query.clone()), of(Query::default()));
+    let lifted = wanted.fields.iter().map(|name| (*name, own(&query, name))).filter(|(_, own)| !own.is_empty());
+    let lifted: Vec<(&'static str, List)> = lifted.map(|(name, own)| (name, of(query.without(&own)))).collect();
     let work = move |reader: &Reader<'_>| {
-        check_filters(reader, &actor, &query)?;
+        check_filters(reader, list.actor(), list.query())?;
         // Where it is known that there are more rows than are to be looked at, there is nothing to find.
-        let is_more = |total: i64| total.unsigned_abs() > wanted.within;
-        if list.total(reader, Effort::Little)?.is_some_and(is_more) {
+        if list.total(reader, Effort::Little)?.is_some_and(|total| total.count.unsigned_abs() > wanted.within) {
             return Ok(nothing());
         }
-        let all = whole.total(reader, Effort::Little)?;
-        let way = search::way(reader, db.catalog(), d, &actor, &mut query)?;
-        query.go(way);
-        let scope = store::scope(d, &actor, reach, deleted);
-        Count { reader, d, actor: &actor, query: &query, scope: &scope, reach, wanted: &wanted, all }.answer()
+        let all = whole.total(reader, Effort::Little)?.map(|total| total.count);
+        let scope = store::scope(d, list.actor(), reach, deleted);
+        Count { reader, d, actor: list.actor(), list: &list, lifted: &lifted, scope: &scope, reach, wanted: &wanted, all }.answer()
     };
     let body = Bytes::from(caller.scan(work).await?.to_string());
     caller.db.answers().insert(kept_as, Kept { body: body.clone(), etag: String::new() });
     Ok(Reply::bytes(body))
+}
+
+/// The conditions that a filter has put, by their places.
+fn own(query: &Query, name: &str) -> Vec<usize> {
+    let of_it = query.filtered.iter().filter(|(filter, _)| *filter == name);
+    of_it.flat_map(|(_, places)| places.clone()).collect()
 }
 
 /// What is answered of rows that are too many to be looked at.
@@ -122,7 +126,9 @@ struct Count<'a> {
     reader: &'a Reader<'a>,
     d: &'static Descriptor,
     actor: &'a Actor,
-    query: &'a Query,
+    list: &'a List,
+    /// For each field that the list is narrowed by, the rows that all other filters let through.
+    lifted: &'a [(&'static str, List)],
     scope: &'a str,
     reach: Reach,
     wanted: &'a Wanted,
@@ -134,33 +140,41 @@ impl Count<'_> {
     fn answer(&self) -> Result<Json> {
         // Said at once, where it can be: nothing is worked out of rows that are too many.
         let are_many = self.are_many()?;
-        if are_many && self.query.conditions.is_empty() {
+        if are_many && self.list.query().conditions.is_empty() {
             return Ok(nothing());
         }
-        let (mut along, mut walked) = (HashMap::new(), vec![]);
+        let (mut found, mut walked) = (HashMap::new(), vec![]);
         for name in &self.wanted.fields {
             match if are_many { None } else { self.along_index(name)? } {
-                Some(values) => drop(along.insert(*name, values)),
+                Some(values) => drop(found.insert(*name, values)),
+                None if self.lifted.iter().any(|(lifted, _)| lifted == name) => {}
                 None => walked.push(*name),
             }
         }
-        let nothing_else = walked.is_empty() && self.wanted.date.is_none() && self.wanted.totals.is_empty() && !along.is_empty();
+        let nothing_else = walked.is_empty() && self.wanted.date.is_none() && self.wanted.totals.is_empty() && !found.is_empty();
         let counted = if nothing_else { None } else { self.walk(&walked)? };
-        let complete = nothing_else || counted.is_some();
+        let is_known = nothing_else || counted.is_some();
         let mut counted = counted.unwrap_or_default();
-        let count = match (complete, nothing_else) {
+        let count = match (is_known, nothing_else) {
             (false, _) => Json::Null,
-            (true, true) => store::count(self.reader, self.d, self.actor, self.query, self.scope)?.into(),
+            (true, true) => self.list.total(self.reader, Effort::Any)?.map(|total| total.count).into(),
             (true, false) => counted.count.into(),
         };
+        found.extend(counted.values.drain());
+        for (name, list) in self.lifted.iter().filter(|_| is_known) {
+            let is_long = are_many && list.query().conditions.is_empty();
+            if !is_long && !found.contains_key(name) {
+                found.extend(self.values(name, list)?.map(|values| (*name, values)));
+            }
+        }
         let mut facets = vec![];
         for name in &self.wanted.fields {
-            let values = along.remove(name).or_else(|| counted.values.remove(name));
-            if let Some(values) = values.filter(|_| complete || !walked.contains(name)) {
+            if let Some(values) = found.remove(name) {
                 facets.push(self.facet(name, values)?);
             }
         }
-        let dates = self.wanted.date.filter(|_| complete).map(|name| self.dates(name, &counted.periods));
+        let complete = is_known && facets.len() == self.wanted.fields.len();
+        let dates = self.wanted.date.filter(|_| is_known).map(|name| self.dates(name, &counted.periods));
         let mut totals = self.totals(&counted.sums);
         let sorts = counted.sorts.into_iter().map(|(values, sums)| (values, self.totals(&sums))).collect();
         sorts::tell(self.d, &self.told_apart(), sorts, &mut totals);
@@ -178,15 +192,10 @@ impl Count<'_> {
         Ok(rows.unsigned_abs() > within)
     }
 
-    /// The conditions that a filter has put, by their places.
-    fn own(&self, name: &str) -> Vec<usize> {
-        let of_it = self.query.filtered.iter().filter(|(filter, _)| *filter == name);
-        of_it.flat_map(|(_, places)| places.clone()).collect()
-    }
-
     /// Counts along an index that holds the values, where nothing else narrows the list.
     fn along_index(&self, name: &str) -> Result<Option<Values>> {
-        let is_narrowed = self.reach != Reach::All || self.own(name).len() < self.query.conditions.len();
+        let query = self.list.query();
+        let is_narrowed = self.reach != Reach::All || own(query, name).len() < query.conditions.len();
         let Some(field) = self.d.field(name).filter(|field| field.stored() && !is_narrowed) else { return Ok(None) };
         let from = format!("FROM \"{}\" AS t WHERE {}", self.d.about.table, self.scope);
         let sql = format!("SELECT t.{}, count(*) {from} GROUP BY 1", field.column);
@@ -203,57 +212,51 @@ impl Count<'_> {
         Ok(Some(values))
     }
 
-    /// Looks at every row. A field's values are counted among the rows that all filters but its own let through. `None`: there are more
-    /// rows than were to be looked at.
+    /// SQL for a field.
+    fn expression(&self, name: &str) -> Result<String> {
+        self.d.expression(name).ok_or_else(|| Error::internal(format_args!("no expression of {name}")))
+    }
+
+    /// The values that a field has in the rows of a list. `None`: there are more rows than were to be looked at.
+    fn values(&self, name: &str, list: &List) -> Result<Option<Values>> {
+        let mut values = Values::new();
+        let columns = [format!(", {}", self.expression(name)?)];
+        let is_all = list.each(self.reader, &columns, self.wanted.within, |row| {
+            *values.entry(Key::of(row.cell(1)?)).or_default() += 1;
+            Ok(())
+        })?;
+        Ok(is_all.then_some(values))
+    }
+
+    /// Looks at every row of the list. `None`: there are more than were to be looked at.
     fn walk(&self, fields: &[&'static str]) -> Result<Option<Counted>> {
-        let (d, query) = (self.d, self.query);
-        let expression = |name: &str| d.expression(name).ok_or_else(|| Error::internal(format_args!("no expression of {name}")));
-        let mut columns: Vec<String> = fields.iter().map(|name| expression(name)).collect::<Result<_>>()?;
-        let own: Vec<Vec<usize>> = fields.iter().map(|name| self.own(name)).collect();
-        // What only some are narrowed by is asked of each row; all else says which rows are looked at.
-        let asked: Vec<usize> = (0..query.conditions.len()).filter(|at| own.iter().any(|own| own.contains(at))).collect();
-        columns.extend(asked.iter().map(|at| format!("({})", query.conditions[*at])));
-        let date_at = columns.len();
+        let d = self.d;
+        let mut columns: Vec<String> = fields.iter().map(|name| self.expression(name)).collect::<Result<_>>()?;
+        // The id of the row comes before all of them.
+        let date_at = columns.len() + 1;
         if let Some(name) = self.wanted.date {
-            columns.push(expression(name)?);
+            columns.push(self.expression(name)?);
         }
-        let sums_at = columns.len();
+        let sums_at = columns.len() + 1;
         for name in &self.wanted.totals {
             let currency = d.field(name).map_or_else(|| d.currency(), |field| d.currency_of(field));
-            columns.push(expression(name)?);
+            columns.push(self.expression(name)?);
             columns.push(currency.map_or("NULL".to_owned(), |currency| format!("t.{}", currency.column)));
         }
-        let sorts_at = columns.len();
+        let sorts_at = columns.len() + 1;
         let sorts = self.told_apart();
-        columns.extend(sorts.iter().map(|name| expression(name)).collect::<Result<Vec<_>>>()?);
-        if columns.is_empty() {
-            columns.push("1".to_owned());
+        columns.extend(sorts.iter().map(|name| self.expression(name)).collect::<Result<Vec<_>>>()?);
+        for column in &mut columns {
+            column.insert_str(0, ", ");
         }
-        let kept = query.conditions.iter().enumerate().filter(|(at, _)| !asked.contains(at)).map(|(_, condition)| condition);
-        let conditions: String = kept.chain(&query.count_only).map(|condition| format!(" AND {condition}")).collect();
-        let within = self.wanted.within;
-        let sql =
-            format!("SELECT {} FROM \"{}\" AS t WHERE {}{conditions} LIMIT {within} + 1", columns.join(", "), d.about.table, self.scope);
         let zone = self.actor.zone();
         let is_moment = self.wanted.date.and_then(|name| kind_of(d, name)) == Some(Kind::DateTime);
         let own_currency = self.actor.business.as_ref().map_or("USD", |business| &business.currency);
-        let (mut counted, mut rows) = (Counted::default(), 0_u64);
+        let mut counted = Counted::default();
         let mut values: Vec<Values> = fields.iter().map(|_| Values::new()).collect();
-        self.reader.each(&sql, &store::args(self.actor, &query.args), |row| {
-            rows += 1;
-            let mut failing = vec![];
-            for (at, place) in asked.iter().enumerate() {
-                if row.get::<Option<bool>>(fields.len() + at)? != Some(true) {
-                    failing.push(*place);
-                }
-            }
+        let is_all = self.list.each(self.reader, &columns, self.wanted.within, |row| {
             for (at, values) in values.iter_mut().enumerate() {
-                if failing.iter().all(|place| own[at].contains(place)) {
-                    *values.entry(Key::of(row.cell(at)?)).or_default() += 1;
-                }
-            }
-            if !failing.is_empty() {
-                return Ok(());
+                *values.entry(Key::of(row.cell(at + 1)?)).or_default() += 1;
             }
             counted.count += 1;
             let mut period = None;
@@ -291,7 +294,7 @@ impl Count<'_> {
             Ok(())
         })?;
         counted.values = fields.iter().copied().zip(values).collect();
-        Ok((rows <= within).then_some(counted))
+        Ok(is_all.then_some(counted))
     }
 
     /// The values of a field: of a choice in their order, of all others the most frequent first.

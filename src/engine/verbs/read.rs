@@ -94,8 +94,8 @@ pub fn check_filters(reader: &Reader<'_>, actor: &Actor, query: &Query) -> Resul
 fn page(reader: &Reader<'_>, list: &List, listing: Listing, url: &str, parameters: &Parameters, effort: Effort) -> Result<Option<Vec<u8>>> {
     check_filters(reader, list.actor(), list.query())?;
     let Some(total) = list.total(reader, effort)? else { return Ok(None) };
-    let (total, size) = (total.unsigned_abs(), list.query().size);
-    let pages = total.div_ceil(size).max(1);
+    let (count, size) = (total.count.unsigned_abs(), list.query().size);
+    let pages = count.div_ceil(size).max(1);
     let number = match list.query().page {
         PageNumber::Last => pages,
         PageNumber::Number(number) => number,
@@ -104,8 +104,8 @@ fn page(reader: &Reader<'_>, list: &List, listing: Listing, url: &str, parameter
         return Err(invalid_page());
     }
     let mut out = Vec::with_capacity(32 * 1024);
-    open_page(&mut out, total, number, pages, url, parameters);
-    if !list.write_page(reader, (number - 1) * size, listing == Listing::Minimal, effort, &mut out)? {
+    open_page(&mut out, count, number, pages, url, parameters);
+    if !list.write_page(reader, &total, (number - 1) * size, listing == Listing::Minimal, effort, &mut out)? {
         return Ok(None);
     }
     out.extend_from_slice(b"]}");
