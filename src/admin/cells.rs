@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     call::Refusal,
-    frame::url_of,
+    frame::{one_of, url_of},
     groups::{self, Place},
     languages::key,
     session::Visit,
@@ -29,6 +29,10 @@ pub(super) struct Column {
     kind: Kind,
     /// The member that says of what kind the record is whose id this is.
     word: Option<&'static str>,
+    /// It is such a member itself.
+    is_word: bool,
+    /// The choice that it says in words.
+    says: Option<&'static str>,
 }
 
 /// Whatever a resource's records show, in their order: fields, what is worked out, and who made it when.
@@ -42,7 +46,9 @@ pub(super) fn columns(d: &'static Descriptor, visit: &Visit<'_>) -> Result<Vec<C
         };
         // Of an id people see what it is the id of.
         let title = if d.id_of(name).is_some() { title.strip_suffix(" ID").unwrap_or(&title) } else { &title };
-        Column { name, title: visit.name(title), help: visit.english(help), kind, word }
+        let is_word = d.about.ids.iter().any(|(_, of)| matches!(of, IdOf::Word(word) if *word == name));
+        let says = name.strip_suffix("_display").filter(|of| d.field(of).is_some_and(|field| matches!(field.kind, Kind::Choice(_))));
+        Column { name, title: visit.name(title), help: visit.english(help), kind, word, is_word, says }
     };
     let field = |field: &Field| column(field.name, heading(field), field.schema.description.unwrap_or_default(), field.kind.clone());
     let mut all: Vec<Column> = d.visible().filter(|field| d.is_open(field.name, actor)).map(field).collect();
@@ -52,7 +58,7 @@ pub(super) fn columns(d: &'static Descriptor, visit: &Visit<'_>) -> Result<Vec<C
             Output::Integer => Kind::Integer,
             Output::Number => Kind::Number,
             // One of few words, as the resource works it out.
-            Output::Text if computed.name.ends_with("status") => Kind::Choice(vec![]),
+            Output::Text if is_choice(computed.name) => Kind::Choice(vec![]),
             Output::Text => Kind::Text,
             Output::DateTime => Kind::DateTime,
             Output::Money => Kind::Money,
@@ -100,6 +106,10 @@ impl Column {
     /// Takes a place of its own on a record's page.
     pub fn is_wide(&self) -> bool {
         matches!(self.kind, Kind::Lines(..) | Kind::Json)
+    }
+
+    pub fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     /// The table that it refers to, in whatever record.
@@ -202,6 +212,15 @@ pub(super) fn cell(visit: &Visit<'_>, column: &Column, record: &Json, names: &Na
         (Kind::Reference(_), _) => json!({"kind": "none"}),
         // A number that means nothing here.
         _ if column.word.is_some() => json!({"kind": "none"}),
+        (Kind::Text, Json::String(word)) if column.is_word => {
+            let of = descriptor::all().iter().find(|d| d.word() == *word);
+            json!({"kind": "text", "text": of.map_or_else(|| visit.choice(word), |d| one_of(visit, d))})
+        }
+        // The API says it in English.
+        (Kind::Text, Json::String(text)) if column.says.is_some() && visit.language.code != "en" => {
+            let name = column.says.and_then(|name| record[name].as_str());
+            json!({"kind": "text", "text": name.map_or_else(|| visit.name(text), |name| visit.choice(name))})
+        }
         (Kind::Lines(_, fields), Json::Array(rows)) => lines(visit, fields, rows, names),
         (Kind::Money, Json::String(text)) => json!({"kind": "money", "text": visit.language.grouped(text), "unit": record["currency"]}),
         (kind, value) => plain(visit, kind, value),
@@ -230,25 +249,28 @@ pub(super) fn plain(visit: &Visit<'_>, kind: &Kind, value: &Json) -> Json {
         (_, Json::Array(items)) if items.is_empty() => json!({"kind": "none"}),
         (_, Json::Object(members)) if members.is_empty() => json!({"kind": "none"}),
         (_, Json::Array(items)) if items.iter().all(Json::is_object) => objects(visit, items),
-        (_, Json::Array(_) | Json::Object(_)) => {
-            json!({"kind": "json", "text": serde_json::to_string_pretty(value).unwrap_or_default()})
-        }
+        (_, Json::Array(_)) => json!({"kind": "json", "text": serde_json::to_string_pretty(value).unwrap_or_default()}),
+        (_, Json::Object(_)) => object(visit, value),
         (_, Json::String(text)) => json!({"kind": "text", "text": text}),
         (_, other) => json!({"kind": "text", "text": other.to_string()}),
     }
 }
 
-/// What words of few are called in lists that are worked out.
-const CHOICES: [&str; 7] = ["type", "kind", "method", "status", "state", "stage", "outcome"];
+/// What words of few are called where they are worked out.
+const CHOICES: [&str; 9] = ["type", "kind", "method", "status", "state", "stage", "outcome", "role", "quality"];
 /// What a row of such a list need not say.
 const SMALL: [&str; 4] = ["id", "uuid", "version", "created_at"];
+
+fn is_choice(name: &str) -> bool {
+    CHOICES.iter().any(|known| name == *known || name.strip_suffix(known).is_some_and(|rest| rest.ends_with('_')))
+}
 
 fn is_amount(name: &str, text: &str) -> bool {
     text.contains('.') || ["amount", "total", "balance", "cost", "price"].iter().any(|part| name.contains(part))
 }
 
-/// A list of objects as a table. Ids are left out: what they are the ids of stands beside them.
-fn objects(visit: &Visit<'_>, items: &[Json]) -> Json {
+/// The members of objects that are worth a look. Ids are left out: what they are the ids of stands beside them.
+fn members(items: &[Json]) -> Vec<&String> {
     let mut names: Vec<&String> = vec![];
     for name in items.iter().filter_map(Json::as_object).flat_map(|members| members.keys()) {
         if !names.contains(&name) {
@@ -263,38 +285,54 @@ fn objects(visit: &Visit<'_>, items: &[Json]) -> Json {
     // What a list is of need not be said in each of its rows, nor what only programs look at.
     let is_own = |name: &str| descriptor::all().iter().any(|d| d.word() == name) && items.iter().all(|item| !item[name].is_object());
     let is_technical = |name: &str| SMALL.contains(&name) || name.starts_with("updated_") || name == "is_deleted" || name == "deleted_at";
-    let says = |name: &str| items.iter().any(|item| !is_usual(&item[name]));
+    let says = |name: &str| items.iter().any(|item| !is_usual(&item[name]) && !(name == "created_by" && item[name].is_number()));
     names.retain(|name| !is_technical(name) && !is_named(name) && !is_own(name) && says(name));
     // Of who made it the name is enough.
     names.retain(|name| !name.strip_suffix("_id").is_some_and(|of| known.iter().any(|known| *known == of)));
-    let cell = |name: &String, item: &Json| {
-        let value = &item[name.as_str()];
-        let kind = match value {
-            Json::Bool(_) => Kind::Bool,
-            Json::String(text) if Date::parse(text).is_some() => Kind::Date,
-            Json::String(text) if text.len() >= 20 && DateTime::parse(text, &jiff::tz::TimeZone::UTC).is_some() => Kind::DateTime,
-            Json::String(text) if text.parse::<f64>().is_ok() && is_amount(name, text) => Kind::Money,
-            Json::String(_)
-                if CHOICES.iter().any(|known| name == known || name.strip_suffix(known).is_some_and(|rest| rest.ends_with('_'))) =>
-            {
-                Kind::Choice(vec![])
-            }
-            _ => Kind::Text,
-        };
-        let named = || {
-            ["full_name", "name", "label", "username", "number"]
-                .iter()
-                .find_map(|known| value[*known].as_str().filter(|text| !text.is_empty()))
-        };
-        let value = &named().map_or_else(|| value.clone(), Json::from);
-        let mut cell = plain(visit, &kind, value);
-        cell["number"] = (value.is_number() || kind == Kind::Money).into();
-        cell
+    names
+}
+
+/// What a member of an object is called.
+fn member_title(visit: &Visit<'_>, name: &str) -> String {
+    visit.heading_of(name.strip_suffix("_name").unwrap_or(name))
+}
+
+/// A member of an object.
+fn member(visit: &Visit<'_>, name: &str, value: &Json) -> Json {
+    let kind = match value {
+        Json::Bool(_) => Kind::Bool,
+        Json::String(text) if Date::parse(text).is_some() => Kind::Date,
+        Json::String(text) if text.len() >= 20 && DateTime::parse(text, &jiff::tz::TimeZone::UTC).is_some() => Kind::DateTime,
+        Json::String(text) if text.parse::<f64>().is_ok() && is_amount(name, text) => Kind::Money,
+        Json::String(_) if is_choice(name) => Kind::Choice(vec![]),
+        _ => Kind::Text,
     };
-    let heads: Vec<String> = names.iter().map(|name| visit.heading_of(name.strip_suffix("_name").unwrap_or(name))).collect();
-    let rows: Vec<Vec<Json>> = items.iter().map(|item| names.iter().map(|name| cell(name, item)).collect()).collect();
+    let named = || {
+        ["full_name", "name", "label", "username", "number"].iter().find_map(|known| value[*known].as_str().filter(|text| !text.is_empty()))
+    };
+    let value = &named().map_or_else(|| value.clone(), Json::from);
+    let mut cell = plain(visit, &kind, value);
+    cell["number"] = (value.is_number() || kind == Kind::Money).into();
+    cell
+}
+
+/// A list of objects as a table.
+fn objects(visit: &Visit<'_>, items: &[Json]) -> Json {
+    let names = members(items);
+    let heads: Vec<String> = names.iter().map(|name| member_title(visit, name)).collect();
+    let row = |item: &Json| names.iter().map(|name| member(visit, name, &item[name.as_str()])).collect();
+    let rows: Vec<Vec<Json>> = items.iter().map(row).collect();
     let words = visit.t_count("{n} row", "{n} rows", rows.len() as u64, &[]);
     json!({"kind": "lines", "text": words, "columns": heads, "rows": rows})
+}
+
+/// An object as what each of its members is.
+fn object(visit: &Visit<'_>, value: &Json) -> Json {
+    let names = members(std::slice::from_ref(value));
+    let one = |name: &&String| json!({"title": member_title(visit, name), "cell": member(visit, name, &value[name.as_str()])});
+    let facts: Vec<Json> = names.iter().map(one).collect();
+    let words = visit.t_count("{n} field", "{n} fields", facts.len() as u64, &[]);
+    if facts.is_empty() { json!({"kind": "none"}) } else { json!({"kind": "facts", "text": words, "facts": facts}) }
 }
 
 fn lines(visit: &Visit<'_>, fields: &[Field], rows: &[Json], names: &Names) -> Json {

@@ -118,17 +118,27 @@ pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor, counted: 
         widget["empty"] = true.into();
         let name = widget["name"].as_str().unwrap_or_default().to_owned();
         let is_reference = d.target(&name).is_some();
+        // Of two that exclude each other, both are all.
+        let takes_several = kind_of(d, &name) != Some(Kind::Bool);
         let options = widget["options"].as_array_mut();
         let is_open = options.as_ref().is_some_and(|options| options.len() <= if is_reference { FEW_TARGETS } else { FEW_VALUES });
         for option in options.into_iter().flatten() {
             let value = option["value"].as_str().unwrap_or_default().to_owned();
             option["count"] = counts::count(counted, &name, &value).into();
             if is_open {
-                let is_current = is_chosen(query, &name, &value);
-                let several = format!("{name}__in");
+                let chosen = chosen_of(query, &name);
+                let is_current = chosen.contains(&value.as_str());
                 option["current"] = is_current.into();
-                option["url"] =
-                    with_all(query, &[(several.as_str(), None), (name.as_str(), Some(value.as_str()).filter(|_| !is_current))]).into();
+                // This one and no other; all, where it is the only one.
+                let alone: Vec<&str> = Some(value.as_str()).filter(|value| chosen != [*value]).into_iter().collect();
+                option["url"] = narrowed_to(query, &name, &alone).into();
+                option["alone"] = alone.is_empty().into();
+                // This one as well, or not any more.
+                let mut others: Vec<&str> = chosen.into_iter().filter(|one| *one != value).collect();
+                if !is_current {
+                    others.push(&value);
+                }
+                option["toggle"] = takes_several.then(|| narrowed_to(query, &name, &others)).into();
             } else if let Some(count) = option["count"].as_i64() {
                 option["label"] = format!("{} ({count})", option["label"].as_str().unwrap_or_default()).into();
             }
@@ -156,10 +166,23 @@ fn title_of(visit: &Visit<'_>, d: &Descriptor, name: &str) -> String {
     visit.heading_of(if d.id_of(name).is_some() { name.trim_end_matches("_id") } else { name })
 }
 
-/// Is the list narrowed to a value of a field?
-fn is_chosen(query: &Parameters, name: &str, value: &str) -> bool {
+/// The values of a field that the list is narrowed to.
+fn chosen_of<'q>(query: &'q Parameters, name: &str) -> Vec<&'q str> {
     let several = parameter(query, &format!("{name}__in")).unwrap_or_default();
-    parameter(query, name) == Some(value) || several.split(',').any(|one| one == value)
+    let mut chosen: Vec<&str> = parameter(query, name).into_iter().chain(several.split(',')).filter(|value| !value.is_empty()).collect();
+    chosen.dedup();
+    chosen
+}
+
+/// The address of the list narrowed to some values of a field, in place of those that it is narrowed to now.
+fn narrowed_to(query: &Parameters, name: &str, values: &[&str]) -> String {
+    let (several, all) = (format!("{name}__in"), values.join(","));
+    let (one, many) = match values.len() {
+        0 => (None, None),
+        1 => (Some(all.as_str()), None),
+        _ => (None, Some(all.as_str())),
+    };
+    with_all(query, &[(several.as_str(), many), (name, one)])
 }
 
 /// What a form that sends the list on keeps of how it is now: all but what it asks for itself.
@@ -203,17 +226,14 @@ pub(super) fn chips(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Vec<Jso
         .into_iter()
         .find_map(|(ending, words)| Some((name.strip_suffix(ending)?, words)))
         .unwrap_or((name, key("{field}: {value}")));
-        let shown = match (kind_of(d, field), value.parse::<i64>()) {
-            (Some(Kind::Reference(table)), Ok(id)) => {
-                super::cells::open_labels(visit, table, &[id])?.remove(&id).unwrap_or_else(|| value.to_owned())
+        let values: Vec<&str> = value.split(',').filter(|one| !one.is_empty()).collect();
+        let ids: Vec<i64> = values.iter().filter_map(|one| one.parse().ok()).collect();
+        let shown = match (kind_of(d, field), d.target(field)) {
+            (_, Some(table)) if ids.len() == values.len() => {
+                let mut names = super::cells::open_labels(visit, table, &ids)?;
+                ids.iter().map(|id| names.remove(id).unwrap_or_else(|| format!("#{id}"))).collect::<Vec<_>>().join(", ")
             }
-            (_, Ok(id)) if d.target(field).is_some() => {
-                let table = d.target(field).unwrap_or_default();
-                super::cells::open_labels(visit, table, &[id])?.remove(&id).unwrap_or_else(|| value.to_owned())
-            }
-            (Some(Kind::Choice(_)), _) => {
-                value.split(',').filter(|name| !name.is_empty()).map(|name| visit.choice(name)).collect::<Vec<_>>().join(", ")
-            }
+            (Some(Kind::Choice(_)), _) => values.iter().map(|name| visit.choice(name)).collect::<Vec<_>>().join(", "),
             (Some(Kind::Date | Kind::DateTime), _) => super::cells::day(visit, value),
             (Some(Kind::Bool), _) => visit.t(if value == "true" { key("yes") } else { key("no") }),
             _ => value.to_owned(),

@@ -16,10 +16,10 @@ use crate::{
     engine::{
         CREATE, Descriptor, Reach,
         body::form_parts,
-        field::Kind,
+        field::{Field, Kind},
         table::{
             CSV, XLSX,
-            columns::{note, settable},
+            columns::{heading, note, settable},
             xlsx_read,
         },
         upload::BodyLimit,
@@ -186,6 +186,14 @@ fn lines_of(visit: &Visit<'_>, errors: &[Json]) -> Vec<Json> {
     lines.map(|error| json!({"row": error["row"], "column": error["column"], "text": words_of(visit, &error["messages"])})).collect()
 }
 
+/// The choices of a column, as a file takes them.
+fn takes(visit: &Visit<'_>, fields: &[&Field], title: &str) -> Option<String> {
+    let field = fields.iter().find(|field| heading(field) == title || field.name == title)?;
+    let Kind::Choice(names) = &field.kind else { return None };
+    let names: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
+    Some(visit.t_with("It takes: {choices}.", &[("choices", &names.join(", "))]))
+}
+
 /// The file as a table: the lines with errors, which stand in their cells; the first lines, if none has any.
 fn preview(visit: &Visit<'_>, sheet: &Sheet, d: &'static Descriptor, errors: &[Json]) -> Option<Json> {
     let grid = verbs::grid(&sheet.bytes, d).ok()?;
@@ -193,6 +201,7 @@ fn preview(visit: &Visit<'_>, sheet: &Sheet, d: &'static Descriptor, errors: &[J
     let is_shown = |number: u64| of_line(number).next().is_some();
     let has_wrong = grid.lines.iter().any(|line| is_shown(line.number));
     let width = grid.headings.len().min(WIDTH);
+    let fields = settable(d, visit.actor().ok()?);
     let row = |line: &crate::engine::table::grid::Line| {
         let cell = |at: usize| {
             let heading = grid.headings.get(at).map(String::as_str);
@@ -200,7 +209,9 @@ fn preview(visit: &Visit<'_>, sheet: &Sheet, d: &'static Descriptor, errors: &[J
                 .filter(|error| error["column"].as_str() == heading)
                 .map(|error| words_of(visit, &error["messages"]))
                 .collect();
-            json!({"text": line.cell(at), "errors": wrong})
+            // What would have been right, where that is a few words.
+            let takes = (!wrong.is_empty()).then(|| heading.and_then(|heading| takes(visit, &fields, heading))).flatten();
+            json!({"text": line.cell(at), "errors": wrong, "takes": takes})
         };
         let whole: Vec<String> =
             of_line(line.number).filter(|error| error["column"].is_null()).map(|error| words_of(visit, &error["messages"])).collect();

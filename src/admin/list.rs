@@ -10,11 +10,12 @@ use super::{
     counts, filters,
     frame::{one_of, title_of, url_of},
     session::{Visit, with_cookie},
+    timeline::restores,
 };
 use crate::{
     auth::device,
     engine::{
-        CREATE, DELETE, Descriptor, READ, Reach, UPDATE,
+        CREATE, Descriptor, READ, Reach, UPDATE,
         query::{Parameters, parameter},
     },
     error::Error,
@@ -134,12 +135,21 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
     let wrong = (answer.status == 400).then(|| super::frame::words_of(visit, &answer.body));
     let found = if wrong.is_some() { json!({"count": 0, "results": []}) } else { answer.done()? };
     let rows = found["results"].as_array().cloned().unwrap_or_default();
-    let shown: Vec<&Column> = shown.into_iter().map(|at| &all[at]).collect();
+    let mut shown: Vec<&Column> = shown.into_iter().map(|at| &all[at]).collect();
+    if deleted {
+        // What people look for there: when it was, and who it was, who wrote the record last.
+        let places = ["deleted_at", "updated_by"].into_iter().filter_map(|name| all.iter().find(|column| column.name == name));
+        let places: Vec<&Column> = places.filter(|column| !shown.iter().any(|known| known.name == column.name)).collect();
+        let first = shown.len().min(1);
+        shown.splice(first..first, places);
+    }
     let names = Names::of(visit, &all, &rows)?;
     let readable = d.reach(actor, READ) != Reach::Nothing && !deleted;
+    let is_trash = deleted && restores(visit, d);
     let row = |row: &Json| {
         let cells: Vec<Json> = shown.iter().map(|column| cell(visit, column, row, &names)).collect();
-        json!({"id": row["id"], "href": readable.then(|| format!("{}{}/", url_of(d), row["id"])), "cells": cells})
+        let restore = is_trash.then(|| format!("{}{}/restore/", url_of(d), row["id"]));
+        json!({"id": row["id"], "href": readable.then(|| format!("{}{}/", url_of(d), row["id"])), "cells": cells, "restore": restore})
     };
     let count = found["count"].as_u64().unwrap_or(0);
     let pages = count.div_ceil(u64::from(size)).max(1);
@@ -161,7 +171,12 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
         "title": if deleted { visit.t_with("Deleted {many}", &[("many", &title_of(visit, d).to_lowercase())]) } else { title_of(visit, d) },
         "crumbs": if deleted { json!([[title_of(visit, d), url_of(d)]]) } else { json!([]) },
         "url": list_url(d, deleted), "base": url_of(d), "one": one_of(visit, d).to_lowercase(), "many": title_of(visit, d).to_lowercase(),
-        "heads": shown.iter().map(|column| heading(&visit.query, d, column)).collect::<Vec<_>>(),
+        "heads": shown.iter().map(|column| heading(&visit.query, d, column)).map(|mut head| {
+            if deleted && head["name"] == "updated_by" {
+                head["title"] = visit.t("Deleted by").into();
+            }
+            head
+        }).collect::<Vec<_>>(),
         "rows": rows.iter().map(row).collect::<Vec<_>>(),
         "count": count, "page": at, "pages": pages, "size": size, "sizes": SIZES.into_iter().filter(|size| *size <= visit.panel.most()).map(|size| json!({"size": size, "url": filters::with(&visit.query, "page_size", Some(&size.to_string()))})).collect::<Vec<_>>(),
         "first": (at - 1) * u64::from(size) + u64::from(count > 0), "last": (at * u64::from(size)).min(count),
@@ -172,7 +187,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
             "shown": shown.iter().any(|one| one.name == column.name)})).collect::<Vec<_>>(),
         "kept": passed, "views": views(visit, d).await?, "query": query_of(passed.iter().copied()),
         "adds": !deleted && can(d, visit, CREATE)?, "bulk": bulk::offered(visit, d, deleted)?,
-        "deleted": deleted, "trash": !deleted && d.about.soft_delete && actor.is_manager() && d.reach(actor, DELETE) != Reach::Nothing,
+        "deleted": deleted, "restores": is_trash, "trash": !deleted && restores(visit, d),
         "formats": [["CSV", "csv"], ["Excel", "xlsx"], ["JSON", "json"]],
     });
     context["dates"] = counts::dates(visit, &counted);

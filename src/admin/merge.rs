@@ -5,8 +5,8 @@ use serde_json::{Value as Json, json};
 
 use super::{
     call::{Ask, Refusal},
-    cells::{link, open_labels},
-    frame::{title_of, url_of, words_of},
+    cells::{Column, Names, cell, columns, link, open_labels},
+    frame::{one_of, title_of, url_of, words_of},
     session::Visit,
     shelf::secret,
 };
@@ -58,11 +58,24 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, ids: &[Strin
     let operation = visit.panel.operations().get(d, NAME);
     let numbers: Vec<i64> = ids.iter().filter_map(|id| id.parse().ok()).collect();
     let names = open_labels(visit, d.about.table, &numbers)?;
-    let one = |id: &i64| json!({"id": id.to_string(), "name": names.get(id).cloned().unwrap_or_else(|| format!("#{id}")), "href": link(visit, d.about.table, *id)});
+    // What lists show of them, side by side: that is what they are told apart by.
+    let mut records = vec![];
+    for id in &numbers {
+        records.push(visit.ask(Ask::get(&format!("{}/{id}/", d.about.path))).await?.body);
+    }
+    let all = columns(d, visit)?;
+    let beside = Names::of(visit, &all, &records)?;
+    let shown = d.about.list.iter().skip(1).chain(&["created_at"]).filter_map(|name| all.iter().find(|column| column.name == *name));
+    let shown: Vec<&Column> = shown.collect();
+    let one = |(id, record): (&i64, &Json)| {
+        json!({"id": id.to_string(), "name": names.get(id).cloned().unwrap_or_else(|| format!("#{id}")), "href": link(visit, d.about.table, *id),
+            "cells": shown.iter().map(|column| cell(visit, column, record, &beside)).collect::<Vec<_>>()})
+    };
     let context = json!({
         "title": operation.map_or_else(|| visit.t("Merge"), |operation| visit.name(&operation.title)), "help": operation.map(|operation| visit.english(&operation.help)),
         "crumbs": [[title_of(visit, d), url_of(d)]], "base": url_of(d), "what": NAME, "query": visit.given("query"), "key": secret()?, "back": back,
-        "rows": numbers.iter().map(one).collect::<Vec<_>>(), "into": visit.given("into"), "wrong": wrong, "count": ids.len(),
+        "heads": shown.iter().map(|column| json!({"title": column.title, "number": column.is_number()})).collect::<Vec<_>>(),
+        "rows": numbers.iter().zip(&records).map(one).collect::<Vec<_>>(), "into": visit.given("into"), "wrong": wrong, "count": ids.len(), "one": one_of(visit, d).to_lowercase(),
     });
     visit.page_with(status, "merge.html", context).await
 }

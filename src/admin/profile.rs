@@ -35,7 +35,7 @@ pub(super) async fn page(visit: &Visit<'_>, what: Option<&str>) -> Result<Respon
 async fn show(visit: &Visit<'_>, status: StatusCode, errors: Json) -> Result<Response, Refusal> {
     let me = visit.get("auth/me/").await?;
     let session = |one: &Json| {
-        json!({"id": one["id"], "device": one["device"], "address": one["ip_address"], "current": one["current"],
+        json!({"id": one["id"], "device": one["device"].as_str().map(|device| visit.name(device)), "address": one["ip_address"], "current": one["current"],
             "used": moment(visit, one["last_used_at"].as_str().unwrap_or_default()), "since": moment(visit, one["created_at"].as_str().unwrap_or_default())})
     };
     let sessions = visit.get("auth/sessions/").await?;

@@ -10,6 +10,7 @@ use super::{
     groups::{self, Place},
     operations,
     session::Visit,
+    timeline::restores,
 };
 use crate::{
     engine::{CREATE, DELETE, Descriptor, LIST, READ, Reach, UPDATE, descriptor, field::Kind, upload::BodyLimit, verbs},
@@ -34,7 +35,15 @@ pub(super) fn name_of(visit: &Visit<'_>, d: &Descriptor, record: &Json) -> Resul
 
 pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -> Result<Response, Refusal> {
     let actor = visit.actor()?;
-    let record = visit.get(&format!("{}/{key}/", d.about.path)).await?;
+    let answer = visit.ask(Ask::get(&format!("{}/{key}/", d.about.path))).await?;
+    if answer.status == 404 && restores(visit, d) {
+        // Of what is in the trash there is its history, and a way back.
+        let history = visit.ask(Ask::get(&format!("{}/{key}/history/", d.about.path)).with("page_size", "1")).await?;
+        if history.status == 200 && history.body["count"] != 0 {
+            return Ok(visit.see(&format!("{}{key}/history/", url_of(d))));
+        }
+    }
+    let record = answer.done()?;
     let id = record["id"].as_i64().unwrap_or_default();
     let all = columns(d, visit)?;
     let names = Names::of(visit, &all, std::slice::from_ref(&record))?;

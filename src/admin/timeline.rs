@@ -11,7 +11,7 @@ use super::{
     record::name_of,
     session::Visit,
 };
-use crate::engine::{Descriptor, Reach, UPDATE, field::Kind};
+use crate::engine::{DELETE, Descriptor, Reach, UPDATE, field::Kind};
 
 /// Who did what an entry speaks of.
 pub(super) fn who_in(visit: &Visit<'_>, entry: &Json) -> String {
@@ -31,7 +31,7 @@ pub(super) fn changes_in(visit: &Visit<'_>, d: &'static Descriptor, all: &[Colum
                 json!({"kind": "text", "text": text})
             }
             (_, _, Some(kind)) => plain(visit, kind, value),
-            _ => plain(visit, &Kind::Text, value),
+            _ => plain(visit, column.map_or(&Kind::Text, |column| column.kind()), value),
         })
     };
     let mut changes = vec![];
@@ -49,7 +49,12 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
     let found = visit.ask(Ask::get(&path).with("page", visit.asked("page").unwrap_or("1")).with("page_size", "25")).await?.done()?;
     let entries = found["results"].as_array().cloned().unwrap_or_default();
     let record = visit.ask(Ask::get(&format!("{}/{key}/", d.about.path))).await?;
-    let name = if record.status == 200 { name_of(visit, d, &record.body)? } else { format!("#{key}") };
+    let id = entries.iter().find_map(|entry| entry["target"].as_i64()).or_else(|| key.parse().ok()).unwrap_or_default();
+    let is_deleted = record.status == 404 && d.about.soft_delete;
+    let name = match record.status {
+        200 => name_of(visit, d, &record.body)?,
+        _ => name_of(visit, d, &json!({"id": id}))?,
+    };
     let all = columns(d, visit)?;
     let mut rows = vec![];
     for (at, entry) in entries.iter().enumerate() {
@@ -63,9 +68,15 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, key: &str) -
     let page: u64 = visit.asked("page").and_then(|page| page.parse().ok()).unwrap_or(1);
     let context = json!({"title": visit.t("History"), "crumbs": [[title_of(visit, d), url_of(d)], [name, format!("{}{key}/", url_of(d))]], "rows": rows,
         "url": format!("{}{key}/revert/", url_of(d)), "reverts": reverts, "name": name,
+        "restore": (is_deleted && restores(visit, d)).then(|| format!("{}{key}/restore/", url_of(d))), "deleted": is_deleted,
         "previous": (!found["previous"].is_null()).then(|| format!("?page={}", page - 1)),
         "next": (!found["next"].is_null()).then(|| format!("?page={}", page + 1))});
     visit.page("history.html", context).await
+}
+
+/// May the visitor look into the trash, and bring records back?
+pub(super) fn restores(visit: &Visit<'_>, d: &Descriptor) -> bool {
+    visit.actor().is_ok_and(|actor| d.about.soft_delete && actor.is_manager() && d.reach(actor, DELETE) != Reach::Nothing)
 }
 
 /// Takes a record back to an entry of its history.

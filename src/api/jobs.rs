@@ -19,6 +19,8 @@ use crate::{
 pub struct RecurringJob {
     /// Its name.
     pub name: String,
+    /// What it is for.
+    pub description: String,
     /// How often it runs, in words.
     pub when: String,
     /// When it runs next; nothing as long as the server has not begun with it.
@@ -82,7 +84,7 @@ impl Jobs {
 
 fn shown(job: Standing) -> Json {
     json!({
-        "name": job.name, "when": job.when, "next_run_at": job.next_run_at, "last_run_at": job.last_run_at, "last_status": job.last_status,
+        "name": job.name, "description": job.what, "when": job.when, "next_run_at": job.next_run_at, "last_run_at": job.last_run_at, "last_status": job.last_status,
         "last_result": job.last_result, "runs": job.runs, "running": job.running,
     })
 }

@@ -50,6 +50,8 @@ impl When {
 /// Recurring work.
 pub struct Job {
     pub name: &'static str,
+    /// What it is for, in words.
+    pub what: &'static str,
     pub when: When,
     /// Does it and says what was done. Blocks. It may be cut off and run again.
     pub work: fn(&App) -> Result<String>,
@@ -62,39 +64,56 @@ const OLD_MESSAGES: &str = "(status = 'sent' AND created_at <= ?1 AND sent_at <=
 pub const JOBS: &[Job] = &[
     Job {
         name: "purge_email_tokens",
+        what: "Forgets links sent by e-mail that are no longer good.",
         when: When::Every(SignedDuration::from_hours(1)),
         work: |app| purge(app, "email_tokens", "expires_at <= ?1", SignedDuration::ZERO),
     },
-    Job { name: "check_ledger", when: When::Daily(Time::constant(3, 30, 0, 0)), work: check_ledger },
-    Job { name: "verify_audit", when: When::Daily(Time::constant(3, 40, 0, 0)), work: verify_audit },
+    Job {
+        name: "check_ledger",
+        what: "Looks whether the books are in order.",
+        when: When::Daily(Time::constant(3, 30, 0, 0)),
+        work: check_ledger,
+    },
+    Job {
+        name: "verify_audit",
+        what: "Seals the audit log, and looks whether it was changed.",
+        when: When::Daily(Time::constant(3, 40, 0, 0)),
+        work: verify_audit,
+    },
     Job {
         name: "purge_idempotency_keys",
+        what: "Forgets by which requests sent twice were known.",
         when: When::Every(SignedDuration::from_hours(1)),
         work: |app| purge(app, "idempotency_keys", "expires_at <= ?1", SignedDuration::ZERO),
     },
     Job {
         name: "purge_auth_throttle",
+        what: "Forgets wrong passwords that no longer count.",
         when: When::Every(SignedDuration::from_hours(1)),
         work: |app| purge(app, "auth_throttle", "expires_at <= ?1", SignedDuration::ZERO),
     },
     Job {
         name: "purge_outbox",
+        what: "Forgets messages that were sent more than 30 days ago.",
         when: When::Daily(Time::constant(3, 10, 0, 0)),
         work: |app| purge(app, "outbox", OLD_MESSAGES, SignedDuration::from_hours(30 * 24)),
     },
     Job {
         name: "purge_proof_sends",
+        what: "Forgets how many codes were sent to a number.",
         when: When::Every(SignedDuration::from_hours(1)),
         // Codes are counted for a day, and lock a number for at most another.
         work: |app| purge(app, "proof_sends", "created_at <= ?1", SignedDuration::from_hours(49)),
     },
     Job {
         name: "purge_refresh_tokens",
+        what: "Forgets sign-ins that ended more than 90 days ago.",
         when: When::Daily(Time::constant(3, 20, 0, 0)),
         work: |app| purge(app, "refresh_tokens", "expires_at <= ?1", SignedDuration::from_hours(90 * 24)),
     },
     Job {
         name: "purge_session_proofs",
+        what: "Forgets which ended sign-ins had given a second factor.",
         when: When::Daily(Time::constant(3, 30, 0, 0)),
         work: |app| {
             let ended = "proven_at <= ?1 AND NOT EXISTS (SELECT 1 FROM refresh_tokens r WHERE r.family = session_proofs.family)";
@@ -102,9 +121,15 @@ pub const JOBS: &[Job] = &[
         },
     },
     // Each business has its own day: these look every hour whose has begun.
-    Job { name: "remind_invoices", when: When::Every(SignedDuration::from_hours(1)), work: |app| remind::remind_due(&app.db) },
+    Job {
+        name: "remind_invoices",
+        what: "Reminds customers of invoices that are due.",
+        when: When::Every(SignedDuration::from_hours(1)),
+        work: |app| remind::remind_due(&app.db),
+    },
     Job {
         name: "run_recurring_invoices",
+        what: "Makes the invoices that are made again and again.",
         when: When::Every(SignedDuration::from_hours(1)),
         work: |app| recurring::run_due(&app.db, &app.config.server.public_url()),
     },
@@ -261,6 +286,8 @@ pub fn named(name: &str) -> Result<&'static Job> {
 /// A job as it stands.
 pub struct Standing {
     pub name: &'static str,
+    /// What it is for, in words.
+    pub what: &'static str,
     /// How often it runs, in words.
     pub when: String,
     /// `None`: the server has not begun with it yet.
@@ -281,6 +308,7 @@ pub fn standing(app: &App) -> Result<Vec<Standing>> {
         let read = |row: &Row<'_>| {
             Ok(Standing {
                 name: job.name,
+                what: job.what,
                 when: job.when.in_words(),
                 next_run_at: row.get(0)?,
                 last_run_at: row.get(1)?,
@@ -293,6 +321,7 @@ pub fn standing(app: &App) -> Result<Vec<Standing>> {
         let known = app.db.read(|reader| reader.row(sql, &[job.name.into(), now.as_str().into()], read))?;
         let new = || Standing {
             name: job.name,
+            what: job.what,
             when: job.when.in_words(),
             next_run_at: None,
             last_run_at: None,

@@ -274,6 +274,13 @@ fn what_is_english_in_another_language_says_so() {
         let names = page.split("title=\"").skip(1).filter_map(|rest| rest.split('"').next());
         assert!(names.into_iter().all(|name| !name.contains("lang=")), "{place}");
     }
+    // What the API says in words is said in the page's, and so is of what kind something is.
+    assert_eq!(world.admin.get(&format!("/api/field/leads/{lead}/")).expect(200)["status_display"], "New");
+    let page = browser.get(&format!("/admin/field/leads/{lead}/")).text;
+    let shown = page.split(">Statut affiché</dt>").nth(1).and_then(|rest| between(rest, "<dd>", "</dd>"));
+    assert!(shown.as_deref().is_some_and(|words| words.contains("Nouveau") && !words.contains("New")), "{shown:?} {page}");
+    let users = browser.get("/admin/accounts/users-list/").text;
+    assert!(users.contains("<span class=\"tag is-admin\">Administrateur</span>"), "{users}");
     // What somebody wrote is not taken for a mark.
     let name = "A\u{E001}B\u{E000}C";
     let zone = world.admin.create("/api/field/zones/", json!({"name": name}));

@@ -305,3 +305,66 @@ fn no_more_rows_are_offered_than_a_page_may_have() {
     let list = admin(&world).get("/admin/field/leads/").text;
     assert!(list.contains("page_size=50") && !list.contains("page_size=100"), "{list}");
 }
+
+#[test]
+fn several_values_of_a_filter_are_chosen_by_clicks() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let leads = ["field/leads"; 4].map(|path| world.another(path));
+    world.admin.post(&format!("/api/field/leads/{}/lose/", leads[0]), json!({"lost_reason": "price"})).expect(200);
+    world.admin.patch(&format!("/api/field/leads/{}/", leads[1]), json!({"stage": "qualified"})).expect(200);
+    let browser = admin(&world);
+    let list = |query: &str| browser.get(&format!("/admin/field/leads/{query}")).text;
+    // The boxes by what they say, and where they lead.
+    let also = |page: &str, words: &str| {
+        let before = page.split(&format!("<span class=\"hidden\">{words}</span>")).next().filter(|before| before.len() < page.len());
+        let tag = before.and_then(|before| before.rsplit("<a ").next()).unwrap_or_else(|| panic!("no {words}: {page}"));
+        between(&format!(" {tag}"), "href=\"", "\"").expect("a link").replace("&amp;", "&")
+    };
+    let one = also(&list("?priority=medium"), "Also Lost");
+    assert_eq!(one, "?priority=medium&stage=lost");
+    let page = list(&one);
+    let two = also(&page, "Also Qualified");
+    assert_eq!(two, "?priority=medium&stage__in=lost%2Cqualified");
+    let page = list(&two);
+    assert!(page.contains("<h1>Leads <span class=\"count\">2</span></h1>") && page.contains("Stage: Lost, Qualified"), "{page}");
+    // The filter still says how many there are of each, and both boxes are ticked.
+    assert!(page.contains(">Prospect <span class=\"count\">2</span>"), "{page}");
+    let back = also(&page, "Not Lost");
+    assert_eq!(back, "?priority=medium&stage=qualified");
+    assert_eq!(also(&list(&back), "Not Qualified"), "?priority=medium");
+    // The words choose a value alone.
+    let rest = page.split(">Prospect <span").next().and_then(|before| before.rsplit("href=\"").next()).expect("a link");
+    assert!(rest.starts_with("?priority=medium&amp;stage=prospect\""), "{rest}");
+    // Of what somebody refers to as well, by its name; of yes and no one is enough.
+    let zone = world.admin.create("/api/field/zones/", json!({"name": "North"}))["id"].clone();
+    let other = world.admin.create("/api/field/zones/", json!({"name": "South"}))["id"].clone();
+    let page = list(&format!("?zone__in={zone},{other}"));
+    assert!(page.contains("Zone: North, South"), "{page}");
+    assert!(!page.contains(">Also Yes<"), "{page}");
+}
+
+#[test]
+fn what_was_deleted_is_found_and_brought_back() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let lead = world.another("field/leads");
+    world.admin.delete(&format!("/api/field/leads/{lead}/")).expect(204);
+    let browser = admin(&world);
+    let trash = browser.get("/admin/field/leads/deleted/").text;
+    let button = format!("formaction=\"/admin/field/leads/{lead}/restore/\"");
+    assert!(trash.contains(&button) && trash.contains(">Deleted by<") && trash.contains(">Deleted at<"), "{trash}");
+    // A link to it, as the audit log has, leads to what happened to it.
+    let there = browser.get(&format!("/admin/field/leads/{lead}/"));
+    assert_eq!(there.header("location"), Some(format!("/admin/field/leads/{lead}/history/").as_str()), "{}", there.text);
+    let history = browser.get(&format!("/admin/field/leads/{lead}/history/")).text;
+    assert!(history.contains("in the trash") && history.contains(&format!("action=\"/admin/field/leads/{lead}/restore/\"")), "{history}");
+    let back = browser.post(&format!("/admin/field/leads/{lead}/restore/"), &[]);
+    assert_eq!(back.header("location"), Some(format!("/admin/field/leads/{lead}/").as_str()), "{}", back.text);
+    assert!(!browser.get(&format!("/admin/field/leads/{lead}/history/")).text.contains("in the trash"));
+    // Who looks into no trash hears nothing of what was in it.
+    world.admin.delete(&format!("/api/field/leads/{lead}/")).expect(204);
+    server.member("sam", Role::Staff);
+    assert_eq!(Browser::signed_in(&server, "sam").get(&format!("/admin/field/leads/{lead}/")).status, 404);
+    assert_eq!(browser.get("/admin/field/leads/999999/").status, 404);
+}

@@ -11,7 +11,7 @@ use crate::{
         call::{Ask, Refusal},
         cells::{Column, columns, link, moment},
         filters,
-        frame::{one_of, words_of},
+        frame::{one_of, title_of, words_of},
         session::Visit,
         timeline::{changes_in, who_in},
         widgets::Pickers,
@@ -52,11 +52,12 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
             // Of something new only what there is.
             changes.retain(|change| change["before"]["kind"] != "none" || change["after"]["kind"] != "none");
             href = entry["target"].as_i64().filter(|_| !entry["name"].is_null()).and_then(|id| link(visit, d.about.table, id));
-            of = one_of(visit, d);
+            // What was done to no single one of them.
+            of = if entry["target"] == 0 { title_of(visit, d) } else { one_of(visit, d) };
         }
         let action = entry["action"].as_str().unwrap_or_default().split_once('.').map_or("", |(_, action)| action);
         rows.push(json!({"id": entry["id"], "at": moment(visit, entry["at"].as_str().unwrap_or_default()), "iso": entry["at"], "who": who_in(visit, entry),
-            "did": visit.heading_of(&action.replace('-', "_")), "of": of, "name": entry["name"].as_str().map_or_else(|| format!("#{}", entry["target"]), str::to_owned),
+            "did": visit.heading_of(&action.replace('-', "_")), "of": of, "name": entry["name"].as_str().map(str::to_owned).or_else(|| entry["target"].as_i64().filter(|id| *id != 0).map(|id| format!("#{id}"))),
             "href": href, "changes": changes, "is_first": action == "create", "sealed": entry["sealed"], "from": entry["ip_address"]}));
     }
     let next = entries.last().filter(|_| !found["next"].is_null()).map(|last| {
@@ -79,11 +80,20 @@ async fn widgets(visit: &Visit<'_>) -> Result<Vec<Json>, Refusal> {
     let mut what = one("choice", "resource", &visit.t("What"));
     let of = |d: &&Descriptor| json!({"value": d.about.path, "label": one_of(visit, d)});
     what["options"] = descriptor::all().iter().chain(descriptor::attached()).chain([business::descriptor()]).map(|d| of(&d)).collect();
+    // What there is to do; what else was asked for by an address stays.
+    let mut names: Vec<String> =
+        ["create", "update", "delete", "restore", "import", "export", "merge", "revert"].map(str::to_owned).to_vec();
+    names.extend(descriptor::all().iter().flat_map(|d| d.about.actions).map(|action| action.name.to_owned()));
+    names.extend(Some(value("action").to_owned()).filter(|asked| !asked.is_empty()));
+    names.sort();
+    names.dedup();
+    let mut did = one("choice", "action", &visit.t("What was done"));
+    did["options"] = names.iter().map(|name| json!({"value": name, "label": visit.heading_of(&name.replace('-', "_"))})).collect();
     Ok(vec![
         who,
         what,
         one("number", "record", &visit.t("Its number")),
-        one("text", "action", &visit.t("What was done: create, update …")),
+        did,
         one("date", "from", &visit.t("From")),
         one("date", "until", &visit.t("Until")),
     ])

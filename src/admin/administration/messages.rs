@@ -55,7 +55,7 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let row = |one: &Json| {
         let template = one["template"].as_str().unwrap_or_default();
         json!({"id": one["id"], "to": one["recipient"], "what": visit.heading_of(&template.replace(['.', '-'], "_")), "by": visit.heading_of(one["channel"].as_str().unwrap_or("email")),
-            "status": plain(visit, &Kind::Choice(vec![]), &one["status"]), "attempts": one["attempts"], "error": one["last_error"],
+            "status": plain(visit, &Kind::Choice(vec![]), &one["status"]), "attempts": one["attempts"], "error": one["last_error"].as_str().map(|words| visit.english(words)),
             "made": at(&one["created_at"]), "sent": at(&one["sent_at"]), "due": (one["status"] == "pending").then(|| at(&one["due_at"])),
             "failed": one["status"] == "failed"})
     };
@@ -71,8 +71,9 @@ async fn list(visit: &Visit<'_>) -> Result<Response, Refusal> {
 async fn jobs(visit: &Visit<'_>) -> Result<Json, Refusal> {
     let at = |value: &Json| plain(visit, &Kind::DateTime, value);
     let job = |job: &Json| {
-        json!({"name": job["name"], "title": visit.heading_of(job["name"].as_str().unwrap_or("job")), "when": job["when"], "next": at(&job["next_run_at"]),
-            "last": at(&job["last_run_at"]), "status": plain(visit, &Kind::Choice(vec![]), &job["last_status"]), "result": job["last_result"],
+        json!({"name": job["name"], "title": visit.heading_of(job["name"].as_str().unwrap_or("job")), "what": visit.name(job["description"].as_str().unwrap_or_default()),
+            "when": visit.name(job["when"].as_str().unwrap_or_default()), "next": at(&job["next_run_at"]),
+            "last": at(&job["last_run_at"]), "status": plain(visit, &Kind::Choice(vec![]), &job["last_status"]), "result": job["last_result"].as_str().map(|words| visit.english(words)),
             "running": job["running"]})
     };
     let found = visit.get("jobs/").await?;

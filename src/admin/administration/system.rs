@@ -27,7 +27,7 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
         (key("Write-ahead log"), bytes(&database["wal_bytes"])),
         (key("Room left on its disk"), bytes(&database["free_bytes"])),
         (key("Newest seal of the audit log"), plain(visit, &Kind::Integer, &seals["newest"])),
-        (key("Made"), at(&seals["sealed_at"])),
+        (key("Sealed last"), at(&seals["sealed_at"])),
         (key("Entries without a seal yet"), plain(visit, &Kind::Integer, &seals["unsealed"])),
     ];
     let facts: Vec<Json> = facts.into_iter().map(|(title, cell)| json!({"title": visit.t(title), "cell": cell})).collect();
@@ -44,7 +44,8 @@ pub(super) async fn page(visit: &Visit<'_>, rest: &[&str]) -> Result<Response, R
         "tables": list("tables").iter().map(|one| json!({"title": visit.heading_of(one["name"].as_str().unwrap_or("table")), "rows": one["rows"]})).collect::<Vec<_>>(),
         "outbox": list("outbox").iter().map(|one| json!({"title": visit.heading_of(one["status"].as_str().unwrap_or("sent")), "count": one["count"]})).collect::<Vec<_>>(),
         "resting": list("providers").iter().filter(|one| one["status"] == "rests").map(|one| resting(visit, one)).collect::<Vec<_>>(),
-        "backup": state["backup"], "has_backups": state["has_backups"], "warnings": state["warnings"]});
+        "backup": visit.english(state["backup"].as_str().unwrap_or_default()), "has_backups": state["has_backups"],
+        "warnings": list("warnings").iter().filter_map(Json::as_str).map(|words| visit.english(words)).collect::<Vec<_>>()});
     visit.page("administration/system.html", context).await
 }
 
