@@ -27,7 +27,6 @@ use crate::{
         session::{Lives, Sessions},
         throttle::Throttle,
         token::Tokens,
-        vault::Vault,
         who::Rules,
     },
     clock::Clock,
@@ -41,6 +40,7 @@ use crate::{
     error::{Error, Result},
     outbox::{Breakers, Trust},
     resources,
+    secrets::vault::Vault,
     storage::Storage,
 };
 

@@ -16,7 +16,7 @@
 //! | 4 | `app`, `resources` | what is opened once; what the program keeps |
 //! | 3 | `engine` | how every resource works |
 //! | 2 | `audit`, `auth`, `outbox` | the seals over the audit log; who is calling, and how they prove it; messages to send after a commit |
-//! | 1 | `db`, `paper`, `storage` | the one door for writes, the readers, migrations; documents to print; files on the disk |
+//! | 1 | `db`, `paper`, `secrets`, `storage` | the one door for writes, the readers, migrations; documents to print; keys in files, and what is sealed with them; files on the disk |
 //! | 0 | `actor`, `clock`, `config`, `error`, `kit` | words that all others use |
 //!
 //! A file imports from its own floor or lower ones; a test enforces it. A request goes face -> verb -> store. The panel is
@@ -39,5 +39,6 @@ pub mod kit;
 pub mod outbox;
 pub mod paper;
 pub mod resources;
+pub mod secrets;
 pub mod server;
 pub mod storage;

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use poem::{Response, http::StatusCode};
 use sha2::{Digest, Sha256};
 
+use crate::kit::hex::hex;
+
 /// A file that pages refer to.
 pub(super) struct Asset {
     pub name: String,
@@ -14,7 +16,7 @@ pub(super) struct Asset {
 
 impl Asset {
     fn new(stem: &str, ending: &str, text: &'static str, media: &'static str) -> Self {
-        let hash: String = Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let hash: String = hex(&Sha256::digest(text)[..6]);
         Self { name: format!("{stem}-{hash}.{ending}"), text, media }
     }
 }

@@ -6,11 +6,7 @@ use serde_json::{Map, json};
 
 use crate::{
     actor::Actor,
-    auth::{
-        gate::Caller,
-        proof,
-        vault::{self, Vault},
-    },
+    auth::{gate::Caller, proof},
     db::{Reader, Writer},
     engine::{READ, UPDATE, body::Input, reply::Reply, verbs},
     error::{self, Error},
@@ -19,6 +15,7 @@ use crate::{
         own::{self, Own},
     },
     resources::integration::{Integration, IntegrationKind},
+    secrets::vault::{self, Vault},
 };
 
 /// The longest secret, in bytes: a private key fits.

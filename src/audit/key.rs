@@ -7,9 +7,9 @@ use sha2::Sha256;
 use super::Audit;
 use crate::{
     actor::Actor,
-    auth::vault::{Vault, context},
     db::Writer,
     error::{Error, Result},
+    secrets::vault::{Vault, context},
 };
 
 const KEY_BYTES: usize = 32;

@@ -24,12 +24,13 @@ use sha2::Sha256;
 
 pub use self::verify::Report;
 use crate::{
-    auth::{
-        keys::{read_text, replace_keys},
-        vault::Vault,
-    },
     db::{Cell, Db, Row},
     error::{Error, Result},
+    kit::hex::hex,
+    secrets::{
+        files::{read_text, replace_keys},
+        vault::Vault,
+    },
 };
 
 /// What of an entry is sealed, in this order.
@@ -153,6 +154,6 @@ impl Hasher {
         self.0.update(b"end");
         self.0.update(&last_id.to_le_bytes());
         self.0.update(&entries.to_le_bytes());
-        self.0.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0.finalize().into_bytes())
     }
 }

@@ -8,11 +8,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::keys::hex;
 use crate::{
     db::{Value, Writer},
     error::{Error, Result},
-    kit::DateTime,
+    kit::{DateTime, hex::hex},
     outbox::Channel,
 };
 

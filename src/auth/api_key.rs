@@ -5,12 +5,11 @@ use poem::http::Method;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::keys::hex;
 use crate::{
     actor::Scopes,
     db::{Reader, Row, Writer},
     error::{Error, Result},
-    kit::DateTime,
+    kit::{DateTime, hex::hex},
 };
 
 /// How a key begins: what finds secrets in places where they do not belong looks for it.

@@ -2,10 +2,11 @@
 //!
 //! Whether one is right is decided by the writer, one sign-in after the other: of a hundred that send the same code at once, one gets in.
 
-use super::{account, notice, passkey, recovery, totp, vault::Vault};
+use super::{account, notice, passkey, recovery, totp};
 use crate::{
     db::{Reader, Writer},
     error::Result,
+    secrets::vault::Vault,
 };
 
 /// What somebody shows as their second factor.

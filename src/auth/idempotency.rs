@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     db::{Reader, Row, Value, Writer},
     error::{Error, Result},
-    kit::DateTime,
+    kit::{DateTime, hex::hex},
 };
 
 /// Answers are kept for so long.
@@ -50,7 +50,7 @@ pub struct Given {
 impl Underway {
     /// The body of an upload has arrived: this is its hash, and what else came with it.
     pub fn arrived(mut self, body: &str) -> Self {
-        let request_hash = hex(Sha256::new().chain_update(&self.key.request_hash).chain_update(body));
+        let request_hash = hex(&Sha256::new().chain_update(&self.key.request_hash).chain_update(body).finalize());
         self.key = Arc::new(Key { place: self.key.place.clone(), request_hash });
         self
     }
@@ -151,11 +151,7 @@ fn hash_of(request: &Request, api_key: Option<i64>, body: &[u8]) -> String {
     hash.update(request.original_uri().query().unwrap_or_default());
     hash.update([0]);
     hash.update(body);
-    hex(hash)
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }
 
 impl Drop for Underway {

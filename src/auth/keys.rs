@@ -1,23 +1,18 @@
-//! The secrets of the installation, in files of its own that nobody else may read.
+//! The keys that sign tokens.
 
-use std::{
-    fs::{self, DirBuilder, File, Metadata, OpenOptions},
-    io::{ErrorKind, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
-};
+use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    kit::hex::hex,
+    secrets::files::{MIN_BYTES, is_there, make_folder, make_key, parse, read_text, remove, replace_keys},
+};
 
-/// The shortest key, in bytes: what HS256 asks for (RFC 7518, 3.2).
-const MIN_BYTES: usize = 32;
 /// The key that signs tokens, and the one that did before it.
 const JWT: &str = "jwt.key";
 const OLD: &str = "jwt.old.key";
-/// The longest key file that is read, in bytes.
-const MAX_FILE: u64 = 4096;
 
 /// What manuals and examples use as a key, and people copy.
 const COPIED: [&str; 8] =
@@ -72,11 +67,7 @@ impl Keys {
 
     /// Forgets the key before: what it signed is good for nothing any more.
     pub fn retire(folder: &Path) -> Result<Self> {
-        let old = folder.join(OLD);
-        match fs::remove_file(&old) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(refused("remove", &old)(error)),
-            _ => sync_folder(folder)?,
-        }
+        remove(folder, &folder.join(OLD))?;
         Ok(Self { jwt: read_key(&folder.join(JWT))?, old: None })
     }
 
@@ -100,7 +91,7 @@ fn is_known(text: &str) -> bool {
 /// The key before, if it is kept: the key, and in a line of its own when another took its place.
 fn read_old(folder: &Path) -> Result<Option<Old>> {
     let path = folder.join(OLD);
-    if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+    if !is_there(&path) {
         return Ok(None);
     }
     let text = read_text(&path)?;
@@ -111,128 +102,17 @@ fn read_old(folder: &Path) -> Result<Option<Old>> {
     Ok(Some(Old { key, rotated_at }))
 }
 
-/// A sentence of what could not be done to which path.
-fn refused<'a>(verb: &'a str, path: &'a Path) -> impl Fn(std::io::Error) -> Error + 'a {
-    move |error| Error::internal(format!("Could not {verb} {}: {error}.", path.display()))
-}
-
-/// Refuses a file or folder to which anybody but the owner has any access.
-fn private(path: &Path, metadata: &Metadata, mode: &str) -> Result<()> {
-    if metadata.permissions().mode() & 0o077 == 0 {
-        return Ok(());
-    }
-    let path = path.display();
-    Err(Error::internal(format!("{path} is open to other users of this machine; close it with `chmod {mode} {path}`.")))
-}
-
-/// Makes sure that what the folder lists is on the disk.
-fn sync_folder(path: &Path) -> Result<()> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(refused("write", path))
-}
-
-pub(super) fn make_folder(folder: &Path) -> Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            Some(parent) => sync_folder(parent)?,
-            None => sync_folder(Path::new("."))?,
-        },
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(refused("create", folder)(error)),
-    }
-    let metadata = fs::metadata(folder).map_err(refused("read", folder))?;
-    if !metadata.is_dir() {
-        return Err(Error::internal(format!("{} is not a folder.", folder.display())));
-    }
-    private(folder, &metadata, "700")
-}
-
-/// Writes a new random key, unless there is something under that name.
-pub(super) fn make_key(folder: &Path, path: &Path) -> Result<()> {
-    let mut key = [0; MIN_BYTES];
-    getrandom::fill(&mut key).map_err(|error| Error::internal(format!("No random bytes for a key: {error}.")))?;
-    // `create_new` follows no link and replaces nothing.
-    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(refused("create", path)(error)),
-    };
-    if let Err(error) = file.write_all((hex(&key) + "\n").as_bytes()).and_then(|()| file.sync_all()) {
-        // Half a key would be refused at the next start.
-        let _ = fs::remove_file(path);
-        return Err(refused("write", path)(error));
-    }
-    sync_folder(folder)
-}
-
 fn read_key(path: &Path) -> Result<Vec<u8>> {
     parse(path, read_text(path)?.trim())
 }
 
-/// Puts other keys in the place of those in a file, all or none of them.
-pub(crate) fn replace_keys(folder: &Path, path: &Path, text: &str) -> Result<()> {
-    let next = path.with_extension("next");
-    // What an interrupted replacement has left.
-    match fs::remove_file(&next) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(refused("replace", &next)(error)),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next).map_err(refused("create", &next))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(refused("write", &next))?;
-    fs::rename(&next, path).map_err(refused("replace", path))?;
-    sync_folder(folder)
-}
-
-/// The text of a file of keys, which nobody else may read.
-pub(crate) fn read_text(path: &Path) -> Result<String> {
-    let named = fs::symlink_metadata(path).map_err(refused("read", path))?;
-    if named.is_symlink() {
-        return Err(Error::internal(format!("{} is a symbolic link; put the key itself there.", path.display())));
-    }
-    // Before it is opened: opening a pipe would wait for its writer.
-    if !named.is_file() {
-        return Err(Error::internal(format!("{} is not a file.", path.display())));
-    }
-    let file = File::open(path).map_err(refused("read", path))?;
-    let opened = file.metadata().map_err(refused("read", path))?;
-    if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
-        return Err(Error::internal(format!("{} was replaced while it was read.", path.display())));
-    }
-    private(path, &opened, "600")?;
-    // Whose process this is, where the system tells. Root may read anybody's.
-    let me = fs::metadata("/proc/self").map(|me| me.uid()).unwrap_or(0);
-    if me != 0 && opened.uid() != me {
-        return Err(Error::internal(format!("{} belongs to another user of this machine.", path.display())));
-    }
-    let mut text = String::new();
-    file.take(MAX_FILE).read_to_string(&mut text).map_err(refused("read", path))?;
-    Ok(text)
-}
-
-/// A key in hex digits.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<u8>> {
-    let key = unhex(text).ok_or_else(|| Error::internal(format!("{} does not hold a key in hex digits.", path.display())))?;
-    if key.len() < MIN_BYTES {
-        return Err(Error::internal(format!("The key in {} is shorter than {MIN_BYTES} bytes.", path.display())));
-    }
-    Ok(key)
-}
-
-/// Two lower-case hex digits for each byte.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
-}
-
-/// The bytes that pairs of hex digits stand for.
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    rest.is_empty().then(|| pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect())?
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::fs::symlink, path::PathBuf};
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt, symlink},
+        path::PathBuf,
+    };
 
     use super::*;
 

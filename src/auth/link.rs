@@ -9,11 +9,10 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::keys::hex;
 use crate::{
     db::{Reader, Row, Writer},
     error::{Error, Result},
-    kit::DateTime,
+    kit::{DateTime, hex::hex},
 };
 
 const TOKEN_BYTES: usize = 32;

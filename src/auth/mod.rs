@@ -1,6 +1,6 @@
 //! Sign-in: who is calling, and how they prove it.
 //!
-//! `password`, `keys` and `token` are the means; `vault` seals what must be read again; `session` mints, rotates and revokes,
+//! `password`, `keys` and `token` are the means; `session` mints, rotates and revokes,
 //! `families` are what a person sees of it. `gate` lets a request in, `ticket` one that cannot show a token, `api_key` a program; `who`
 //! looks them up; `idempotency` knows those that were let in before. `otp` has the codes that go to telephones, `link` the links that
 //! go by e-mail, and `allowance` counts both; `factor` are second factors of whichever kind: `totp`, `passkey` (which signs in by itself as
@@ -39,5 +39,4 @@ pub mod throttle;
 pub mod ticket;
 pub mod token;
 pub mod totp;
-pub mod vault;
 pub mod who;

@@ -5,14 +5,14 @@ use sha2::Sha256;
 
 use super::{
     factor::{self, Verdict},
-    keys::hex,
     notice,
     totp::{self, code::base32},
-    vault::{self, Vault},
 };
 use crate::{
     db::{Reader, Value, Writer},
     error::{Error, Result},
+    kit::hex::hex,
+    secrets::vault::{self, Vault},
 };
 
 const TABLE: &str = "recovery_codes";

@@ -32,7 +32,6 @@ use super::{
     budget::{After, Counted, Rule, Verdict},
     device,
     gate::{Gate, info},
-    keys::hex,
     limits::network,
 };
 use crate::{
@@ -40,6 +39,7 @@ use crate::{
     config::{self, Rate},
     db::{Reader, Writer},
     error::{Budget, Error, Result},
+    kit::hex::hex,
 };
 
 /// How long an attempt waits for others to give back, and how many wait at once.

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{
-    hs256::install,
-    keys::{hex, unhex},
+use super::hs256::install;
+use crate::{
+    error::{Error, Result},
+    kit::hex::{hex, unhex},
 };
-use crate::error::{Error, Result};
 
 /// The longest token that is looked at, in bytes.
 const MAX_BYTES: usize = 8 * 1024;

@@ -10,7 +10,7 @@ use super::{Reader, failure::explain, sqlite};
 use crate::{
     clock::Clock,
     error::{Error, Result},
-    kit::DateTime,
+    kit::{DateTime, hex::hex},
 };
 
 /// How a file begins that makes a table anew, for what `ALTER TABLE` cannot do. Rows of other tables refer to the old one meanwhile, so
@@ -30,7 +30,7 @@ pub struct Migration {
 
 impl Migration {
     fn hash(&self) -> String {
-        Sha256::digest(self.sql).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(self.sql))
     }
 }
 

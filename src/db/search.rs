@@ -1,15 +1,13 @@
 //! The search index: which rows may hold some terms. Rows are indexed after their commit, many at a time (`Indexer`); those that wait
 //! are candidates of every search. Whoever asks looks at the rows themselves: a candidate is no match yet.
 
-use std::fmt::Write as _;
-
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::{Catalog, Reader, Value, failure::explain, sqlite::execute};
 use crate::{
     error::{Error, Result},
-    kit::fold::fold,
+    kit::{fold::fold, hex::hex},
 };
 
 /// A table's number stands above the ids.
@@ -61,10 +59,7 @@ impl SearchTable {
     }
 
     fn definition(&self) -> String {
-        Sha256::digest(format!("{FORMAT}: {}", self.text())).iter().fold(String::new(), |mut hash, byte| {
-            let _ = write!(hash, "{byte:02x}");
-            hash
-        })
+        hex(&Sha256::digest(format!("{FORMAT}: {}", self.text())))
     }
 }
 

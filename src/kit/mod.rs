@@ -2,6 +2,7 @@
 
 mod date;
 pub mod fold;
+pub mod hex;
 mod lines;
 pub mod money;
 mod phone;

@@ -23,10 +23,10 @@ use super::{
     trust::Trust,
 };
 use crate::{
-    auth::vault::{self, Vault},
     config::{self, Config, Tls, header, mailbox},
     db::{Db, Row},
     error::Result,
+    secrets::vault::{self, Vault},
 };
 
 /// Where mail servers listen.

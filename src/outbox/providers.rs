@@ -11,7 +11,7 @@ use super::{
     transport::{Console, Delivery, Outgoing, Transport},
     trust::Trust,
 };
-use crate::{auth::vault::Vault, config::Config, db::Db, error::Result};
+use crate::{config::Config, db::Db, error::Result, secrets::vault::Vault};
 
 /// The providers of the businesses, and of the settings.
 pub struct Providers {

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     db::create_folder,
     error::{Error, Result},
+    kit::hex::hex,
 };
 
 /// So much is gathered before the disk is asked.
@@ -111,7 +112,7 @@ fn keep(storage: &Storage, writing: Writing, size: i64, filename: &str) -> Resul
     let (head, tail) = ends(&mut file).map_err(|error| refused(&error))?;
     let content_type = sniff::content_type(&head, &tail, text.is_text(), filename)?;
     let dimensions = dimensions(&mut file, content_type)?;
-    let sha256: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256: String = hex(&hasher.finalize());
     let place = storage.place(&sha256)?;
     let folder = place.parent().unwrap_or(Path::new("")).to_owned();
     let stored = || {

@@ -15,10 +15,11 @@ use serde_json::{Value as Json, json};
 
 pub use self::answer::{Given, New, Shown, verified};
 use self::{cose::ALGORITHMS, site::Site};
-use super::{factor, notice, recovery, vault::Vault};
+use super::{factor, notice, recovery};
 use crate::{
     db::{Reader, Row, Value, Writer},
     error::{Error, Problems, Result},
+    secrets::vault::Vault,
 };
 
 /// So many has one person at most.

@@ -5,11 +5,12 @@ pub mod code;
 use self::code::{SEED_BYTES, STEP, same};
 use super::{
     factor::{self, Verdict},
-    notice, recovery, vault,
+    notice, recovery,
 };
 use crate::{
     db::{Reader, Row, Writer},
     error::{Error, Result},
+    secrets::vault,
 };
 
 const TABLE: &str = "second_factors";

@@ -39,6 +39,7 @@ use crate::{
         upload::Sheet,
     },
     error::{Error, Result},
+    kit::hex::hex,
 };
 
 /// A file has so many bytes.
@@ -78,7 +79,7 @@ pub async fn take_in<S: Send + 'static>(
 ) -> Result<Begun<S>> {
     reach(d, &uploader.caller.actor, CREATE)?;
     let bytes = sheet.read(MOST_BYTES).await?;
-    let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = hex(&Sha256::digest(&bytes));
     let caller = &uploader.arrived(&hash);
     let job = Arc::new(prepare(caller, d, parameters, bytes, options).await?);
     let waits = job.grid.lines.len() <= MOST_AT_ONCE || flag(parameters, "wait");

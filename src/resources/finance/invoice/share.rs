@@ -7,6 +7,7 @@ use super::print::{file, printed};
 use crate::{
     db::{self, Reader, Writer},
     error::{Error, Result},
+    kit::hex::hex,
     outbox::template::escaped,
     paper::grouped,
     resources::finance::printed::{Row, Sum},
@@ -42,7 +43,7 @@ pub fn renew(tx: &mut Writer<'_>, id: i64) -> Result<String> {
 }
 
 fn hash(token: &str) -> String {
-    Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(token))
 }
 
 /// The invoice of a token, whether it was looked at before, and the business it is of.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     db::{Reader, Row, Value},
     error::Result,
+    kit::hex::hex,
 };
 
 /// What of an entry is hashed, in this order; and of each of its lines.
@@ -31,7 +32,7 @@ pub(super) fn hash(reader: &Reader<'_>, entry: i64, posted_at: Option<&str>, bef
     let lines =
         reader.rows(&format!("SELECT {LINE} FROM journal_lines WHERE entry_id = ?1 ORDER BY id"), &[entry.into()], |row| cells(row, 5))?;
     let told = json!([told, lines]).to_string();
-    Ok(Sha256::new().chain_update(before).chain_update(told).finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&Sha256::new().chain_update(before).chain_update(told).finalize()))
 }
 
 fn cells(row: &Row<'_>, count: usize) -> Result<Json> {

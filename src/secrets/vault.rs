@@ -11,11 +11,12 @@ use chacha20poly1305::{
 };
 use sha2::{Digest, Sha256};
 
-use super::keys::{hex, make_folder, make_key, parse, read_text, replace_keys, unhex};
+use super::files::{make_folder, make_key, parse, read_text, replace_keys};
 use crate::{
     actor::Actor,
     db::{Db, Reader, Row, Writer},
     error::{Error, Result},
+    kit::hex::{hex, unhex},
 };
 
 /// How a sealed text begins.
@@ -64,7 +65,7 @@ impl Vault {
     /// Reads `vault.key` in the folder (`<data>/keys`), both of which are made, for the owner alone, when they are not there.
     ///
     /// # Errors
-    /// As [`super::keys::Keys::open`].
+    /// As [`make_folder`] and [`read_text`], and when a key has another length.
     pub fn open_folder(folder: &Path) -> Result<Self> {
         make_folder(folder)?;
         let path = path_in(folder);
