@@ -7,7 +7,7 @@ use crate::{
     db::{Row, Value, Writer},
     error::{Error, Result},
     kit::DateTime,
-    outbox::{self, Channel, Message, short},
+    outbox::{self, Channel, Language, Message, short},
     resources::finance::{check as books, recurring, remind},
 };
 
@@ -146,8 +146,10 @@ fn check_ledger(app: &App) -> Result<String> {
         return Ok(format!("{} checks hold", findings.len()));
     }
     let names = wrong.iter().map(|finding| finding.name).collect::<Vec<_>>().join(", ");
-    let text = format!("The nightly check of the books failed: {names}. `studio check --ledger` says where.");
-    app.db.write_blocking(app.system(), move |tx| tell_admins(tx, "ledger.check_failed", "The books are not in order", &text))?;
+    let text = "The nightly check of the books failed: {names}. `studio check --ledger` says where.";
+    let said = ("The books are not in order", text);
+    let failed = names.clone();
+    app.db.write_blocking(app.system(), move |tx| tell_admins(tx, "ledger.check_failed", said, &[("names", &failed)]))?;
     Err(Error::Internal(format!("the books are not in order: {names}")))
 }
 
@@ -165,23 +167,23 @@ fn verify_audit(app: &App) -> Result<String> {
     tracing::error!(problems = ?report.problems, "the audit log was changed");
     let count = report.problems.len();
     let text = "The nightly check found that the audit log was changed behind the program's back. `studio verify` says where.";
-    app.db.write_blocking(app.system(), move |tx| tell_admins(tx, "audit.check_failed", "The audit log was changed", text))?;
+    app.db.write_blocking(app.system(), move |tx| tell_admins(tx, "audit.check_failed", ("The audit log was changed", text), &[]))?;
     Err(Error::Internal(format!("the audit log was changed in {count} places")))
 }
 
 /// One message a day for each administrator. No details: they may be another business's.
-fn tell_admins(tx: &mut Writer<'_>, what: &str, subject: &str, text: &str) -> Result<()> {
+fn tell_admins(tx: &mut Writer<'_>, what: &str, (subject, text): (&str, &str), values: &[(&str, &str)]) -> Result<()> {
     let sql = "SELECT DISTINCT u.id, u.email FROM users AS u LEFT JOIN memberships AS m ON m.user_id = u.id AND m.role = 'admin' AND m.status = 'active' \
                WHERE u.email IS NOT NULL AND u.deleted_at IS NULL AND u.is_active AND (u.is_superuser OR m.id IS NOT NULL)";
     let admins = tx.rows(sql, &[], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))?;
     let day = tx.now().to_string()[..10].to_owned();
     for (id, recipient) in admins {
-        let payload = [("subject".to_owned(), subject.into()), ("text".to_owned(), text.into())];
+        let language = Language::of_user(tx, id)?;
         let message = Message {
             channel: Channel::Email,
             recipient,
             template: "message".to_owned(),
-            payload: payload.into_iter().collect(),
+            payload: outbox::letter(language, language.say(subject, values), language.say(text, values)),
             key: Some(format!("{what} {day} {id}")),
             due_at: None,
         };

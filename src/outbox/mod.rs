@@ -76,6 +76,15 @@ pub struct Message {
     pub due_at: Option<Timestamp>,
 }
 
+/// The payload of a `template::MESSAGE`: words that are all the sender's, and the language that they are in.
+pub fn letter(language: Language, subject: String, text: String) -> Map<String, Json> {
+    let mut payload = Map::from_iter([("subject".to_owned(), subject.into()), ("text".to_owned(), text.into())]);
+    if language != Language::default() {
+        payload.insert(template::LANGUAGE.to_owned(), language.code().into());
+    }
+    payload
+}
+
 /// Stores a message to be sent once the transaction is committed, and answers its id: that of the one there is, if its key is known.
 ///
 /// # Errors

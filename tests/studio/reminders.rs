@@ -125,3 +125,17 @@ fn nobody_is_reminded_at_night() {
     books.server.clock.advance(8 * 60 * 60);
     assert_eq!(sent(&books).len(), 2);
 }
+
+#[test]
+fn a_party_is_written_to_in_the_language_of_the_business_and_people_in_their_own() {
+    let books = Books::open();
+    // Whoever was there before speaks as they did.
+    books.server.write(|tx| tx.update("businesses", 1, vec![("locale", "fr".into())]));
+    due_on(&books, "2026-03-04");
+    let sql = "SELECT payload ->> 'subject' FROM outbox WHERE key LIKE 'invoice.issued:%'";
+    let issued: Option<String> = books.server.app.db.read(|reader| reader.one(sql, &[])).expect("a query");
+    assert_eq!(issued.as_deref(), Some("Main : facture INV-2026-0001"));
+    days(&books, 3);
+    let late = sent(&books).into_iter().map(|(_, subject)| subject).collect::<Vec<_>>();
+    assert_eq!(late, ["Main : la facture INV-2026-0001 est en retard", "Invoice INV-2026-0001 to Acme is overdue"]);
+}

@@ -2,7 +2,6 @@
 
 use poem::Result;
 use poem_openapi::{Object, OpenApi, param::Path};
-use serde_json::json;
 
 use super::{business_name, business_of, found, set, tell};
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
     engine::{body::Input, reply::Reply, verbs},
     error::{self, Error},
     kit::Ref,
-    outbox::{Language, template},
+    outbox::{self, Language, template},
     resources::accounts::{Membership, MembershipStatus, User},
 };
 
@@ -146,7 +145,6 @@ fn shut_out(tx: &mut Writer<'_>, sessions: &Sessions, user: i64, reason: &str, s
 
 fn notify(tx: &mut Writer<'_>, user: i64, (subject, text): (&str, &str)) -> error::Result<()> {
     let (name, language) = (business_name(tx, business_of(tx)?)?, Language::of_user(tx, user)?);
-    let said = |english| json!(language.say(english, &[("business", &name)]));
-    let payload = [("subject", said(subject)), ("text", said(text)), (template::LANGUAGE, language.code().into())];
-    tell(tx, user, template::MESSAGE, payload.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
+    let said = |english| language.say(english, &[("business", &name)]);
+    tell(tx, user, template::MESSAGE, outbox::letter(language, said(subject), said(text)))
 }

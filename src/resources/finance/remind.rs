@@ -3,15 +3,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
-
 use super::recurring::businesses;
 use crate::{
     actor::Actor,
     db::{Db, Reader, Row, Writer},
     error::Result,
     kit::{Date, Money, exponent},
-    outbox::{self, Channel, Message},
+    outbox::{self, Channel, Language, Message},
 };
 
 /// So many days before it is due, whoever is to pay hears of it.
@@ -105,23 +103,35 @@ fn remind(tx: &mut Writer<'_>, id: i64) -> Result<bool> {
     let Some(told) = told(tx, id)? else { return Ok(false) };
     let event = if day < 0 { "invoice.due_soon" } else { "invoice.overdue" };
     let money = |minor| Money { minor, exponent: exponent(&told.currency) };
-    let sum = format!("{} {}, of which {} is open", told.currency, money(told.total), money(told.open));
-    let (number, seller, party) = (&told.number, &told.seller, &told.party);
+    let (total, open, due_on) = (format!("{} {}", told.currency, money(told.total)), money(told.open).to_string(), due.to_string());
+    let values = [
+        ("number", told.number.as_str()),
+        ("seller", &told.seller),
+        ("party", &told.party),
+        ("total", &total),
+        ("open", &open),
+        ("due", &due_on),
+    ];
     let mut reached = false;
     // Whoever is to pay, and, once it is late, whoever issued it.
     let to_party = match day {
-        ..0 => format!("Invoice {number} of {seller} over {sum}, is due on {due}."),
-        _ => format!("Invoice {number} of {seller} over {sum}, was due on {due}. If you have paid meanwhile, there is nothing to be done."),
+        ..0 => (
+            "{seller}: invoice {number} is due soon",
+            "Invoice {number} of {seller} over {total}, of which {open} is open, is due on {due}.",
+        ),
+        _ => (
+            "{seller}: invoice {number} is overdue",
+            "Invoice {number} of {seller} over {total}, of which {open} is open, was due on {due}. If you have paid meanwhile, there is \
+             nothing to be done.",
+        ),
     };
-    let to_owner = format!("Invoice {number} to {party} over {sum}, was due on {due}.");
-    let what = if day < 0 { "is due soon" } else { "is overdue" };
-    let messages = [
-        (told.party_email, format!("{seller}: invoice {number} {what}"), to_party, "party"),
-        (told.owner_email.filter(|_| day > 0), format!("Invoice {number} to {party} {what}"), to_owner, "owner"),
-    ];
-    for (recipient, subject, text, whom) in messages {
-        let Some(recipient) = recipient else { continue };
-        let payload = Map::from_iter([("subject".to_owned(), Json::from(subject)), ("text".to_owned(), text.into())]);
+    let to_owner =
+        ("Invoice {number} to {party} is overdue", "Invoice {number} to {party} over {total}, of which {open} is open, was due on {due}.");
+    let messages = [(told.party_email.as_ref(), to_party, "party"), (told.owner_email.as_ref().filter(|_| day > 0), to_owner, "owner")];
+    for (recipient, (subject, text), whom) in messages {
+        let Some(recipient) = recipient.cloned() else { continue };
+        let language = Language::of_recipient(tx, Channel::Email, &recipient, actor.business_id())?;
+        let payload = outbox::letter(language, language.say(subject, &values), language.say(text, &values));
         let key = Some(format!("{event}:{id}:{due}:{day}:{whom}"));
         outbox::send(tx, Message { channel: Channel::Email, recipient, template: "message".to_owned(), payload, key, due_at: None })?;
         reached = true;

@@ -24,7 +24,7 @@ use crate::{
     },
     error::{Error, Result},
     kit::{Currency, Date, Money, Ref, exponent},
-    outbox::{self, Channel, Message},
+    outbox::{self, Channel, Language, Message},
     resources::finance::{
         Account,
         payment::{Method, OnExcess, Payment, Unallocate},
@@ -251,17 +251,22 @@ pub fn send(tx: &mut Writer<'_>, id: i64, public_url: &str) -> Result<()> {
     let (number, total) = (invoice.number.as_deref().unwrap_or_default(), invoice.total.as_ref().map(Money::to_string).unwrap_or_default());
     let open = Money { minor: invoice.open(), exponent: exponent(invoice.currency_code()) };
     let (currency, due) = (invoice.currency_code(), invoice.due_date.map(|date| date.to_string()).unwrap_or_default());
-    let mut text = format!("Invoice {number} of {seller}: {currency} {total}, of which {open} is open; due on {due}.\n");
+    let (total, open) = (format!("{currency} {total}"), open.to_string());
+    let values = [("number", number), ("seller", &seller), ("total", &total), ("open", &open), ("due", &due)];
+    let language = Language::of_recipient(tx, Channel::Email, &recipient, tx.actor().business_id())?;
+    let mut text = language.say("Invoice {number} of {seller}: {total}, of which {open} is open; due on {due}.", &values) + "\n";
     for item in &invoice.items.0 {
         let amount = item.amount.as_ref().map(Money::to_string).unwrap_or_default();
         text += &format!("\n{} x {}: {amount}", item.quantity, item.name);
     }
-    let what = if invoice.kind == InvoiceKind::CreditNote { "credit note" } else { "invoice" };
+    let subject = match invoice.kind {
+        InvoiceKind::CreditNote => "{seller}: credit note {number}",
+        InvoiceKind::Invoice => "{seller}: invoice {number}",
+    };
     tx.act("send");
     let token = share::renew(tx, id)?;
     text += &format!("\n\n{public_url}/p/{token}/");
-    let payload =
-        Map::from_iter([("subject".to_owned(), Json::from(format!("{seller}: {what} {number}"))), ("text".to_owned(), text.into())]);
+    let payload = outbox::letter(language, language.say(subject, &values), text);
     let template = "message".to_owned();
     outbox::send(tx, Message { channel: Channel::Email, recipient, template, payload, key: None, due_at: None })?;
     tx.update("invoices", id, vec![("sent_at", tx.now().to_string().into())]).map(drop)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::{Direction, Invoice, InvoiceKind, InvoiceState, kind_name};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     engine::verbs,
     error::{Error, Result},
     kit::{Date, Money},
-    outbox::{self, Channel, Message},
+    outbox::{self, Channel, Language, Message},
     resources::finance::ledger::{self, AccountClass, Posting},
 };
 
@@ -133,12 +133,18 @@ fn lines(tx: &mut Writer<'_>, invoice: &Invoice) -> Result<Vec<ledger::Line>> {
 /// Tells the party that there is an invoice.
 fn tell(tx: &mut Writer<'_>, id: i64, email: String, number: &str, invoice: &Invoice, snapshot: &Json) -> Result<()> {
     let total = invoice.total.as_ref().map(Money::to_string).unwrap_or_default();
-    let what = if invoice.kind == InvoiceKind::CreditNote { "credit note" } else { "invoice" };
     let seller = snapshot["seller"]["name"].as_str().unwrap_or_default();
     let due = invoice.due_date.map(|date| date.to_string()).unwrap_or_default();
-    let text = format!("{seller} has issued {what} {number} to you: {} {total}, due on {due}.", invoice.currency_code());
-    let payload =
-        Map::from_iter([("subject".to_owned(), Json::from(format!("{seller}: {what} {number}"))), ("text".to_owned(), text.into())]);
+    let (subject, text) = match invoice.kind {
+        InvoiceKind::CreditNote => {
+            ("{seller}: credit note {number}", "{seller} has issued credit note {number} to you: {total}, due on {due}.")
+        }
+        InvoiceKind::Invoice => ("{seller}: invoice {number}", "{seller} has issued invoice {number} to you: {total}, due on {due}."),
+    };
+    let total = format!("{} {total}", invoice.currency_code());
+    let values = [("seller", seller), ("number", number), ("total", &total), ("due", &due)];
+    let language = Language::of_recipient(tx, Channel::Email, &email, tx.actor().business_id())?;
+    let payload = outbox::letter(language, language.say(subject, &values), language.say(text, &values));
     let message = Message {
         channel: Channel::Email,
         recipient: email,

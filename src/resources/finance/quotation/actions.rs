@@ -14,7 +14,7 @@ use crate::{
     },
     error::{Error, Result},
     kit::{Date, Lines, Money, exponent},
-    outbox::{self, Channel, Message},
+    outbox::{self, Channel, Language, Message},
     resources::finance::invoice::{Invoice, InvoiceItem, blank, price_of},
 };
 
@@ -133,9 +133,15 @@ fn send(tx: &mut Writer<'_>, id: i64) -> Result<()> {
     };
     let number = quotation.quote_number.as_deref().unwrap_or_default();
     let shown = |money: &Option<Money>| money.as_ref().map(Money::to_string).unwrap_or_default();
-    let mut text = format!("Quotation {number} of {seller}: {} {}", quotation.currency_code(), shown(&quotation.total_amount));
-    text += &quotation.valid_until.map(|until| format!("; valid until {until}")).unwrap_or_default();
-    text += ".\n";
+    let total = format!("{} {}", quotation.currency_code(), shown(&quotation.total_amount));
+    let until = quotation.valid_until.map(|until| until.to_string()).unwrap_or_default();
+    let values = [("number", number), ("seller", &seller), ("total", &total), ("until", &until)];
+    let language = Language::of_recipient(tx, Channel::Email, &recipient, tx.actor().business_id())?;
+    let text = match quotation.valid_until {
+        Some(_) => "Quotation {number} of {seller}: {total}; valid until {until}.",
+        None => "Quotation {number} of {seller}: {total}.",
+    };
+    let mut text = language.say(text, &values) + "\n";
     for item in &quotation.items.0 {
         text += &format!("\n{} x {}: {}", item.quantity, item.name, shown(&item.amount));
     }
@@ -143,8 +149,7 @@ fn send(tx: &mut Writer<'_>, id: i64) -> Result<()> {
         text += &format!("\n\n{more}");
     }
     tx.act("send");
-    let payload =
-        Map::from_iter([("subject".to_owned(), Json::from(format!("{seller}: quotation {number}"))), ("text".to_owned(), text.into())]);
+    let payload = outbox::letter(language, language.say("{seller}: quotation {number}", &values), text);
     let template = "message".to_owned();
     outbox::send(tx, Message { channel: Channel::Email, recipient, template, payload, key: None, due_at: None })?;
     if quotation.state == QuotationState::Sent {
