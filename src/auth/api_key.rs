@@ -5,6 +5,7 @@ use poem::http::Method;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::notice;
 use crate::{
     actor::Scopes,
     db::{Reader, Row, Writer},
@@ -96,6 +97,9 @@ pub fn make(tx: &mut Writer<'_>, new: NewKey) -> Result<(i64, String)> {
     ];
     let id = tx.insert("api_keys", values)?;
     tx.note("users", new.user, "make_api_key", None, Some(json!({"api_key": id, "name": new.name})))?;
+    let text = "The API key \"{name}\" was made: whoever has it acts in your name, also after you change your password. If that was not you, \
+                revoke it.";
+    notice::tell(tx, new.user, ("An API key of your account was made", text), &[("name", &new.name)])?;
     Ok((id, key))
 }
 

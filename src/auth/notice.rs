@@ -17,13 +17,15 @@ pub enum Notice {
     /// Somebody signed in on a device that was never seen before.
     NewDevice,
     PasswordChanged,
+    /// Codes for signing in go to another number from now on.
+    NumberChanged,
     /// Somebody else has shown that a telephone number of the account is theirs.
     NumberTaken,
 }
 
 impl Notice {
     #[cfg(test)]
-    const ALL: [Self; 4] = [Self::Reuse, Self::NewDevice, Self::PasswordChanged, Self::NumberTaken];
+    const ALL: [Self; 5] = [Self::Reuse, Self::NewDevice, Self::PasswordChanged, Self::NumberChanged, Self::NumberTaken];
 
     fn texts(self) -> (&'static str, &'static str) {
         match self {
@@ -32,6 +34,7 @@ impl Notice {
                 "A sign-in of your account was used from two places at once, so somebody may have copied it. It was ended.",
             ),
             Self::NewDevice => ("A new device signed in to your account", "Somebody signed in to your account on a new device."),
+            Self::NumberChanged => ("Your telephone number was changed", "The telephone number of your account was changed."),
             Self::NumberTaken => (
                 "A telephone number was taken off your account",
                 "Somebody has signed in with a code sent to the telephone number of your account, which was never confirmed to be yours. \

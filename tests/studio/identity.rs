@@ -668,6 +668,22 @@ fn people_change_themselves_but_not_their_rights() {
     assert_eq!(me.delete("/api/users/me/").status, 405);
 }
 
+/// Codes for signing in go to the number: whoever has stolen a session is not to change it unnoticed.
+#[test]
+fn somebody_is_told_when_their_number_is_another() {
+    let server = Server::start();
+    let alice = server.member("alice", Role::Staff);
+    let told = || {
+        let sql = "SELECT payload ->> 'subject' FROM outbox WHERE recipient = 'alice@example.com' AND template = 'security_notice'";
+        server.app.db.read(|reader| reader.rows::<String>(sql, &[], |row| row.get(0))).expect("the outbox")
+    };
+    for (number, times) in [("+256700123450", 1), ("+256700123450", 1), ("0700 123450", 1), ("+256700123451", 2)] {
+        let answer = alice.patch("/api/auth/me/", json!({"phone": number, "bio": "x"}));
+        assert!(answer.status == 200 || number.starts_with('0'), "{}", answer.text);
+        assert_eq!(told(), vec!["Your telephone number was changed"; times], "{number}");
+    }
+}
+
 #[test]
 fn me_says_what_kind_of_profile_it_is() {
     let server = Server::start();

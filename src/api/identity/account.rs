@@ -17,6 +17,7 @@ use crate::{
     auth::{
         account::{self, NewUser},
         gate::Caller,
+        notice::{self, Notice},
         throttle::Kind,
     },
     config::Registration,
@@ -165,6 +166,7 @@ impl Identity {
             tx.update("users", user, values)?;
             if tx.one::<Option<String>>(number, &[user.into()])?.flatten() != before {
                 tx.note("users", user, "change_phone", None, None)?;
+                notice::send(tx, user, Notice::NumberChanged)?;
             }
             Ok(())
         };
