@@ -102,6 +102,8 @@ pub struct About {
     pub input: &'static [&'static str],
     /// Members that a client may send as long as they say what the program works out itself: theirs, and the field that it must equal.
     pub confirmed: &'static [(&'static str, &'static str)],
+    /// Fields that go on by what the program does, though somebody may set them: taking a record back to how it was leaves them.
+    pub goes_on: &'static [&'static str],
     /// Fields that only callers with the capability see or set, and computed ones that only they see; one capability for all of a resource.
     pub private: &'static [(&'static str, Capability)],
     pub computed: &'static [Computed],
@@ -169,6 +171,7 @@ impl About {
         hidden: &[],
         input: &[],
         confirmed: &[],
+        goes_on: &[],
         private: &[],
         computed: &[],
         lines: &[],

@@ -326,6 +326,7 @@ impl Descriptor {
         look("hidden", about.hidden.to_vec(), &is_field);
         look("input", about.input.to_vec(), &is_field);
         look("confirmed", about.confirmed.iter().map(|(_, field)| *field).collect(), &is_field);
+        look("goes_on", about.goes_on.to_vec(), &is_field);
         look("private", about.private.iter().map(|(name, _)| *name).collect(), &|name| is_field(name) || computed.contains(&name));
         look("lines", about.lines.iter().map(|(name, _)| *name).collect(), &|name| {
             self.field(name).is_some_and(|field| matches!(field.kind, Kind::Lines(..)))

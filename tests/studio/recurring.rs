@@ -290,3 +290,35 @@ fn recurring_invoices_are_for_those_who_keep_the_books() {
     // Each business has its own: what the program makes abroad is made there.
     assert_eq!(stranger.get(RECURRING).expect(200)["count"], 0);
 }
+
+#[test]
+fn a_day_that_was_passed_over_is_made_up_for_and_no_day_comes_twice() {
+    let books = Books::open();
+    let one = recurring(&books, json!({"frequency": "daily", "next_run_on": "2026-03-02"}));
+    let path = format!("{RECURRING}{}/", one["id"]);
+    let act = |action: &str| books.admin.post(&format!("{path}{action}/"), json!({}));
+    act("skip").expect(200);
+    act("run-now").expect(201);
+    act("run-now").expect(201);
+    let set_back = books.admin.patch(&path, json!({"next_run_on": "2026-03-02"})).expect(200);
+    assert_eq!(set_back["next_run_on"], "2026-03-02");
+    act("run-now").expect(201);
+    let mut made = days(&books.admin, &one["id"]);
+    made.sort();
+    assert_eq!(made, ["2026-03-02", "2026-03-03", "2026-03-04"]);
+    assert_eq!(read(&books.admin, &one["id"])["next_run_on"], "2026-03-05", "after those that are made");
+}
+
+/// Its invoices are made: that is not taken back with what was asked for.
+#[test]
+fn taking_it_back_leaves_how_far_it_has_come() {
+    let books = Books::open();
+    let one = recurring(&books, json!({"frequency": "daily", "next_run_on": "2026-03-02"}));
+    let path = format!("{RECURRING}{}/", one["id"]);
+    let first = books.admin.get(&format!("{path}history/")).expect(200)["results"][0]["id"].clone();
+    books.admin.patch(&path, json!({"name": "Rent and water", "items": [{"name": "Office", "unit_cost": "300"}]})).expect(200);
+    books.admin.post(&format!("{path}run-now/"), json!({})).expect(201);
+    let reverted = books.admin.post(&format!("{path}revert/"), json!({"to": first})).expect(200);
+    let said = ["name", "total", "next_run_on", "runs"].map(|name| reverted[name].clone());
+    assert_eq!(said, [json!("Rent"), json!("250.00"), json!("2026-03-03"), json!(1)]);
+}

@@ -13,6 +13,7 @@ use crate::{
     auth::gate::Caller,
     db::{Cell, Reader, Row, Writer},
     engine::{
+        Resource,
         about::Options,
         access::{READ, UPDATE},
         body::Input,
@@ -126,6 +127,15 @@ fn vec_of_pages(parameters: &Parameters) -> Parameters {
     parameters.iter().filter(|(name, _)| name == "page" || name == "page_size").cloned().collect()
 }
 
+/// The rows that belong to a record, as its history keeps them.
+pub fn lines_of<R: Resource>(reader: &Reader<'_>, id: i64, field: &str) -> Result<Vec<Json>> {
+    let mut record = store::record(reader, descriptor::of::<R>(), id)?;
+    Ok(match record.shift_remove(field) {
+        Some(Json::Array(rows)) => rows,
+        _ => vec![],
+    })
+}
+
 /// Takes a record back to how it was right after an entry of its history. A change like any other: by the caller's rights, through
 /// the resource's rules, and itself part of the history. What only the program sets follows from that and is not taken back.
 pub async fn revert<S: Send + 'static>(
@@ -164,7 +174,9 @@ fn fields_at(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64, to: i6
         Some(currency) => exponent(currency),
         None => decimals(reader, d, actor, id)?,
     };
-    let settable = d.fields.iter().filter(|field| !field.server_set && d.is_open(field.name, actor) && columns.contains_key(field.column));
+    let settable = d.fields.iter().filter(|field| {
+        !field.server_set && d.is_open(field.name, actor) && columns.contains_key(field.column) && !d.about.goes_on.contains(&field.name)
+    });
     let was = settable.map(|field| {
         let value = match (&field.kind, value(&columns, field, decimals)) {
             (Kind::Lines(..), Json::Array(rows)) => Json::Array(rows.into_iter().map(|row| known_line(row, &now[field.name])).collect()),
@@ -172,7 +184,16 @@ fn fields_at(reader: &Reader<'_>, d: &Descriptor, actor: &Actor, id: i64, to: i6
         };
         (field.name.to_owned(), value)
     });
-    Ok(was.filter(|(name, value)| now.get(name) != Some(value)).collect())
+    let mut fields: Record = was.filter(|(name, value)| now.get(name) != Some(value)).collect();
+    // What follows from lines is worked out from those that come back, by the rates of today.
+    let has_lines = |field: &Field| {
+        let lines = fields.get(field.name).or(now.get(field.name)).and_then(Json::as_array);
+        matches!(field.kind, Kind::Lines(..)) && lines.is_some_and(|lines| !lines.is_empty())
+    };
+    if d.fields.iter().any(has_lines) {
+        fields.retain(|name, _| d.about.confirmed.iter().all(|(_, field)| field != name));
+    }
+    Ok(fields)
 }
 
 /// A line that was removed comes back as a new one.

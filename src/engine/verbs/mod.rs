@@ -29,7 +29,7 @@ pub use self::{
     bulk::{Bulk, MOST_ITEMS, bulk},
     export::{export, template},
     facets::facets,
-    history::{Done, Revert, history, recent, revert},
+    history::{Done, Revert, history, lines_of, recent, revert},
     import::{grid, import, imports, interrupt, take_in},
     offers::offers,
     paged::paged,

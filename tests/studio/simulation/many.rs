@@ -13,11 +13,17 @@ impl Books {
     pub fn learn(&mut self, world: &World) {
         let invoices = self.invoices.iter_mut().map(|(id, one)| ("invoice", *id, &mut one.items));
         let quotations = self.quotations.iter_mut().map(|(id, one)| ("quotation", *id, &mut one.items));
-        for (kind, id, items) in invoices.chain(quotations).filter(|(.., items)| items.iter().any(|item| item.id == 0)) {
+        let requisitions = self.requisitions.iter_mut().map(|(id, one)| {
+            let items: Vec<&mut i64> = one.items.iter_mut().map(|(item, _)| item).collect();
+            ("requisition", *id, items)
+        });
+        let items =
+            invoices.chain(quotations).map(|(kind, id, items)| (kind, id, items.iter_mut().map(|item| &mut item.id).collect::<Vec<_>>()));
+        for (kind, id, items) in items.chain(requisitions).filter(|(.., items)| items.iter().any(|item| **item == 0)) {
             let sql = format!("SELECT id FROM {kind}_items WHERE {kind}_id = ?1 ORDER BY position, id");
             let ids: Vec<i64> = world.app.db.read(|reader| reader.rows(&sql, &[id.into()], |row| row.get(0))).expect("ids");
             assert_eq!(ids.len(), items.len(), "the items of {kind} {id}");
-            items.iter_mut().zip(ids).for_each(|(item, id)| item.id = id);
+            items.into_iter().zip(ids).for_each(|(item, id)| *item = id);
         }
     }
 }

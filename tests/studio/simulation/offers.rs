@@ -11,7 +11,7 @@ use super::{
 
 impl Quotation {
     /// What it comes to; `None` when its discounts are more than there is. Without items it comes to what it came to.
-    fn sums(&self, books: &Books) -> Option<Sums> {
+    pub fn sums(&self, books: &Books) -> Option<Sums> {
         if self.items.is_empty() {
             let total = self.sums.total;
             return Some(Sums { lines: vec![], subtotal: total, tax: 0, total });

@@ -52,7 +52,7 @@ impl Scene<'_> {
     }
 
     /// Reasons against whoever does not see a requisition: those who do not keep the books see their own.
-    fn sees(&self, requisition: &Requisition) -> Vec<Reason> {
+    pub fn sees(&self, requisition: &Requisition) -> Vec<Reason> {
         let sees = self.who.keeps_books() || requisition.by == self.who.id && self.who.role != Role::Customer;
         if requisition.deleted || !sees { OUTSIDER.to_vec() } else { vec![] }
     }

@@ -1,7 +1,7 @@
 //! The items of quotations, one by one. What is done to one is done to its quotation.
 
-use poem_openapi::Object;
-use serde_json::Map;
+use poem_openapi::{Object, types::ToJSON};
+use serde_json::{Map, Value as Json, json};
 
 use super::{Quotation, QuotationState};
 use crate::{
@@ -135,12 +135,21 @@ impl Resource for QuotationItem {
         Ok(())
     }
 
-    fn after(&self, _id: i64, _before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
+    fn after(&self, id: i64, before: Option<&Self>, tx: &mut Writer<'_>) -> Result<()> {
+        let now = rows(tx, self.quotation)?;
+        let was = match before.and_then(ToJSON::to_json) {
+            None => without(&now, id),
+            Some(before) => now.iter().map(|row| if row["id"] == id { as_it_was(row, &before) } else { row.clone() }).collect(),
+        };
+        tell(tx, self.quotation, was, now)?;
         recount(tx, self.quotation.0)
     }
 
-    fn deleting(&self, _id: i64, tx: &mut Writer<'_>) -> Result<()> {
-        open(tx, self.quotation).map(drop)
+    fn deleting(&self, id: i64, tx: &mut Writer<'_>) -> Result<()> {
+        open(tx, self.quotation)?;
+        let was = rows(tx, self.quotation)?;
+        let now = without(&was, id);
+        tell(tx, self.quotation, was, now)
     }
 }
 
@@ -157,6 +166,36 @@ impl QuotationItem {
             ..InvoiceItem::new(self.name.clone(), self.unit_cost)
         }
     }
+}
+
+fn rows(reader: &Writer<'_>, quotation: Ref<Quotation>) -> Result<Vec<Json>> {
+    verbs::lines_of::<Quotation>(reader, quotation.0, "items")
+}
+
+fn without(rows: &[Json], id: i64) -> Vec<Json> {
+    rows.iter().filter(|row| row["id"] != id).cloned().collect()
+}
+
+/// A row with what an item said before.
+fn as_it_was(row: &Json, before: &Json) -> Json {
+    let mut row = row.clone();
+    for (name, value) in row.as_object_mut().into_iter().flatten() {
+        if let Some(was) = before.get(name.as_str()) {
+            *value = was.clone();
+        }
+    }
+    row
+}
+
+/// The history of a quotation has its items, whichever way they are written: it can be taken back to them.
+fn tell(tx: &mut Writer<'_>, quotation: Ref<Quotation>, was: Vec<Json>, now: Vec<Json>) -> Result<()> {
+    if was == now {
+        return Ok(());
+    }
+    tx.step(|tx| {
+        tx.act("update");
+        tx.note("quotations", quotation.0, "update", Some(json!({"items": was})), Some(json!({"items": now})))
+    })
 }
 
 /// The quotation, as long as it may be changed.

@@ -82,7 +82,7 @@ fn resume(tx: &mut Writer<'_>, key: &str) -> Result<i64> {
     }
     let (today, mut next) = (Date(tx.actor().today()), recurring.next_run_on);
     while next < today {
-        next = recurring.following(next)?;
+        next = recurring.next_after(tx, id, next)?;
     }
     let is_over = recurring.end_on.is_some_and(|end| next > end);
     let status = if is_over { "ended" } else { "active" };

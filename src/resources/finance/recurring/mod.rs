@@ -122,6 +122,7 @@ impl Resource for RecurringInvoice {
         filter: &["party", "direction", "currency", "frequency", "status", "next_run_on", "auto_issue", "has_failed"],
         order: &["-created_at", "name", "next_run_on", "total"],
         server_set: &["total", "status", "runs", "last_run_on", "last_error", "failed_at"],
+        goes_on: &["next_run_on"],
         computed: &[Computed::bool("has_failed", "t.last_error <> ''", "Did the last attempt not do all that it should?")],
         lines: &[("items", "recurring_invoice_items")],
         expand: &[("party", Expand::Label)],
@@ -168,14 +169,18 @@ impl Resource for RecurringInvoice {
             let sql = "SELECT prices_include_tax FROM businesses WHERE id = ?1";
             self.prices_include_tax = Some(tx.one(sql, &[business.into()])?.unwrap_or_default());
         }
-        let made = "SELECT 1 FROM invoices WHERE recurring_id = ?1 AND run_on = ?2";
-        if tx.exists(made, &[change.id.into(), self.next_run_on.to_string().into()])? {
+        if change.id.map(|id| is_made(tx, id, self.next_run_on)).transpose()?.unwrap_or_default() {
             return Err(Error::field("next_run_on", "There is an invoice of this day already."));
         }
         self.price(change, business)?;
         self.settle();
         Ok(())
     }
+}
+
+/// Is there an invoice of a day?
+fn is_made(tx: &Writer<'_>, id: i64, day: Date) -> Result<bool> {
+    tx.exists("SELECT 1 FROM invoices WHERE recurring_id = ?1 AND run_on = ?2", &[id.into(), day.to_string().into()])
 }
 
 impl RecurringInvoice {
@@ -203,6 +208,15 @@ impl RecurringInvoice {
             (false, RecurringStatus::Ended) => RecurringStatus::Active,
             (false, status) => status,
         };
+    }
+
+    /// The next day after `day` that has no invoice yet: whoever set the date back did so for what was passed over.
+    fn next_after(&self, tx: &Writer<'_>, id: i64, day: Date) -> Result<Date> {
+        let mut next = self.following(day)?;
+        while is_made(tx, id, next)? {
+            next = self.following(next)?;
+        }
+        Ok(next)
     }
 
     /// The day after `day` on which it makes an invoice.

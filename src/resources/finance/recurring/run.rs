@@ -106,7 +106,7 @@ pub fn run(tx: &mut Writer<'_>, id: i64, public_url: &str) -> Result<i64> {
             Err(error) => trouble = short(&format!("The invoice of {day} was not sent: {}", error.detail())),
         }
     }
-    let next = recurring.following(day)?;
+    let next = recurring.next_after(tx, id, day)?;
     let failed_at = if trouble.is_empty() { Value::Null } else { tx.now().to_string().into() };
     let values: Vec<(&str, Value)> = vec![
         ("next_run_on", next.to_string().into()),
@@ -133,7 +133,7 @@ pub fn skip(tx: &mut Writer<'_>, id: i64) -> Result<()> {
     if recurring.status == RecurringStatus::Ended {
         return Err(Error::conflict("invalid_transition", "It has ended."));
     }
-    let next = recurring.following(recurring.next_run_on)?;
+    let next = recurring.next_after(tx, id, recurring.next_run_on)?;
     let status = status_after(&recurring, next, recurring.runs);
     let values: Vec<(&str, Value)> =
         vec![("next_run_on", next.to_string().into()), ("status", status.into()), ("last_error", "".into()), ("failed_at", Value::Null)];
