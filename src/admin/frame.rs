@@ -173,7 +173,7 @@ impl Visit<'_> {
         }
         context["frame"] = frame;
         let template = self.panel.pages_in(self.language).get_template(name).map_err(Error::internal)?;
-        let text = languages::written(template.render(Serde(&context)).map_err(Error::internal)?);
+        let text = languages::written(template.render(Serde(&context)).map_err(Error::internal)?, self.language.code);
         let response = Response::builder()
             .status(status)
             .content_type("text/html; charset=utf-8")

@@ -277,8 +277,10 @@ fn what_is_english_in_another_language_says_so() {
     // What the API says in words is said in the page's, and so is of what kind something is.
     assert_eq!(world.admin.get(&format!("/api/field/leads/{lead}/")).expect(200)["status_display"], "New");
     let page = browser.get(&format!("/admin/field/leads/{lead}/")).text;
-    let shown = page.split(">Statut affiché</dt>").nth(1).and_then(|rest| between(rest, "<dd>", "</dd>"));
+    let shown = page.split(">Statut affiché</span></dt>").nth(1).and_then(|rest| between(rest, "<dd>", "</dd>"));
     assert!(shown.as_deref().is_some_and(|words| words.contains("Nouveau") && !words.contains("New")), "{shown:?} {page}");
+    // What explains a heading is marked on the heading, and the heading is not.
+    assert!(page.contains(" lang=\"en\"><span lang=\"fr\">Statut affiché</span></dt>"), "{page}");
     let users = browser.get("/admin/accounts/users-list/").text;
     assert!(users.contains("<span class=\"tag is-admin\">Administrateur</span>"), "{users}");
     // What somebody wrote is not taken for a mark.

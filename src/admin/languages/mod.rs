@@ -37,6 +37,9 @@ const ENGLISH: (char, char) = ('\u{E000}', '\u{E001}');
 /// Elements that have no elements in them.
 const BARE: [&str; 6] = ["option", "title", "textarea", "text", "desc", "style"];
 
+/// Elements that say what they are about in an attribute, beside a few words.
+const EXPLAINED: [&str; 4] = ["a", "button", "dt", "span"];
+
 /// Marks words that are looked up where they are shown.
 pub(super) const fn key(english: &'static str) -> &'static str {
     english
@@ -222,8 +225,9 @@ pub(super) fn bare(text: &str) -> String {
     text.replace([ENGLISH.0, ENGLISH.1], "")
 }
 
-/// A page with elements around what is English in it, where there can be one: an option says it of itself, and names of things cannot.
-pub(super) fn written(page: String) -> String {
+/// A page with elements around what is English in it, where there can be one: an option says it of itself, and what explains something
+/// in an attribute is of the element's language, whose own words then say which they are of.
+pub(super) fn written(page: String, code: &str) -> String {
     if !page.contains(ENGLISH.0) {
         return page;
     }
@@ -233,8 +237,13 @@ pub(super) fn written(page: String) -> String {
         let name = tag.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
         let whole = text.strip_prefix(ENGLISH.0).and_then(|rest| rest.strip_suffix(ENGLISH.1)).is_some_and(|own| !own.contains(ENGLISH.1));
         if at > 0 {
-            let lang = if name == "option" && whole { " lang=\"en\"" } else { "" };
+            let explains = EXPLAINED.contains(&name) && tag.contains(ENGLISH.0);
+            let lang = if name == "option" && whole || explains { " lang=\"en\"" } else { "" };
             out.push_str(&format!("<{}{lang}>", bare(tag)));
+            if explains && !text.trim().is_empty() && !text.contains(ENGLISH.0) {
+                out.push_str(&format!("<span lang=\"{code}\">{}</span>", bare(text)));
+                continue;
+            }
         }
         // A text that was cut short may have lost one of its marks.
         let marks: String = text.chars().filter(|letter| [ENGLISH.0, ENGLISH.1].contains(letter)).collect();
