@@ -10,8 +10,8 @@ use studio::{
         account,
         factor::{self, Proof, Verdict},
         totp::code,
-        vault,
     },
+    secrets::vault,
 };
 
 use crate::support::{Answer, Client, PASSWORD, Server};

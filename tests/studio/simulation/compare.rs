@@ -1,5 +1,7 @@
 //! Are the books as they should be? All of a business, line by line; what the API says of some of it; and what must be true at all times.
 
+use std::rc::Rc;
+
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -62,11 +64,21 @@ const FACTS: &str = "\
          FROM ledger_balances AS b JOIN accounts AS a ON a.id = b.account_id WHERE b.business_id = ?1) \
     GROUP BY account, party HAVING sum(balance) <> 0";
 
-fn stored(world: &World, business: i64) -> Vec<String> {
-    let rows = world.app.db.read(|reader| reader.rows(FACTS, &[business.into()], |row| row.get::<String>(0)));
-    let mut rows = rows.expect("the facts are read");
-    rows.sort_unstable();
-    rows
+/// They are read anew when anything was committed since: SQLite says so, and not the program.
+fn stored(world: &World, business: i64) -> Rc<Vec<String>> {
+    let read = world.app.db.read(|reader| {
+        let version: i64 = reader.one("PRAGMA data_version", &[])?.expect("a version");
+        let mut known = world.facts.borrow_mut();
+        if let Some((_, rows)) = known.get(&business).filter(|(then, _)| *then == version) {
+            return Ok(rows.clone());
+        }
+        let mut rows = reader.rows(FACTS, &[business.into()], |row| row.get::<String>(0))?;
+        rows.sort_unstable();
+        let rows = Rc::new(rows);
+        known.insert(business, (version, rows.clone()));
+        Ok(rows)
+    });
+    read.expect("the facts are read")
 }
 
 fn or_zero(id: Option<i64>) -> i64 {
@@ -219,7 +231,7 @@ fn expected(books: &Books) -> Vec<String> {
 /// All of a business, as it should be and as it is.
 pub fn facts(world: &World, books: &Books) {
     let (stored, expected) = (stored(world, books.business), expected(books));
-    if stored == expected {
+    if *stored == expected {
         return;
     }
     let only =

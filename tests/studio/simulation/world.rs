@@ -1,9 +1,12 @@
 //! The program as stories meet it: opened in memory on a copy of one template, called without a network, at a time that moves.
 
 use std::{
+    cell::RefCell,
+    collections::HashMap,
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    rc::Rc,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -195,6 +198,8 @@ pub struct World {
     pub people: Vec<Person>,
     api: BoxEndpoint<'static, Response>,
     runtime: Runtime,
+    /// What the database has of businesses, and as of when; see `compare`.
+    pub facts: RefCell<HashMap<i64, (i64, Rc<Vec<String>>)>>,
     // Dropped last.
     _folder: Folder,
 }
@@ -207,7 +212,7 @@ impl World {
         let app = open(&folder.0, clock.clone());
         let api = server::endpoint(&app).boxed();
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Self { app, clock, people: template.people.clone(), api, runtime, _folder: folder }
+        Self { app, clock, people: template.people.clone(), api, runtime, facts: RefCell::default(), _folder: folder }
     }
 
     /// Goes back to when stories begin, and answers the two businesses of the one with this number.
