@@ -285,7 +285,7 @@ fn members(items: &[Json]) -> Vec<&String> {
     // What a list is of need not be said in each of its rows, nor what only programs look at.
     let is_own = |name: &str| descriptor::all().iter().any(|d| d.word() == name) && items.iter().all(|item| !item[name].is_object());
     let is_technical = |name: &str| SMALL.contains(&name) || name.starts_with("updated_") || name == "is_deleted" || name == "deleted_at";
-    let says = |name: &str| items.iter().any(|item| !is_usual(&item[name]) && !(name == "created_by" && item[name].is_number()));
+    let says = |name: &str| items.iter().any(|item| !(is_usual(&item[name]) || name == "created_by" && item[name].is_number()));
     names.retain(|name| !is_technical(name) && !is_named(name) && !is_own(name) && says(name));
     // Of who made it the name is enough.
     names.retain(|name| !name.strip_suffix("_id").is_some_and(|of| known.iter().any(|known| *known == of)));
