@@ -23,8 +23,8 @@ pub enum Was {
     /// The party of what recurs. How far it has come is not taken back.
     Recurring(i64),
     Requisition(Box<Requisition>),
-    /// How far a transaction had come, and its party.
-    Transaction(&'static str, Option<i64>),
+    /// How far a transaction had come, its party, and the goal that it served.
+    Transaction(&'static str, Option<i64>, Option<i64>),
     /// The percentage of a rate.
     Rate(i64),
 }
@@ -45,7 +45,7 @@ impl Was {
             "requisitions" => ("requisitions", Self::Requisition(Box::new(books.requisitions.get(&id)?.clone()))),
             "transactions" => {
                 let transaction = books.transactions.get(&id)?;
-                ("transactions", Self::Transaction(transaction.state, transaction.party))
+                ("transactions", Self::Transaction(transaction.state, transaction.party, transaction.goal))
             }
             "tax_rates" => ("tax-rates", Self::Rate(books.rates.iter().find(|(rate, _)| *rate == id)?.1)),
             _ => return None,
@@ -151,17 +151,23 @@ impl Scene<'_> {
                 Some(step.then(move |books, _| books.recurring.get_mut(&id).expect("it").party = party))
             }
             Was::Requisition(was) => Some(self.revert_requisition(id, &was, step)),
-            Was::Transaction(state, party) => {
+            Was::Transaction(state, party, goal) => {
                 let now = &self.books.transactions[&id];
                 let active = |id: Option<i64>| id.is_none_or(|id| self.books.accounts.get(&id).is_some_and(|account| account.active));
                 let moves = now.party != party;
                 let gone = moves && party.is_some_and(|party| self.books.parties[&party].deleted);
+                let gone = gone || now.goal != goal && goal.is_some_and(|goal| self.books.goals[&goal].deleted.is_some());
                 let step = step.unless(self.keeps_books()).when(gone, 400, "");
                 let step = step.when(now.state != "draft" && (state != now.state || moves), 409, "immutable");
                 // What is a draft is looked at as a whole again.
                 let inactive = !active(Some(now.account)) || !active(now.to_account);
                 let step = step.when(now.state == "draft" && inactive, 400, "");
-                Some(step.then(move |books, _| books.transactions.get_mut(&id).expect("it").party = party))
+                Some(step.then(move |books, _| {
+                    let transaction = books.transactions.get_mut(&id).expect("it");
+                    (transaction.party, transaction.goal) = (party, goal);
+                    let serves = goal.filter(|_| transaction.state == "posted");
+                    books.moved(serves, false);
+                }))
             }
         }
     }
