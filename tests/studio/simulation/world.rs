@@ -191,6 +191,9 @@ impl Answer {
     }
 }
 
+/// The version of the database, and what a business had in it.
+pub type Facts = (i64, Rc<Vec<String>>);
+
 /// The program, for some stories.
 pub struct World {
     pub app: App,
@@ -199,7 +202,7 @@ pub struct World {
     api: BoxEndpoint<'static, Response>,
     runtime: Runtime,
     /// What the database has of businesses, and as of when; see `compare`.
-    pub facts: RefCell<HashMap<i64, (i64, Rc<Vec<String>>)>>,
+    pub facts: RefCell<HashMap<i64, Facts>>,
     // Dropped last.
     _folder: Folder,
 }
