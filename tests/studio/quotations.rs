@@ -234,6 +234,26 @@ fn items_are_records_of_their_own_and_part_of_the_quotation() {
 }
 
 #[test]
+fn it_is_taken_back_to_its_items_and_to_what_it_came_to_without_them() {
+    let books = Books::open();
+    let body = json!({"party": books.party, "items": [{"name": "Posts", "quantity": "4", "unit_cost": "3.00"}]});
+    let made = books.admin.create(QUOTATIONS, body);
+    let path = format!("{QUOTATIONS}{}/", made["id"]);
+    books.admin.delete(&format!("{ITEMS}{}/", made["items"][0]["id"])).expect(204);
+    let seen = || {
+        let now = quotation(&books, &made["id"]);
+        (now["items"].as_array().map_or(0, Vec::len), now["total_amount"].clone())
+    };
+    assert_eq!(seen(), (0, json!("12.00")), "the last item goes, the offer stays");
+    let history = books.admin.get(&format!("{path}history/")).expect(200)["results"].as_array().expect("entries").clone();
+    let (without, with) = (history[0]["id"].clone(), history[history.len() - 1]["id"].clone());
+    for (to, expected) in [(&with, 1), (&without, 0), (&with, 1), (&with, 1), (&without, 0)] {
+        books.admin.post(&format!("{path}revert/"), json!({"to": to})).expect(200);
+        assert_eq!(seen(), (expected, json!("12.00")), "taken back to {to}");
+    }
+}
+
+#[test]
 fn a_quotation_goes_from_draft_to_its_answer_and_expires() {
     let books = Books::open();
     let made = books.admin.create(QUOTATIONS, json!({"party": books.party, "total_amount": 5, "valid_until": "2026-03-10"}));

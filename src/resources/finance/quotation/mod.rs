@@ -312,8 +312,8 @@ impl Quotation {
             return Ok(());
         }
         let none = Money { minor: 0, exponent: crate::kit::exponent(&currency) };
-        let had = change.before.filter(|before| !before.items.0.is_empty());
-        let stated = self.total_amount.filter(|total| had.is_none_or(|before| before.total_amount != Some(*total))).unwrap_or(none);
+        // Without items it comes to what was said, or to what it came to when it had some.
+        let stated = self.total_amount.unwrap_or(none);
         if stated.minor < 0 {
             return Err(Error::field("total_amount", "Ensure this value is greater than or equal to 0."));
         }
