@@ -84,7 +84,8 @@ impl Jobs {
 
 fn shown(job: Standing) -> Json {
     json!({
-        "name": job.name, "description": job.what, "when": job.when, "next_run_at": job.next_run_at, "last_run_at": job.last_run_at, "last_status": job.last_status,
+        "name": job.name, "description": job.what,
+        "when": job.when, "next_run_at": job.next_run_at, "last_run_at": job.last_run_at, "last_status": job.last_status,
         "last_result": job.last_result, "runs": job.runs, "running": job.running,
     })
 }

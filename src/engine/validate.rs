@@ -31,7 +31,7 @@ pub enum Mode {
 /// A record has so many lines at most.
 const MOST_LINES: usize = 500;
 const REQUIRED: &str = "This field is required.";
-const NULL: &str = "This field may not be null.";
+pub const NULL: &str = "This field may not be null.";
 const BLANK: &str = "This field may not be blank.";
 const NO_NUL: &str = "Null characters are not allowed.";
 

@@ -644,6 +644,8 @@ fn people_change_themselves_but_not_their_rights() {
             }),
         ),
         (json!({"timezone": "Mars/Olympus"}), json!({"timezone": ["\"Mars/Olympus\" is not a valid choice."]})),
+        (json!({"language": null}), json!({"language": ["This field may not be null."]})),
+        (json!({"language": ""}), json!({"language": ["This field may not be null."]})),
         (json!({"email": "nobody"}), json!({"email": ["Enter a valid email address."]})),
         (json!({"bio": "x".repeat(1001)}), json!({"bio": ["Ensure this field has no more than 1000 characters."]})),
         (json!({"bio": true}), json!({"bio": ["Not a valid string."]})),

@@ -140,6 +140,10 @@ impl Identity {
         if let Some(zone) = text("timezone").filter(|zone| jiff::tz::TimeZone::get(zone).is_err()) {
             problems.add("timezone", format!("\"{zone}\" is not a valid choice."));
         }
+        // All else may be nothing; an account always has a language.
+        if sent.get("language").is_some_and(Json::is_null) {
+            problems.add("language", validate::NULL);
+        }
         problems.or_ok()?;
         let mut values: Vec<(&'static str, Value)> = vec![];
         for name in ["username", "email", "neighborhood", "location", "bio", "language", "timezone"] {
