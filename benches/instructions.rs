@@ -13,7 +13,7 @@ use studio::{
     engine::{
         Options, Reach,
         descriptor::{self, Form},
-        listed::{Effort, List},
+        listed::{Counted, Effort, List},
         query::{Pages, Query},
         store::{self, Deleted},
         validate::{self, Mode},
@@ -104,14 +104,14 @@ fn run(function: &str, rounds: u64) {
     let parameters = vec![("stage".to_owned(), "prospect".to_owned()), ("ordering".to_owned(), "-created_at".to_owned())];
     let query = Query::parse(d, &actor, &vec![], Pages { size: 20, most: 100 }).expect("a query");
     let list = List::new(&app.db, d, actor.clone(), query, Reach::All, Deleted::Without);
-    let total = app.db.read(|reader| list.total(reader, Effort::Any)).expect("a count").expect("all of them");
+    let all = app.db.read(|reader| list.whole(reader)).map(Counted::All).expect("a count");
     let call = |reader: &studio::db::Reader<'_>| match function {
         "token_read" => drop(tokens.read(&token, now).expect("good")),
         "lead_validate" => drop(validate::resource(reader, d, &actor, lead.clone(), None, Mode::Whole, Options::default()).expect("valid")),
         "list_query" => drop(Query::parse(d, &actor, &parameters, Pages { size: 20, most: 100 }).expect("a query")),
         "lead_read" => drop(store::read(reader, d, &actor, "7", Reach::All, Form::Read, Deleted::Without).expect("a read")),
         "lead_page_of_20" => {
-            let written = list.write_page(reader, &total, 0, false, Effort::Any, &mut Vec::with_capacity(32 * 1024));
+            let written = list.write_page(reader, &all, 0, false, Effort::Any, &mut Vec::with_capacity(32 * 1024));
             assert!(written.expect("a page"));
         }
         other => panic!("no function {other}"),

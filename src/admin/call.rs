@@ -10,7 +10,11 @@ use poem::{
 use serde_json::Value as Json;
 
 use super::{Panel, session::Visit};
-use crate::{auth::gate::Inside, engine::upload::BodyLimit, error::Error};
+use crate::{
+    auth::gate::Inside,
+    engine::{upload::BodyLimit, verbs::Patience},
+    error::Error,
+};
 
 /// So often a second click looks whether the first is done, and waits so long each time.
 const TRIES: usize = 100;
@@ -68,11 +72,13 @@ pub(super) struct Ask<'a> {
     pub if_match: Option<&'a str>,
     /// What makes the same request twice one.
     pub idempotency: Option<&'a str>,
+    /// How long the rows of a list are counted.
+    pub patience: Option<Patience>,
 }
 
 impl<'a> Ask<'a> {
     pub fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, query: vec![], body: None, if_match: None, idempotency: None }
+        Self { method: Method::GET, path, query: vec![], body: None, if_match: None, idempotency: None, patience: None }
     }
     pub fn post(path: &'a str, body: &'a Json) -> Self {
         Self { method: Method::POST, body: Some(body), ..Self::get(path) }
@@ -147,6 +153,9 @@ impl Visit<'_> {
         info.envelope = Default::default();
         request.extensions_mut().insert(info);
         request.extensions_mut().insert(Inside);
+        if let Some(patience) = ask.patience {
+            request.extensions_mut().insert(patience);
+        }
         if let Some(limit) = limit {
             request.extensions_mut().insert(limit);
         }

@@ -1,5 +1,7 @@
 //! The list of a resource: columns, search, filters, order, pages, what can be done with the selected, views, exports, the trash.
 
+use std::time::Duration;
+
 use poem::Response;
 use serde_json::{Map, Value as Json, json};
 
@@ -17,6 +19,7 @@ use crate::{
     engine::{
         CREATE, Descriptor, READ, Reach, UPDATE,
         query::{Parameters, parameter},
+        verbs::Patience,
     },
     error::Error,
 };
@@ -127,7 +130,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
     let (size_text, number) = (size.to_string(), visit.asked("page").unwrap_or("1"));
     let path = format!("{}/{}", d.about.path, if deleted { "deleted/" } else { "" });
     let ask = Ask::get(&path).with_all(filters::passed_on(&visit.query)).with("page", number).with("page_size", &size_text);
-    let answer = visit.ask(ask).await?;
+    let patience = Patience(Duration::from_millis(visit.panel.app.config.panel.count_milliseconds));
+    let answer = visit.ask(Ask { patience: Some(patience), ..ask }).await?;
     // Wrong filters are said above an empty list; a page too far is the last.
     if answer.status == 404 && number != "1" && number != "last" {
         return Ok(visit.see(&format!("{}{}", list_url(d, deleted), filters::with(&visit.query, "page", Some("last")))));
@@ -156,7 +160,13 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
     let at = number.parse().unwrap_or(pages).clamp(1, pages);
     let link = |page: u64| filters::with(&visit.query, "page", Some(page.to_string().as_str()));
     let is_narrowed = !filters::passed_on(&visit.query).iter().all(|(name, _)| *name == "ordering");
-    let counted = if deleted || wrong.is_some() { json!({"complete": true}) } else { counts::of(visit, d).await? };
+    let is_counted = found["is_counted"] != false;
+    let counted = match (deleted || wrong.is_some(), is_counted || visit.asked(counts::ASKED).is_some()) {
+        (true, _) => json!({"complete": true}),
+        (false, true) => counts::of(visit, d).await?,
+        // If its rows take long to count, so do their values.
+        (false, false) => json!({"complete": false}),
+    };
     let widgets = filters::widgets(visit, d, &counted).await?;
     let totals = counts::footer(visit, d, &counted, &shown.iter().map(|column| column.name).collect::<Vec<_>>());
     let (facets, widgets): (Vec<Json>, Vec<Json>) = widgets.into_iter().partition(|widget| widget["kind"] == "facet");
@@ -190,6 +200,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
         "deleted": deleted, "restores": is_trash, "trash": !deleted && restores(visit, d),
         "formats": [["CSV", "csv"], ["Excel", "xlsx"], ["JSON", "json"]],
     });
+    context["is_counted"] = is_counted.into();
+    context["total"] = if is_counted { count.to_string() } else { format!("{count}+") }.into();
     context["dates"] = counts::dates(visit, &counted);
     context["totals"] = totals.into();
     context["quick"] = (!deleted && readable && can(d, visit, UPDATE)?).into();

@@ -148,7 +148,13 @@ impl Crud {
 }
 
 pub(super) fn list_request(request: &Request, parameters: Parameters, pages: Pages) -> ListRequest {
-    ListRequest { parameters, path: slashed(request), if_none_match: header(request, "if-none-match").map(str::to_owned), pages }
+    ListRequest {
+        parameters,
+        path: slashed(request),
+        if_none_match: header(request, "if-none-match").map(str::to_owned),
+        pages,
+        patience: request.extensions().get().copied(),
+    }
 }
 
 /// The path of a request, as links name it.

@@ -301,7 +301,7 @@ fn range(key: &str) -> RangeInclusive<i64> {
         "server.max_connections_per_address" => 0..=1_000_000,
         "server.shutdown_seconds" | "auth.rotation_grace_seconds" | "auth.answer_milliseconds" => 0..=3600,
         "database.readers" | "database.scan_permits" => 1..=256,
-        "database.batch_milliseconds" => 1..=10_000,
+        "database.batch_milliseconds" | "panel.count_milliseconds" => 1..=10_000,
         "database.cache_mib" => 1..=65_536,
         "api.page_size" | "api.max_page_size" => 1..=10_000,
         "auth.access_seconds" | "auth.refresh_seconds" | "auth.remember_seconds" => 1..=3650 * DAY,

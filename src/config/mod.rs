@@ -36,6 +36,8 @@ pub struct Config {
     pub files: Files,
     /// Lists and the API's documentation.
     pub api: Api,
+    /// The admin panel.
+    pub panel: Panel,
     /// The change feed.
     pub events: Events,
     /// Tokens, passwords, cookies and registration.
@@ -148,6 +150,13 @@ pub struct Api {
     pub envelope: bool,
     /// The API's name in its documentation.
     pub title: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Panel {
+    /// Milliseconds that the page of a list waits for the number of its rows.
+    pub count_milliseconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -36,7 +36,7 @@ use std::{
 use hyper::body::Bytes;
 use moka::sync::Cache;
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub use self::{
     catalog::Catalog,
@@ -109,6 +109,8 @@ struct Inner {
     writer: sqlite::WriterThread,
     scanners: r2d2::Pool<r2d2_sqlite::SqliteConnectionManager>,
     scan_permits: Arc<Semaphore>,
+    /// Of whoever scans for what is not asked for yet.
+    ahead: Arc<Semaphore>,
     statement_time: Duration,
     shared: Arc<Shared>,
     totals: Cache<String, Arc<Total>>,
@@ -194,6 +196,7 @@ impl Db {
             path,
             scanners,
             scan_permits: Arc::new(Semaphore::new(settings.scan_permits)),
+            ahead: Arc::new(Semaphore::new(1)),
             statement_time: settings.statement_time,
             shared,
             totals: cache(TOTALS_BYTES, |total: &Arc<Total>| total.bytes()),
@@ -265,6 +268,11 @@ impl Db {
             sqlite::with_deadline(&connection, limit, || Reader::new(&connection).in_snapshot(work))
         });
         job.await.map_err(Error::internal)?
+    }
+
+    /// The right to scan for what nobody waits for, which one has at a time.
+    pub fn turn_ahead(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.ahead.clone().try_acquire_owned().ok()
     }
 
     /// A number that grows with each commit that touched the table. Read it before reading the table: then whatever is kept

@@ -62,6 +62,18 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// `each` for as long as `visit` wants more. `false`: there may be others.
+    pub fn each_while(&self, sql: &str, args: &[Value], mut visit: impl FnMut(&Row<'_>) -> Result<bool>) -> Result<bool> {
+        let mut statement = self.prepared(sql, args.iter())?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(explain)? {
+            if !visit(&Row(row))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     pub fn rows<T>(&self, sql: &str, args: &[Value], mut read: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
         let mut all = Vec::new();
         self.each(sql, args, |row| read(row).map(|value| all.push(value)))?;

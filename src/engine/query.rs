@@ -42,6 +42,8 @@ pub struct Query {
     /// Which of the conditions are of which filter.
     pub filtered: Vec<(&'static str, Range<usize>)>,
     pub order: String,
+    /// The same from the other end.
+    pub backward: String,
     /// In the default order, near its beginning: a few rows of many are found by walking along it.
     pub is_ordered: bool,
     /// What is searched for, folded.
@@ -139,6 +141,7 @@ impl Query {
             self.page_only.push(test.clone());
             // The rows are looked up, and then sorted: an index in this order would be walked from end to end.
             self.order.insert(0, '+');
+            self.backward.insert(0, '+');
         }
     }
 
@@ -196,15 +199,15 @@ impl Query {
             terms.push(default);
         }
         let descending = terms.last().is_some_and(|term| term.starts_with('-'));
-        let direction = |descending: bool| if descending { "DESC" } else { "ASC" };
-        let key = |term: &&str| {
-            let sql = order_expression(d, term.trim_start_matches('-'))?;
-            Some(format!("{sql} {}", direction(term.starts_with('-'))))
-        };
-        let mut keys: Vec<String> = terms.iter().filter_map(key).collect();
+        let key = |term: &&str| Some((order_expression(d, term.trim_start_matches('-'))?, term.starts_with('-')));
+        let mut keys: Vec<(String, bool)> = terms.iter().filter_map(key).collect();
         // The id settles ties, so that pages do not overlap.
-        keys.push(format!("t.id {}", direction(descending)));
-        self.order = keys.join(", ");
+        keys.push(("t.id".to_owned(), descending));
+        let joined = |turned: bool| {
+            let keys = keys.iter().map(|(sql, descending)| format!("{sql} {}", if *descending == turned { "ASC" } else { "DESC" }));
+            keys.collect::<Vec<_>>().join(", ")
+        };
+        (self.order, self.backward) = (joined(false), joined(true));
     }
 
     // ---------------------------------------------------------------- search

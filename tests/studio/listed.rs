@@ -18,7 +18,7 @@ use studio::{
 };
 
 use crate::{
-    samples::{for_each, sample, writable},
+    samples::{World, for_each, sample, writable},
     support::{Client, Server, nobody},
 };
 
@@ -284,4 +284,32 @@ fn some_rows_are_looked_at_by_their_ids() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Pages far from the beginning are found from the other end: they are what they would be from this one.
+#[test]
+fn pages_are_the_same_from_both_ends() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    world.many_zones(2345);
+    for order in ["", "&ordering=-name", "&ordering=-created_at", "&ordering=created_at,-name", "&manager__isnull=true&ordering=name"] {
+        let page = |number: &str| world.admin.get(&format!("/api/field/zones/minimal/?page_size=100{order}&page={number}")).expect(200);
+        let ids =
+            |page: &Value| -> Vec<i64> { page["results"].as_array().expect("rows").iter().filter_map(|row| row["id"].as_i64()).collect() };
+        let pages: Vec<Vec<i64>> = (1..=24).map(|number| ids(&page(&number.to_string()))).collect();
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [vec![100; 23], vec![45]].concat(), "{order}");
+        assert_eq!(ids(&page("last")), pages[23], "{order}");
+        let mut all = pages.concat();
+        let by_time = |turned: bool| if turned { (1..=2345).rev().collect() } else { (1..=2345).collect::<Vec<i64>>() };
+        match order {
+            "&ordering=-created_at" => assert_eq!(all, by_time(true)),
+            "&ordering=created_at,-name" => assert_eq!(all, by_time(false)),
+            _ => {
+                let name = |id: &i64| format!("Zone {id}");
+                assert!(all.is_sorted_by_key(name) || all.iter().rev().is_sorted_by_key(|id| name(id)), "{order}: {all:?}");
+            }
+        }
+        all.sort_unstable();
+        assert_eq!(all, by_time(false), "{order}");
+    }
 }

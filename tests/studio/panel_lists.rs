@@ -327,7 +327,7 @@ fn several_values_of_a_filter_are_chosen_by_clicks() {
     let two = also(&page, "Also Qualified");
     assert_eq!(two, "?priority=medium&stage__in=lost%2Cqualified");
     let page = list(&two);
-    assert!(page.contains("<h1>Leads <span class=\"count\">2</span></h1>") && page.contains("Stage: Lost, Qualified"), "{page}");
+    assert!(page.contains("<h1>Leads <span class=\"count\" data-count>2</span></h1>") && page.contains("Stage: Lost, Qualified"), "{page}");
     // The filter still says how many there are of each, and both boxes are ticked.
     assert!(page.contains(">Prospect <span class=\"count\">2</span>"), "{page}");
     let back = also(&page, "Not Lost");
@@ -367,4 +367,47 @@ fn what_was_deleted_is_found_and_brought_back() {
     server.member("sam", Role::Staff);
     assert_eq!(Browser::signed_in(&server, "sam").get(&format!("/admin/field/leads/{lead}/")).status, 404);
     assert_eq!(browser.get("/admin/field/leads/999999/").status, 404);
+}
+
+/// The page of a list does not wait until its rows are counted; the number is there when somebody looks again.
+#[test]
+fn a_list_does_not_wait_to_be_counted() {
+    let server = Server::start_with(|config| config.panel.count_milliseconds = 0);
+    let world = World::new_in(&server);
+    for _ in 0..25 {
+        world.another("field/leads");
+    }
+    let lost = world.another("field/leads");
+    world.admin.post(&format!("/api/field/leads/{lost}/lose/"), json!({"lost_reason": "price"})).expect(200);
+    let browser = admin(&world);
+    let list = |query: &str| browser.get(&format!("/admin/field/leads/?{query}")).text;
+    let first = list("stage=prospect");
+    assert!(first.contains(">11+</span></h1>") && first.contains("data-counting") && first.contains("1–10 of 11+"), "{first}");
+    assert!(first.contains("all 11+ of the list") && first.contains("rel=\"next\""), "{first}");
+    let counted = (0..1000).map(|_| list("stage=prospect")).find(|page| !page.contains("data-counting")).expect("a number at last");
+    assert!(counted.contains("data-count>25</span></h1>") && counted.contains("1–10 of 25"), "{counted}");
+    // Pages that are further on are found and counted as far as they go; what has no more rows than a page is counted, and so is the last one.
+    assert!(list("stage=prospect&page=3").contains("21–25 of 25"));
+    assert!(list("priority=medium&page=2").contains("11–20 of 21+"));
+    assert!(list("stage=lost").contains("data-count>1</span></h1>"));
+    assert!(list("stage=prospect&priority=medium&page=last").contains("21–25 of 25"));
+    assert!(list("").contains("data-count>26</span></h1>"));
+    // Clients of the API get the number that there is.
+    let page = world.admin.get("/api/field/leads/?stage=prospect&priority=medium").expect(200);
+    assert_eq!((&page["count"], page.get("is_counted")), (&json!(25), None));
+}
+
+/// What comes first in the other orders of a long list is looked for before somebody asks.
+#[test]
+fn other_orders_of_a_long_list_are_looked_for_ahead() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    world.many_zones(2001);
+    let known = || server.app.db.firsts().iter().filter(|(list, _)| list.starts_with("zones|")).count();
+    assert_eq!(known(), 0);
+    admin(&world).get("/admin/field/zones/");
+    // By name the other way, and by their time both ways.
+    (0..1000).find(|_| world.admin.get("/api/field/zones/").status == 200 && known() == 3).expect("the other orders");
+    let last = world.admin.get("/api/field/zones/?ordering=-name").expect(200);
+    assert_eq!(last["results"][0]["name"], "Zone 999");
 }

@@ -3,9 +3,11 @@
 
 use std::cell::{Cell, RefCell};
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use studio::{
     actor::Role,
+    db,
     engine::{CREATE, Descriptor, descriptor},
     resources,
 };
@@ -614,6 +616,16 @@ impl<'s> World<'s> {
     pub fn another(&self, path: &str) -> i64 {
         let body = (sample(path).least)(self);
         self.admin.create(&format!("/api/{path}/"), body)["id"].as_i64().expect("an id")
+    }
+
+    /// Makes so many zones, behind the server's back: "Zone 1" and so on, a second apart.
+    pub fn many_zones(&self, count: i64) {
+        let connection = Connection::open(db::file_in(&self.server.app.config.data.folder)).expect("a connection");
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+            INSERT INTO zones (uuid, created_at, updated_at, business_id, name)
+            SELECT 'made-' || i, strftime('%Y-%m-%dT%H:%M:%fZ', '2026-01-01', i || ' seconds'), '2026-01-01T00:00:00.000Z',
+                ?2, 'Zone ' || i FROM n";
+        connection.execute(sql, [count, self.business]).expect("many zones");
     }
 
     /// The id of a record that is made once.

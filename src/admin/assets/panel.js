@@ -4,6 +4,9 @@
   // The words come with the script's tag, in the visitor's language.
   const words = document.currentScript.dataset;
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
+  const read = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+  // In milliseconds.
+  const RECOUNT = 500;
 
   // "/" or Ctrl-K goes to the search.
   document.addEventListener("keydown", (event) => {
@@ -189,7 +192,17 @@
     window.addEventListener("beforeunload", (event) => { if (form.isConnected && form.hasAttribute("data-dirty") && !sent) event.preventDefault(); });
   };
 
+  // A long list is counted while its rows are looked at: the number comes when it is known.
+  const recount = async (tries) => {
+    const here = all("main [data-count]"), answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+    if (!answer || !answer.ok || answer.redirected) return;
+    const now = all("[data-count]", await read(answer));
+    if (now.some((one) => one.hasAttribute("data-counting"))) return tries && setTimeout(recount, RECOUNT, tries - 1);
+    if (now.length === here.length) here.forEach((one, at) => one.replaceWith(now[at]));
+  };
+
   const enhance = (root) => {
+    if (root.querySelector("[data-counting]")) setTimeout(recount, RECOUNT, 5);
     all("[data-list]", root).forEach(selects);
     all(".combo", root).forEach(suggest);
     all("[data-rows]", root).forEach(grows);
@@ -199,7 +212,6 @@
   if (enhance(document)) all("form[data-guard]").forEach((form) => form.setAttribute("data-dirty", ""));
 
   // A record is changed without leaving its list: its form comes beside it.
-  const read = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
   const dialog = document.createElement("dialog");
   let editing = null;
   const place = () => all("a[data-quick]").find((link) => link.href === editing);

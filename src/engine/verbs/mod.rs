@@ -2,6 +2,7 @@
 //! resource's own rules, storing, audit, consequences.
 
 mod act;
+mod ahead;
 mod attached;
 mod audited;
 mod bulk;
@@ -33,7 +34,7 @@ pub use self::{
     import::{grid, import, imports, interrupt, take_in},
     offers::offers,
     paged::paged,
-    read::{ListRequest, Listing, check_filters, list, matches, read},
+    read::{ListRequest, Listing, Patience, check_filters, list, matches, read},
     report::report,
     wanted::{addable, countable, main_date},
     work::{hand_over, open_work},

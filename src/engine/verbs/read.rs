@@ -1,11 +1,15 @@
 //! Reading: lists, records, histories.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::body::Bytes;
 use serde_json::Value as Json;
 
-use super::{deleted_reach, missing, reach, record_etag};
+use super::{ahead, deleted_reach, missing, reach, record_etag};
 use crate::{
     actor::Actor,
     auth::gate::Caller,
@@ -13,7 +17,7 @@ use crate::{
     engine::{
         access::{LIST, MINIMAL, READ, Reach},
         descriptor::{self, Descriptor, Form},
-        listed::{Effort, List},
+        listed::{Counted, Effort, List},
         query::{PageNumber, Pages, Parameters, Query, invalid_page, page_link},
         reply::Reply,
         store::{self, Deleted},
@@ -28,7 +32,13 @@ pub struct ListRequest {
     pub path: String,
     pub if_none_match: Option<String>,
     pub pages: Pages,
+    pub patience: Option<Patience>,
 }
+
+/// How long a request of the program itself lets the rows of a list be counted before it is answered: with a number that is too small then,
+/// and `is_counted` saying so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Patience(pub Duration);
 
 /// Which list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,18 +73,25 @@ pub async fn list<S>(caller: &Caller, d: &'static Descriptor, request: ListReque
         _ if query.include_deleted => Deleted::With,
         _ => Deleted::Without,
     };
-    let list = List::new(&caller.db, d, actor, query, reach, deleted);
-    let url = format!("{}{}", caller.origin, request.path);
-    let near = caller.db.snapshot(|reader| page(reader, &list, listing, &url, &request.parameters, Effort::Little))?;
-    let body = match near {
-        Some(body) => body,
+    let list = Arc::new(List::new(&caller.db, d, actor, query, reach, deleted));
+    let page =
+        Page { list: list.clone(), listing, url: format!("{}{}", caller.origin, request.path), parameters: request.parameters.clone() };
+    let near = caller.db.snapshot(|reader| page.write(reader, Effort::Little, None))?;
+    let (body, counted) = match near {
+        Some(written) => written,
         None => {
-            let all = move |reader: &Reader<'_>| page(reader, &list, listing, &url, &request.parameters, Effort::Any);
+            let patience = request.patience;
+            let all = move |reader: &Reader<'_>| page.write(reader, Effort::Any, patience);
             caller.scan(all).await?.ok_or_else(|| Error::internal("a page was not looked for"))?
         }
     };
+    if request.patience.is_some() {
+        ahead::go_on(caller, d, request, (list, listing), reach, &counted);
+    }
     let body = Bytes::from(body);
-    caller.db.answers().insert(kept_as, Kept { body: body.clone(), etag: etag.clone() });
+    if matches!(counted, Counted::All(_)) {
+        caller.db.answers().insert(kept_as, Kept { body: body.clone(), etag: etag.clone() });
+    }
     Ok(Reply::bytes(body).with_etag(etag))
 }
 
@@ -90,26 +107,46 @@ pub fn check_filters(reader: &Reader<'_>, actor: &Actor, query: &Query) -> Resul
     problems.or_ok()
 }
 
-/// A page as it is answered; `None` if that takes more effort. Within one transaction.
-fn page(reader: &Reader<'_>, list: &List, listing: Listing, url: &str, parameters: &Parameters, effort: Effort) -> Result<Option<Vec<u8>>> {
-    check_filters(reader, list.actor(), list.query())?;
-    let Some(total) = list.total(reader, effort)? else { return Ok(None) };
-    let (count, size) = (total.count.unsigned_abs(), list.query().size);
-    let pages = count.div_ceil(size).max(1);
-    let number = match list.query().page {
-        PageNumber::Last => pages,
-        PageNumber::Number(number) => number,
-    };
-    if number > pages {
-        return Err(invalid_page());
+/// A page that was asked for.
+struct Page {
+    list: Arc<List>,
+    listing: Listing,
+    /// The address of the list.
+    url: String,
+    parameters: Parameters,
+}
+
+impl Page {
+    /// The page as it is answered; `None` if that takes more effort. Within one transaction.
+    fn write(&self, reader: &Reader<'_>, effort: Effort, patience: Option<Patience>) -> Result<Option<(Vec<u8>, Counted)>> {
+        let Self { list, listing, url, parameters } = self;
+        check_filters(reader, list.actor(), list.query())?;
+        let (asked, size) = (list.query().page, list.query().size);
+        let counted = match (patience, asked) {
+            // The last page is known when all are counted.
+            (Some(Patience(time)), PageNumber::Number(number)) => list.counted(reader, number.saturating_mul(size), time)?,
+            _ => match list.total(reader, effort)? {
+                Some(total) => Counted::All(total),
+                None => return Ok(None),
+            },
+        };
+        let pages = counted.rows().div_ceil(size).max(1);
+        let number = match asked {
+            PageNumber::Last => pages,
+            PageNumber::Number(number) => number,
+        };
+        if number > pages {
+            return Err(invalid_page());
+        }
+        let mut out = Vec::with_capacity(32 * 1024);
+        open_page(&mut out, counted.rows(), number, pages, url, parameters);
+        if !list.write_page(reader, &counted, (number - 1) * size, *listing == Listing::Minimal, effort, &mut out)? {
+            return Ok(None);
+        }
+        let end: &[u8] = if matches!(counted, Counted::All(_)) { b"]}" } else { b"],\"is_counted\":false}" };
+        out.extend_from_slice(end);
+        Ok(Some((out, counted)))
     }
-    let mut out = Vec::with_capacity(32 * 1024);
-    open_page(&mut out, count, number, pages, url, parameters);
-    if !list.write_page(reader, &total, (number - 1) * size, listing == Listing::Minimal, effort, &mut out)? {
-        return Ok(None);
-    }
-    out.extend_from_slice(b"]}");
-    Ok(Some(out))
 }
 
 /// Everything of a page before its rows.

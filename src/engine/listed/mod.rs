@@ -7,29 +7,30 @@
 //! It comes out the same, because a row stands in a list, and at its place there, for what it says itself. Where a list depends on
 //! other tables as well, or on other rows of its own, what is kept of it is true until one of those tables is written.
 
-use std::{collections::HashSet, sync::Arc};
+mod page;
+
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value as Json;
 
 use super::{
     about::Scope,
     access::Reach,
-    descriptor::{Descriptor, Form},
-    json::write_row,
-    query::{FIXED, NEAR, Query},
+    descriptor::Descriptor,
+    query::{FIXED, Query},
     search,
-    store::{self, Deleted, args, by_ids},
+    store::{self, Deleted, args},
 };
 use crate::{
     actor::Actor,
-    db::{Db, First, Members, Moment, Reader, Row, Total, write_cell},
-    error::Result,
+    db::{Db, First, Members, Moment, Reader, Row, Total},
+    error::{Error, Result},
 };
 
-/// More rows than are asked for are kept, so that some may go before all have to be looked for again.
-const SPARE: usize = 30;
-/// A list is not kept any further than this.
-const MOST_FIRST: usize = 3000;
 /// Up to so many rows are looked up one by one where it is known which they are. More are found in a walk; where an index has the
 /// order of a list, the first of these.
 const MOST_BY_ID: i64 = 10_000;
@@ -51,6 +52,26 @@ impl Effort {
             Self::Little => 300,
             Self::Any => usize::MAX,
         }
+    }
+}
+
+/// How many rows a list has, as far as that was found out.
+pub enum Counted {
+    All(Arc<Total>),
+    /// So many, and maybe others: it would have taken too long.
+    Some(u64),
+}
+
+impl Counted {
+    pub fn rows(&self) -> u64 {
+        match self {
+            Self::All(total) => total.count.unsigned_abs(),
+            Self::Some(rows) => *rows,
+        }
+    }
+
+    fn total(&self) -> Option<&Total> {
+        if let Self::All(total) = self { Some(total) } else { None }
     }
 }
 
@@ -113,16 +134,12 @@ enum Span {
     All,
     /// So many at most, in whatever order they are found.
     First(i64),
+    /// As many as are wanted, from the first that is found on.
+    Some,
     /// In their order, so many after so many others.
     Page(usize, u64),
-}
-
-/// The rows of a page.
-enum Rows {
-    /// Those that come after so many others.
-    After(u64),
-    /// These.
-    These(Vec<i64>),
+    /// The same from the other end.
+    Back(usize, u64),
 }
 
 impl List {
@@ -216,9 +233,35 @@ impl List {
         Ok(Some(self.keep(total)))
     }
 
+    /// `total`, for whoever would rather have a page than wait for the number: it goes on counting for so long at most, but until there are
+    /// more rows than are needed.
+    pub fn counted(&self, reader: &Reader<'_>, needed: u64, time: Duration) -> Result<Counted> {
+        if let Some(total) = self.total(reader, Effort::Little)? {
+            return Ok(Counted::All(total));
+        }
+        if !self.is_narrowed() {
+            return self.whole(reader).map(Counted::All);
+        }
+        let (end, mut count, mut members) = (Instant::now() + time, 0_i64, Members::default());
+        let is_all = self.found(reader, Span::Some, |id| {
+            count += i64::from(members.insert(id));
+            count.unsigned_abs() <= needed || Instant::now() < end
+        })?;
+        let total = Total { when: self.now(&self.total), count, members: Some(members) };
+        Ok(if is_all { Counted::All(self.keep(total)) } else { Counted::Some(count.unsigned_abs()) })
+    }
+
+    /// `total`, whatever it takes.
+    pub fn whole(&self, reader: &Reader<'_>) -> Result<Arc<Total>> {
+        self.total(reader, Effort::Any)?.ok_or_else(|| Error::internal("a list was not counted"))
+    }
+
     fn gathered(&self, reader: &Reader<'_>, span: Span) -> Result<Total> {
         let (mut count, mut members) = (0, Members::default());
-        self.found(reader, span, |id| count += i64::from(members.insert(id)))?;
+        self.found(reader, span, |id| {
+            count += i64::from(members.insert(id));
+            true
+        })?;
         Ok(Total { when: self.now(&self.total), count, members: Some(members) })
     }
 
@@ -271,59 +314,6 @@ impl List {
         Some(members.ids().collect())
     }
 
-    /// The rows that come first, so many at least if there are.
-    fn first(&self, reader: &Reader<'_>, total: &Total, needed: usize, effort: Effort) -> Result<Option<Vec<i64>>> {
-        if let Some(known) = self.first.known.as_deref()
-            && let Some(rows) = self.since(reader, known.when, &self.first, effort)?
-            && (rows.is_empty() || rows.len() + known.ids.len() <= effort.rows())
-        {
-            let followed = if rows.is_empty() { None } else { Some(self.follow(reader, known, rows)?) };
-            let (ids, is_whole) = followed.as_ref().map_or((&known.ids, known.is_whole), |first| (&first.ids, first.is_whole));
-            if is_whole || ids.len() >= needed {
-                let ids = ids.clone();
-                if let Some(first) = followed {
-                    self.db.firsts().insert(self.first.key.clone(), Arc::new(first));
-                }
-                return Ok(Some(ids));
-            }
-        }
-        if effort == Effort::Little {
-            return Ok(None);
-        }
-        // Twice as many, for whoever goes on to the next page.
-        let most = 2 * needed + SPARE;
-        let ids = match self.few(total).filter(|rows| !self.query.is_ordered || rows.len() <= MOST_ORDERED) {
-            Some(rows) => self.among(reader, &rows, Some(most))?,
-            None => {
-                let mut ids = Vec::with_capacity(most);
-                self.found(reader, Span::Page(most, 0), |id| ids.push(id))?;
-                ids
-            }
-        };
-        let first = First { when: self.now(&self.first), is_whole: ids.len() < most, ids: ids.clone() };
-        self.db.firsts().insert(self.first.key.clone(), Arc::new(first));
-        Ok(Some(ids))
-    }
-
-    /// What comes first, some rows having been written: these may have come, gone or moved, all others stand as they did. So what
-    /// stands before the last of those that did not move is known, and of what comes after it nothing.
-    fn follow(&self, reader: &Reader<'_>, known: &First, rows: Vec<i64>) -> Result<First> {
-        let written: HashSet<i64> = rows.iter().copied().collect();
-        let last = known.ids.iter().rev().find(|id| !written.contains(id)).copied();
-        let all: Vec<i64> = rows.into_iter().chain(known.ids.iter().filter(|id| !written.contains(id)).copied()).collect();
-        let mut ids = self.among(reader, &all, Some(all.len()))?;
-        let mut is_whole = known.is_whole;
-        if !is_whole {
-            let end = last.and_then(|last| ids.iter().position(|id| *id == last)).map_or(0, |at| at + 1);
-            ids.truncate(end);
-        }
-        if ids.len() > MOST_FIRST {
-            ids.truncate(MOST_FIRST);
-            is_whole = false;
-        }
-        Ok(First { when: self.now(&self.first), ids, is_whole })
-    }
-
     fn count(&self, reader: &Reader<'_>) -> Result<i64> {
         let query = self.found_by(reader)?;
         store::count(reader, self.d, &self.actor, &query, &self.scope)
@@ -337,105 +327,19 @@ impl List {
         Ok(query)
     }
 
-    /// Looks for the rows of the list.
-    fn found(&self, reader: &Reader<'_>, span: Span, mut each: impl FnMut(i64)) -> Result<()> {
+    /// Looks for the rows of the list, for as long as `each` wants more. `false`: there may be others.
+    fn found(&self, reader: &Reader<'_>, span: Span, mut each: impl FnMut(i64) -> bool) -> Result<bool> {
         let query = self.found_by(reader)?;
         let (more, rest) = match span {
             Span::All => (&query.count_only, String::new()),
             Span::First(most) => (&query.count_only, format!(" LIMIT {most}")),
+            // Where an index has their order, many candidates are not gathered first.
+            Span::Some => (&query.page_only, String::new()),
             Span::Page(most, offset) => (&query.page_only, format!(" ORDER BY {} LIMIT {most} OFFSET {offset}", query.order)),
+            Span::Back(most, offset) => (&query.page_only, format!(" ORDER BY {} LIMIT {most} OFFSET {offset}", query.backward)),
         };
         let (table, scope) = (self.d.about.table, &self.scope);
         let sql = format!("SELECT t.id FROM \"{table}\" AS t WHERE {scope}{}{rest}", store::conditions(&query, more));
-        reader.each(&sql, &args(&self.actor, &query.args), |row| {
-            each(row.get(0)?);
-            Ok(())
-        })
+        reader.each_while(&sql, &args(&self.actor, &query.args), |row| Ok(each(row.get(0)?)))
     }
-
-    /// Writes the rows after so many others, as the members of a JSON array: as `minimal/` has them, or as lists do. `total` is what was
-    /// found out in the same transaction. `false`: it takes more effort, and nothing is written.
-    pub fn write_page(
-        &self,
-        reader: &Reader<'_>,
-        total: &Total,
-        offset: u64,
-        is_minimal: bool,
-        effort: Effort,
-        out: &mut Vec<u8>,
-    ) -> Result<bool> {
-        let Some(rows) = self.rows(reader, total, offset, effort)? else { return Ok(false) };
-        if is_minimal {
-            let select = format!("SELECT t.id, t.uuid, {} FROM \"{}\" AS t", self.d.label, self.d.about.table);
-            self.write(reader, rows, &select, write_minimal, out)?;
-        } else {
-            let shape = self.d.shape(Form::List, &self.actor);
-            self.write(reader, rows, &shape.select, |out, row| write_row(out, shape, row), out)?;
-        }
-        Ok(true)
-    }
-
-    fn rows(&self, reader: &Reader<'_>, total: &Total, offset: u64, effort: Effort) -> Result<Option<Rows>> {
-        if self.is_walked {
-            return Ok(Some(Rows::After(offset)));
-        }
-        let (start, size) = (usize::try_from(offset).unwrap_or(usize::MAX), usize::try_from(self.query.size).unwrap_or(usize::MAX));
-        if offset.saturating_add(self.query.size) <= NEAR {
-            let first = self.first(reader, total, start + size, effort)?;
-            return Ok(first.map(|ids| Rows::These(ids.into_iter().skip(start).take(size).collect())));
-        }
-        if effort == Effort::Little {
-            return Ok(None);
-        }
-        let mut ids = vec![];
-        self.found(reader, Span::Page(size, offset), |id| ids.push(id))?;
-        Ok(Some(Rows::These(ids)))
-    }
-
-    fn write(
-        &self,
-        reader: &Reader<'_>,
-        rows: Rows,
-        select: &str,
-        write: impl Fn(&mut Vec<u8>, &Row<'_>) -> Result<()>,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
-        let mut separator: &[u8] = b"";
-        let mut begin = |out: &mut Vec<u8>| {
-            out.extend_from_slice(separator);
-            separator = b",";
-        };
-        match rows {
-            Rows::After(offset) => {
-                let (scope, order, size) = (&self.scope, &self.query.order, self.query.size);
-                let sql =
-                    format!("{select} WHERE {scope}{} ORDER BY {order} LIMIT {size} OFFSET {offset}", store::conditions(&self.query, &[]));
-                reader.each(&sql, &args(&self.actor, &self.query.args), |row| {
-                    begin(out);
-                    write(out, row)
-                })
-            }
-            Rows::These(ids) => {
-                let read = |row: &Row<'_>| {
-                    let mut one = Vec::with_capacity(1024);
-                    write(&mut one, row)?;
-                    Ok(one)
-                };
-                for one in by_ids(reader, &self.actor, select, &self.scope, &ids, read)? {
-                    begin(out);
-                    out.extend_from_slice(&one);
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-fn write_minimal(out: &mut Vec<u8>, row: &Row<'_>) -> Result<()> {
-    for (index, key) in ["{\"id\":", ",\"uuid\":", ",\"label\":"].into_iter().enumerate() {
-        out.extend_from_slice(key.as_bytes());
-        write_cell(out, row.cell(index)?);
-    }
-    out.push(b'}');
-    Ok(())
 }
