@@ -18,6 +18,7 @@ use crate::{
 const SPARE: usize = 30;
 /// A list is not kept any further than this.
 const MOST_FIRST: usize = 3000;
+
 /// The rows of a page.
 enum Rows {
     /// Those that come after so many others.

@@ -1,5 +1,6 @@
 //! What is likely to be asked for next, found out before it is: the number of a list that was cut short for the page's sake, and the rows
-//! that come first in the other orders of a long list. Both are kept and follow what is written (`engine::listed`), so this is done once.
+//! that come first in a long list in other orders, or narrowed by a flag. All are kept and follow what is written (`engine::listed`), so
+//! this is done once.
 
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use crate::{
     engine::{
         access::Reach,
         descriptor::Descriptor,
+        field::Kind,
+        filter::kind_of,
         listed::{Counted, List},
         query::Query,
         store::Deleted,
@@ -51,14 +54,17 @@ pub(super) fn go_on(
     });
 }
 
-/// The list in its other orders, as far as they are not known.
+/// The list in its other orders, and narrowed by what is so or not so, as far as these are not known.
 fn others(db: &Db, actor: &Arc<Actor>, d: &'static Descriptor, request: &ListRequest, reach: Reach) -> Vec<Arc<List>> {
-    let orders = d.about.order.iter().map(|name| name.trim_start_matches('-')).flat_map(|name| [name.to_owned(), format!("-{name}")]);
-    let list = |order: String| {
+    let orders = d.about.order.iter().map(|name| name.trim_start_matches('-'));
+    let orders = orders.flat_map(|name| [("ordering", name.to_owned()), ("ordering", format!("-{name}"))]);
+    let flags = d.about.filter.iter().filter(|name| kind_of(d, name) == Some(Kind::Bool) && d.is_open(name, actor));
+    let flags = flags.flat_map(|name| [(*name, "true".to_owned()), (*name, "false".to_owned())]);
+    let list = |(name, value): (&str, String)| {
         let mut parameters = request.parameters.clone();
-        parameters.push(("ordering".to_owned(), order));
+        parameters.push((name.to_owned(), value));
         let query = Query::parse(d, actor, &parameters, request.pages).ok()?;
         Some(List::new(db, d, actor.clone(), query, reach, Deleted::Without))
     };
-    orders.filter_map(list).filter(List::is_slow).map(Arc::new).collect()
+    orders.chain(flags).filter_map(list).filter(List::is_slow).map(Arc::new).collect()
 }

@@ -132,6 +132,28 @@ fn a_record_is_changed_beside_its_list() {
     browser.is_calm();
 }
 
+/// The number of a long list comes when it is known, and nothing else on the page changes meanwhile.
+#[test]
+#[ignore = "needs Chromium"]
+fn a_list_is_counted_while_it_is_looked_at() {
+    let server = Server::start_with(|config| config.panel.count_milliseconds = 0);
+    let world = World::new_in(&server);
+    for _ in 0..25 {
+        world.another("field/leads");
+    }
+    let browser = signed_in(&server, "admin1");
+    browser.open("/admin/field/leads/?stage=prospect");
+    // It came as "11+": see `panel_lists`.
+    browser.fill("#q-search", "half typed");
+    browser.click("input[name=id]");
+    browser.wait("document.querySelector('h1 .count').textContent === '25'");
+    let shown = "[document.querySelector('#q-search').value, document.querySelectorAll('input[name=id]:checked').length].join()";
+    assert_eq!(browser.eval(shown), "half typed,1");
+    let text = browser.text();
+    assert!(text.contains("1–10 of 25") && text.contains("all 25 of the list"), "{text}");
+    browser.is_calm();
+}
+
 fn add_lead(browser: &Chromium, name: &str, phone: &str) {
     browser.open("/admin/field/leads/add/");
     browser.fill("#f-business_name", name);
