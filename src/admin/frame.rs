@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Display};
 
-use minijinja::{AutoEscape, Environment, value::Serde};
+use minijinja::{AutoEscape, Environment, Value, value::Serde};
 use poem::{
     Response,
     http::{HeaderValue, StatusCode, header},
@@ -78,6 +78,9 @@ pub(super) fn pages(language: &'static Language) -> Environment<'static> {
         written.map_err(|_| minijinja::Error::new(minijinja::ErrorKind::WriteFailure, "a page could not be written"))
     });
     pages.add_filter("query", |text: String| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>());
+    pages.add_filter("grouped", |number: Value| {
+        i64::try_from(number.clone()).map_or(number, |known| Value::from(language.grouped(&known.to_string())))
+    });
     pages.add_filter("truncate_to", |text: String, most: usize| match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text[..end].trim_end()),
         None => text,

@@ -201,7 +201,6 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
         "formats": [["CSV", "csv"], ["Excel", "xlsx"], ["JSON", "json"]],
     });
     context["is_counted"] = is_counted.into();
-    context["total"] = if is_counted { count.to_string() } else { format!("{count}+") }.into();
     context["dates"] = counts::dates(visit, &counted);
     context["totals"] = totals.into();
     context["quick"] = (!deleted && readable && can(d, visit, UPDATE)?).into();
