@@ -220,10 +220,10 @@ impl List {
             }
             _ if effort == Effort::Little => return Ok(None),
             // It was asked for before, and would have followed.
-            (Some(_), Some(_)) => self.gathered(reader, Span::All)?,
+            (Some(_), Some(_)) => self.gathered(reader, Span::All, |_| true)?.0,
             // Which rows they are is of use where they are few; to count many along an index is quicker.
             _ => {
-                let few = if self.is_narrowed() { Some(self.gathered(reader, Span::First(MOST_BY_ID))?) } else { None };
+                let few = if self.is_narrowed() { Some(self.gathered(reader, Span::First(MOST_BY_ID), |_| true)?.0) } else { None };
                 match few.filter(|few| few.count < MOST_BY_ID) {
                     Some(few) => few,
                     None => Total { when: self.now(&self.total), count: self.count(reader)?, members: None },
@@ -242,13 +242,9 @@ impl List {
         if !self.is_narrowed() {
             return self.whole(reader).map(Counted::All);
         }
-        let (end, mut count, mut members) = (Instant::now() + time, 0_i64, Members::default());
-        let is_all = self.found(reader, Span::Some, |id| {
-            count += i64::from(members.insert(id));
-            count.unsigned_abs() <= needed || Instant::now() < end
-        })?;
-        let total = Total { when: self.now(&self.total), count, members: Some(members) };
-        Ok(if is_all { Counted::All(self.keep(total)) } else { Counted::Some(count.unsigned_abs()) })
+        let end = Instant::now() + time;
+        let (total, is_all) = self.gathered(reader, Span::Some, |count| count <= needed || Instant::now() < end)?;
+        Ok(if is_all { Counted::All(self.keep(total)) } else { Counted::Some(total.count.unsigned_abs()) })
     }
 
     /// `total`, whatever it takes.
@@ -256,13 +252,14 @@ impl List {
         self.total(reader, Effort::Any)?.ok_or_else(|| Error::internal("a list was not counted"))
     }
 
-    fn gathered(&self, reader: &Reader<'_>, span: Span) -> Result<Total> {
-        let (mut count, mut members) = (0, Members::default());
-        self.found(reader, span, |id| {
+    /// Finds out which rows there are, for as long as `goes_on` says so of their number. `false`: there may be others.
+    fn gathered(&self, reader: &Reader<'_>, span: Span, goes_on: impl Fn(u64) -> bool) -> Result<(Total, bool)> {
+        let (mut count, mut members) = (0_i64, Members::default());
+        let is_all = self.found(reader, span, |id| {
             count += i64::from(members.insert(id));
-            true
+            goes_on(count.unsigned_abs())
         })?;
-        Ok(Total { when: self.now(&self.total), count, members: Some(members) })
+        Ok((Total { when: self.now(&self.total), count, members: Some(members) }, is_all))
     }
 
     fn keep(&self, total: Total) -> Arc<Total> {

@@ -69,15 +69,20 @@ impl List {
             Some(after) if after < offset => (Span::Back(rows(after.min(self.query.size)), after.saturating_sub(self.query.size)), true),
             _ => (Span::Page(size, offset), false),
         };
+        let mut ids = self.ids(reader, span)?;
+        if is_turned {
+            ids.reverse();
+        }
+        Ok(Some(Rows::These(ids)))
+    }
+
+    fn ids(&self, reader: &Reader<'_>, span: Span) -> Result<Vec<i64>> {
         let mut ids = vec![];
         self.found(reader, span, |id| {
             ids.push(id);
             true
         })?;
-        if is_turned {
-            ids.reverse();
-        }
-        Ok(Some(Rows::These(ids)))
+        Ok(ids)
     }
 
     fn write(
@@ -153,14 +158,7 @@ impl List {
         let few = total.and_then(|total| self.few(total));
         let ids = match few.filter(|rows| !self.query.is_ordered || rows.len() <= MOST_ORDERED) {
             Some(rows) => self.among(reader, &rows, Some(most))?,
-            None => {
-                let mut ids = Vec::with_capacity(most);
-                self.found(reader, Span::Page(most, 0), |id| {
-                    ids.push(id);
-                    true
-                })?;
-                ids
-            }
+            None => self.ids(reader, Span::Page(most, 0))?,
         };
         let first = First { when: self.now(&self.first), is_whole: ids.len() < most, ids: ids.clone() };
         self.db.firsts().insert(self.first.key.clone(), Arc::new(first));

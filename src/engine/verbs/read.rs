@@ -37,7 +37,7 @@ pub struct ListRequest {
 
 /// How long a request of the program itself lets the rows of a list be counted before it is answered: with a number that is too small then,
 /// and `is_counted` saying so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy)]
 pub struct Patience(pub Duration);
 
 /// Which list.
