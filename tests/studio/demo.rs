@@ -139,3 +139,13 @@ fn the_books_of_the_story_are_in_order() {
     let again = runtime().block_on(demo::seed(&server.app, &server.clock));
     assert!(again.is_err(), "it is told once");
 }
+
+/// Whoever looks around sees what an owner sees, too.
+#[test]
+fn the_owner_of_the_demonstration_sees_the_server() {
+    let server = told();
+    let owner = sign_in(&server, "owner");
+    assert!(owner.get("/api/system/").expect(200)["version"].is_string());
+    assert_eq!(owner.get("/api/businesses/").expect(200)["count"], 2);
+    assert_eq!(sign_in(&server, "enos").get("/api/system/").status, 403);
+}

@@ -42,9 +42,11 @@ pub async fn seed(app: &App, clock: &Clock) -> Result<Vec<String>> {
     let mut stage = stage::Stage::new(app, clock, server::endpoint(app));
     story::studio(&mut stage).await?;
     story::institute(&mut stage).await?;
+    stage.owner("owner", "Amos Owner").await?;
     Ok(vec![
         "Tamiti Studio   enos (admin), hope (manager), brian (finance), joan (content), sharon (agent), grace (customer)".into(),
         "Music Beats     gopi (admin), anita (teacher), nair (customer)".into(),
+        "The server      owner (superuser: sees backups, jobs, messages and all businesses as well)".into(),
         format!("All of them sign in with the password {PASSWORD}: keep this folder to yourself."),
     ])
 }

@@ -74,6 +74,25 @@ impl<'a> Stage<'a> {
         self.app.db.write(self.app.system(), ready).await
     }
 
+    fn user(&mut self, name: &str, full_name: &str) -> Result<NewUser> {
+        if self.password_hash.is_empty() {
+            self.password_hash = password::hash(PASSWORD)?;
+        }
+        Ok(NewUser {
+            username: Some(name.to_owned()),
+            email: Some(format!("{name}@example.org")),
+            full_name: Some(full_name.to_owned()),
+            password_hash: self.password_hash.clone(),
+            ..NewUser::default()
+        })
+    }
+
+    /// Somebody who sees to the server, and to the first business.
+    pub async fn owner(&mut self, name: &str, full_name: &str) -> Result<()> {
+        let user = self.user(name, full_name)?;
+        self.app.db.write(self.app.system(), move |tx| account::create_administrator(tx, user.clone())).await.map(drop)
+    }
+
     /// Somebody joins a business.
     pub async fn person(
         &mut self,
@@ -83,16 +102,7 @@ impl<'a> Stage<'a> {
         role: Role,
         can: &[Capability],
     ) -> Result<i64> {
-        if self.password_hash.is_empty() {
-            self.password_hash = password::hash(PASSWORD)?;
-        }
-        let user = NewUser {
-            username: Some(name.to_owned()),
-            email: Some(format!("{name}@example.org")),
-            full_name: Some(full_name.to_owned()),
-            password_hash: self.password_hash.clone(),
-            ..NewUser::default()
-        };
+        let user = self.user(name, full_name)?;
         let can = Json::from(can.iter().map(|one| one.name()).collect::<Vec<_>>()).to_string();
         let join = move |tx: &mut Writer<'_>| {
             let id = account::create(tx, user.clone(), business, role)?;
