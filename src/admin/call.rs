@@ -70,6 +70,8 @@ pub(super) struct Ask<'a> {
     pub query: Vec<(&'a str, &'a str)>,
     pub body: Option<&'a Json>,
     pub if_match: Option<&'a str>,
+    /// What is known already: unchanged, the answer is 304.
+    pub if_none_match: Option<&'a str>,
     /// What makes the same request twice one.
     pub idempotency: Option<&'a str>,
     /// How long the rows of a list are counted.
@@ -78,7 +80,16 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, query: vec![], body: None, if_match: None, idempotency: None, patience: None }
+        Self {
+            method: Method::GET,
+            path,
+            query: vec![],
+            body: None,
+            if_match: None,
+            if_none_match: None,
+            idempotency: None,
+            patience: None,
+        }
     }
     pub fn post(path: &'a str, body: &'a Json) -> Self {
         Self { method: Method::POST, body: Some(body), ..Self::get(path) }
@@ -139,11 +150,11 @@ impl Visit<'_> {
         if let Some(content_type) = content_type {
             parts = parts.header("content-type", content_type);
         }
-        if let Some(tag) = ask.if_match {
-            parts = parts.header("if-match", tag);
-        }
-        if let Some(key) = ask.idempotency {
-            parts = parts.header("idempotency-key", key);
+        let headers = [("if-match", ask.if_match), ("if-none-match", ask.if_none_match), ("idempotency-key", ask.idempotency)];
+        for (name, value) in headers {
+            if let Some(value) = value {
+                parts = parts.header(name, value);
+            }
         }
         let (parts, ()) = parts.body(()).map_err(Error::internal)?.into_parts();
         let parts = (parts, LocalAddr::default(), RemoteAddr::default(), poem::http::uri::Scheme::HTTP);

@@ -12,12 +12,9 @@ use super::{
 use crate::engine::{
     Descriptor,
     field::Kind,
-    filter::kind_of,
+    filter::{TAKEN, kind_of},
     query::{Parameters, parameter},
 };
-
-/// Parameters of a list that are no filters.
-const OTHERS: [&str; 8] = ["search", "ordering", "page", "page_size", "columns", "view", "column", counts::ASKED];
 
 /// So many values of a field are told one by one; of what it refers to fewer.
 const FEW_VALUES: usize = 12;
@@ -26,10 +23,12 @@ const FEW_TARGETS: usize = 8;
 const OPEN: usize = 3;
 /// What the name of typed words ends with.
 const TYPED: &str = "__text";
+/// What the name of a filter ends with that looks for a part of a text.
+const CONTAINS: &str = "__icontains";
 
 /// The filters that a list is narrowed by now.
 pub(super) fn active(query: &Parameters) -> Vec<(&str, &str)> {
-    let filters = query.iter().filter(|(name, value)| !OTHERS.contains(&name.as_str()) && !value.is_empty());
+    let filters = query.iter().filter(|(name, value)| !TAKEN.contains(&name.as_str()) && !value.is_empty());
     filters.map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
@@ -53,112 +52,143 @@ pub(super) fn with_all(query: &Parameters, changes: &[(&str, Option<&str>)]) -> 
     if changed.is_empty() { "?".to_owned() } else { changed }
 }
 
-/// The filters of a resource as widgets, with how many records each value would leave, where that was counted.
-pub(super) async fn widgets(visit: &Visit<'_>, d: &'static Descriptor, counted: &Json) -> Result<Vec<Json>, Refusal> {
-    let (actor, query, mut pickers, mut all) = (visit.actor()?, &visit.query, Pickers::default(), vec![]);
-    let value = |name: &str| parameter(query, name).unwrap_or_default().to_owned();
-    for name in d.about.filter.iter().filter(|name| d.is_open(name, actor)) {
-        let Some(kind) = kind_of(d, name) else { continue };
-        let title = title_of(visit, d, name);
-        let one = |kind: &str, name: &str, title: &str| json!({"kind": kind, "name": name, "id": format!("q-{name}"), "title": title, "value": value(name)});
-        let range = |kind: &str| {
-            let ends =
-                [("__gte", key("from")), ("__lte", key("to"))].map(|(end, words)| one(kind, &format!("{name}{end}"), &visit.t(words)));
-            json!({"kind": "range", "title": title, "name": name, "ends": ends})
-        };
-        match kind {
-            Kind::Bool => {
-                let mut widget = one("choice", name, &title);
-                widget["options"] = json!([{"value": "true", "label": visit.t("Yes")}, {"value": "false", "label": visit.t("No")}]);
-                all.push(widget);
-            }
-            Kind::Choice(names) => {
-                let mut widget = one("choice", name, &title);
-                widget["options"] = names.iter().map(|name| json!({"value": name, "label": visit.choice(name)})).collect();
-                all.push(widget);
-            }
-            Kind::Reference(_) => {
-                let Some(field) = d.field(name) else { continue };
-                let record = json!({*name: value(name)});
-                let filling = Filling { record: &record, given: None, errors: &Json::Null };
-                let mut widget = pickers.widget(visit, field, name, &filling).await?;
-                widget["id"] = format!("q-{name}").into();
-                widget["required"] = false.into();
-                widget["help"] = "".into();
-                all.push(widget);
-            }
-            // Who made or changed it.
-            Kind::Integer if d.target(name).is_some() => {
-                let Some(table) = d.target(name) else { continue };
-                let (picker, id) = (pickers.of(visit, table).await?, value(name));
-                let mut widget = one(if picker["lookup"].is_string() { "reference" } else { "choice" }, name, &title);
-                let label = match id.parse() {
-                    Ok(id) => super::cells::open_labels(visit, table, &[id])?.remove(&id),
-                    Err(_) => None,
-                };
-                widget["text"] = label.into();
-                widget["lookup"] = picker["lookup"].clone();
-                widget["options"] = picker["options"].clone();
-                all.push(widget);
-            }
-            Kind::Date | Kind::DateTime => all.push(range("date")),
-            Kind::Integer | Kind::Number | Kind::Money | Kind::Decimal(_) => all.push(range("number")),
-            // What is worked out has few values, which are known once they are counted.
-            Kind::Text if d.field(name).is_none() && !counts::values(counted, name).is_empty() => {
-                let mut widget = one("choice", name, &title);
-                let values = counts::values(counted, name).into_iter();
-                widget["options"] = values.map(|value| json!({"value": value, "label": visit.choice(value)})).collect();
-                all.push(widget);
-            }
-            Kind::Text | Kind::Email | Kind::Currency => all.push(one("text", name, &title)),
-            Kind::Texts | Kind::Json | Kind::Lines(..) => {}
+/// The filters of a resource, with how many records each value would leave, where that was counted. Those that it does not name are `more`:
+/// they are there for whoever looks for them.
+pub(super) async fn offered(visit: &Visit<'_>, d: &'static Descriptor, counted: &Json) -> Result<Json, Refusal> {
+    let (mut pickers, mut named, mut more) = (Pickers::default(), vec![], vec![]);
+    for name in d.filters_for(visit.actor()?) {
+        if let Some(mut widget) = widget(visit, d, name, counted, &mut pickers).await? {
+            widget["empty"] = true.into();
+            tell_values(&visit.query, d, name, counted, &mut widget);
+            let is_empty = widget["kind"] == "facet" && widget["options"].as_array().is_some_and(Vec::is_empty);
+            let part = if d.about.filter.contains(&name) { &mut named } else { &mut more };
+            part.extend((!is_empty).then_some(widget));
         }
     }
-    for widget in &mut all {
-        widget["empty"] = true.into();
-        let name = widget["name"].as_str().unwrap_or_default().to_owned();
-        let is_reference = d.target(&name).is_some();
-        // Of two that exclude each other, both are all.
-        let takes_several = kind_of(d, &name) != Some(Kind::Bool);
-        let options = widget["options"].as_array_mut();
-        let is_open = options.as_ref().is_some_and(|options| options.len() <= if is_reference { FEW_TARGETS } else { FEW_VALUES });
-        for option in options.into_iter().flatten() {
-            let value = option["value"].as_str().unwrap_or_default().to_owned();
-            option["count"] = counts::count(counted, &name, &value).into();
-            if is_open {
-                let chosen = chosen_of(query, &name);
-                let is_current = chosen.contains(&value.as_str());
-                option["current"] = is_current.into();
-                // This one and no other; all, where it is the only one.
-                let alone: Vec<&str> = Some(value.as_str()).filter(|value| chosen != [*value]).into_iter().collect();
-                option["url"] = narrowed_to(query, &name, &alone).into();
-                option["alone"] = alone.is_empty().into();
-                // This one as well, or not any more.
-                let mut others: Vec<&str> = chosen.into_iter().filter(|one| *one != value).collect();
-                if !is_current {
-                    others.push(&value);
-                }
-                option["toggle"] = takes_several.then(|| narrowed_to(query, &name, &others)).into();
-            } else if let Some(count) = option["count"].as_i64() {
-                option["label"] = format!("{} ({count})", option["label"].as_str().unwrap_or_default()).into();
-            }
+    let asked: Vec<String> = named.iter().chain(&more).flat_map(inputs).filter_map(|one| one["name"].as_str().map(str::to_owned)).collect();
+    let is_open = more.iter().any(is_set);
+    let is_facet = |widget: &Json| widget["kind"] == "facet";
+    let part = |widgets: Vec<Json>, most: usize| {
+        let (mut facets, fields): (Vec<Json>, Vec<Json>) = widgets.into_iter().partition(is_facet);
+        // The first ones stand open, and those by which the list is narrowed.
+        facets.iter_mut().enumerate().for_each(|(at, facet)| facet["open"] = (at < most || is_set(facet)).into());
+        json!({"facets": facets, "fields": fields})
+    };
+    let (mut named, more) = (part(named, OPEN), part(more, 0));
+    named["more"] = more;
+    named["more"]["open"] = is_open.into();
+    named["hidden"] = json!(kept(&visit.query, &asked));
+    Ok(named)
+}
+
+/// What a widget asks for: its own value, or the two ends of a range.
+fn inputs(widget: &Json) -> impl Iterator<Item = &Json> {
+    let is_asked = widget["kind"] != "facet";
+    widget["ends"].as_array().into_iter().flatten().chain([widget]).filter(move |_| is_asked)
+}
+
+/// Is the list narrowed by it?
+fn is_set(widget: &Json) -> bool {
+    let is_chosen = || widget["options"].as_array().into_iter().flatten().any(|option| option["current"] == true);
+    is_chosen() || inputs(widget).any(|one| one["value"].as_str().is_some_and(|value| !value.is_empty()))
+}
+
+/// A filter, asked for as its kind is. `None`: there is nothing to ask.
+async fn widget(
+    visit: &Visit<'_>,
+    d: &'static Descriptor,
+    name: &'static str,
+    counted: &Json,
+    pickers: &mut Pickers,
+) -> Result<Option<Json>, Refusal> {
+    let value = |name: &str| parameter(&visit.query, name).unwrap_or_default().to_owned();
+    let title = title_of(visit, d, name);
+    let one = |kind: &str, name: &str, title: &str| json!({"kind": kind, "name": name, "id": format!("q-{name}"), "title": title, "value": value(name)});
+    let range = |kind: &str| {
+        let ends = [("__gte", key("from")), ("__lte", key("to"))].map(|(end, words)| one(kind, &format!("{name}{end}"), &visit.t(words)));
+        json!({"kind": "range", "title": title, "name": name, "ends": ends})
+    };
+    let choice = |options: Vec<Json>| {
+        let mut widget = one("choice", name, &title);
+        widget["options"] = options.into();
+        widget
+    };
+    let option = |value: &str, label: String| json!({"value": value, "label": label});
+    let found = counts::values(counted, name);
+    Ok(Some(match kind_of(d, name) {
+        Some(Kind::Bool) => choice(vec![option("true", visit.t("Yes")), option("false", visit.t("No"))]),
+        Some(Kind::Choice(names)) => choice(names.iter().map(|name| option(name, visit.choice(name))).collect()),
+        Some(Kind::Reference(_)) => {
+            let Some(field) = d.field(name) else { return Ok(None) };
+            let record = json!({name: value(name)});
+            let filling = Filling { record: &record, given: None, errors: &Json::Null };
+            let mut widget = pickers.widget(visit, field, name, &filling).await?;
+            widget["id"] = format!("q-{name}").into();
+            widget["required"] = false.into();
+            widget["help"] = "".into();
+            widget
         }
+        // Who made or changed it.
+        Some(Kind::Integer) if d.target(name).is_some() => {
+            let Some(table) = d.target(name) else { return Ok(None) };
+            let (picker, id) = (pickers.of(visit, table).await?, value(name));
+            let mut widget = one(if picker["lookup"].is_string() { "reference" } else { "choice" }, name, &title);
+            let label = match id.parse() {
+                Ok(id) => super::cells::open_labels(visit, table, &[id])?.remove(&id),
+                Err(_) => None,
+            };
+            widget["text"] = label.into();
+            widget["lookup"] = picker["lookup"].clone();
+            widget["options"] = picker["options"].clone();
+            widget
+        }
+        Some(Kind::Date | Kind::DateTime) => range("date"),
+        Some(Kind::Integer | Kind::Number | Kind::Money | Kind::Decimal(_)) => range("number"),
+        // These have few values, which are known once they are counted.
+        Some(Kind::Currency) if !found.is_empty() => choice(found.into_iter().map(|value| option(value, value.to_owned())).collect()),
+        Some(Kind::Text) if d.field(name).is_none() && !found.is_empty() => {
+            choice(found.into_iter().map(|value| option(value, visit.choice(value))).collect())
+        }
+        // People look for a part of what they remember.
+        Some(Kind::Text | Kind::Email) => one("text", &format!("{name}{CONTAINS}"), &title),
+        Some(Kind::Currency | Kind::Texts) => one("text", name, &title),
+        Some(Kind::Json | Kind::Lines(..)) | None => return Ok(None),
+    }))
+}
+
+/// Tells of each value how many records have it. Few values are told one by one, each with the addresses of the list narrowed to it.
+fn tell_values(query: &Parameters, d: &Descriptor, name: &str, counted: &Json, widget: &mut Json) {
+    let is_reference = d.target(name).is_some();
+    // Of two that exclude each other, both are all.
+    let takes_several = kind_of(d, name) != Some(Kind::Bool);
+    let Some(options) = widget["options"].as_array_mut() else { return };
+    let is_open = options.len() <= if is_reference { FEW_TARGETS } else { FEW_VALUES };
+    for option in options.iter_mut() {
+        let value = option["value"].as_str().unwrap_or_default().to_owned();
+        option["count"] = counts::count(counted, name, &value).into();
         if is_open {
-            widget["kind"] = "facet".into();
-            // Of whom there is nothing is not told, unless they are what is looked for.
-            if let Some(options) = widget["options"].as_array_mut().filter(|_| is_reference) {
-                options.retain(|option| option["count"] != 0 || option["current"] == true);
+            let chosen = chosen_of(query, name);
+            let is_current = chosen.contains(&value.as_str());
+            option["current"] = is_current.into();
+            // This one and no other; all, where it is the only one.
+            let alone: Vec<&str> = Some(value.as_str()).filter(|value| chosen != [*value]).into_iter().collect();
+            option["url"] = narrowed_to(query, name, &alone).into();
+            option["alone"] = alone.is_empty().into();
+            // This one as well, or not any more.
+            let mut others: Vec<&str> = chosen.into_iter().filter(|one| *one != value).collect();
+            if !is_current {
+                others.push(&value);
             }
+            option["toggle"] = takes_several.then(|| narrowed_to(query, name, &others)).into();
+        } else if let Some(count) = option["count"].as_i64() {
+            option["label"] = format!("{} ({count})", option["label"].as_str().unwrap_or_default()).into();
         }
     }
-    all.retain(|widget| widget["kind"] != "facet" || widget["options"].as_array().is_some_and(|options| !options.is_empty()));
-    // The first ones stand open, and those by which the list is narrowed.
-    let facets = all.iter_mut().filter(|widget| widget["kind"] == "facet");
-    for (at, facet) in facets.enumerate() {
-        let is_chosen = facet["options"].as_array().into_iter().flatten().any(|option| option["current"] == true);
-        facet["open"] = (at < OPEN || is_chosen).into();
+    if is_open {
+        // Of whom there is nothing is not told, unless they are what is looked for.
+        options.retain(|option| !is_reference || option["count"] != 0 || option["current"] == true);
+        widget["kind"] = "facet".into();
     }
-    Ok(all)
 }
 
 /// What a filter is called: of an id, what it is the id of.
@@ -188,7 +218,7 @@ fn narrowed_to(query: &Parameters, name: &str, values: &[&str]) -> String {
 /// What a form that sends the list on keeps of how it is now: all but what it asks for itself.
 pub(super) fn kept(query: &Parameters, own: &[String]) -> Vec<(String, String)> {
     let others = ["search", "ordering", "columns", "page_size"];
-    let is_kept = |name: &str| !OTHERS.contains(&name) || others.contains(&name);
+    let is_kept = |name: &str| !TAKEN.contains(&name) || others.contains(&name);
     query.iter().filter(|(name, value)| is_kept(name) && !value.is_empty() && !own.contains(name)).cloned().collect()
 }
 
@@ -221,6 +251,7 @@ pub(super) fn chips(visit: &Visit<'_>, d: &'static Descriptor) -> Result<Vec<Jso
             ("__gte", key("{field} from {value}")),
             ("__lte", key("{field} to {value}")),
             ("__in", key("{field}: {value}")),
+            (CONTAINS, key("{field} contains {value}")),
             ("__isnull", key("{field} empty: {value}")),
         ]
         .into_iter()

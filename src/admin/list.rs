@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use poem::Response;
+use poem::{
+    Response,
+    http::{StatusCode, header},
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -131,12 +134,18 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
     let path = format!("{}/{}", d.about.path, if deleted { "deleted/" } else { "" });
     let ask = Ask::get(&path).with_all(filters::passed_on(&visit.query)).with("page", number).with("page_size", &size_text);
     let patience = Patience(Duration::from_millis(visit.panel.app.config.panel.count_milliseconds));
-    let answer = visit.ask(Ask { patience: Some(patience), ..ask }).await?;
+    // The script of a page that stands open asks so, whether others have written meanwhile.
+    let if_none_match = visit.headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
+    let answer = visit.ask(Ask { patience: Some(patience), if_none_match, ..ask }).await?;
+    if answer.status == 304 {
+        return Ok(Response::builder().status(StatusCode::NOT_MODIFIED).finish());
+    }
     // Wrong filters are said above an empty list; a page too far is the last.
     if answer.status == 404 && number != "1" && number != "last" {
         return Ok(visit.see(&format!("{}{}", list_url(d, deleted), filters::with(&visit.query, "page", Some("last")))));
     }
     let wrong = (answer.status == 400).then(|| super::frame::words_of(visit, &answer.body));
+    let etag = answer.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     let found = if wrong.is_some() { json!({"count": 0, "results": []}) } else { answer.done()? };
     let rows = found["results"].as_array().cloned().unwrap_or_default();
     let mut shown: Vec<&Column> = shown.into_iter().map(|at| &all[at]).collect();
@@ -167,15 +176,9 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
         // If its rows take long to count, so do their values.
         (false, false) => json!({"complete": false}),
     };
-    let widgets = filters::widgets(visit, d, &counted).await?;
+    let narrow = filters::offered(visit, d, &counted).await?;
     let totals = counts::footer(visit, d, &counted, &shown.iter().map(|column| column.name).collect::<Vec<_>>());
-    let (facets, widgets): (Vec<Json>, Vec<Json>) = widgets.into_iter().partition(|widget| widget["kind"] == "facet");
-    let asked_here = widgets.iter().flat_map(|widget| {
-        let ends = widget["ends"].as_array().into_iter().flatten().chain([widget]);
-        ends.filter_map(|one| one["name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
-    });
     let hidden = filters::kept(&visit.query, &["search".to_owned()]);
-    let hidden_too = filters::kept(&visit.query, &asked_here.collect::<Vec<_>>());
     let passed = filters::passed_on(&visit.query);
     let mut context = json!({
         "title": if deleted { visit.t_with("Deleted {many}", &[("many", &title_of(visit, d).to_lowercase())]) } else { title_of(visit, d) },
@@ -192,7 +195,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
         "first": (at - 1) * u64::from(size) + u64::from(count > 0), "last": (at * u64::from(size)).min(count),
         "previous": (at > 1).then(|| link(at - 1)), "next": (at < pages).then(|| link(at + 1)),
         "search": visit.asked("search"), "searches": !d.about.search.is_empty(),
-        "facets": facets, "filters": widgets, "hidden_too": hidden_too, "chips": filters::chips(visit, d)?, "hidden": hidden, "wrong": wrong, "narrowed": is_narrowed,
+        "chips": filters::chips(visit, d)?, "hidden": hidden, "wrong": wrong, "narrowed": is_narrowed,
         "columns": all.iter().map(|column| json!({"name": column.name, "title": column.title,
             "shown": shown.iter().any(|one| one.name == column.name)})).collect::<Vec<_>>(),
         "kept": passed, "views": views(visit, d).await?, "query": query_of(passed.iter().copied()),
@@ -200,6 +203,8 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
         "deleted": deleted, "restores": is_trash, "trash": !deleted && restores(visit, d),
         "formats": [["CSV", "csv"], ["Excel", "xlsx"], ["JSON", "json"]],
     });
+    context["narrow"] = narrow;
+    context["etag"] = etag.into();
     context["is_counted"] = is_counted.into();
     context["dates"] = counts::dates(visit, &counted);
     context["totals"] = totals.into();

@@ -80,7 +80,8 @@ pub struct About {
     pub list: &'static [&'static str],
     /// Fields that `search=` looks through; `zone.name` looks through a reference.
     pub search: &'static [&'static str],
-    /// Fields and computed fields that can be filtered by.
+    /// What lists are narrowed by before all else: people are offered it first. All other fields of the API can be filtered by as well,
+    /// computed ones and those that every table has only if they are named here.
     pub filter: &'static [&'static str],
     /// Filters with SQL of their own, in which `= ?` compares with the value.
     pub filter_by: &'static [(&'static str, &'static str)],

@@ -10,8 +10,9 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     about::{About, Change, Expand, IdOf, Options, Output, Resource, Scope},
-    access::{Reach, Verbs},
+    access::{LIST, READ, Reach, Verbs},
     field::{Field, Kind},
+    filter::{self, TAKEN},
 };
 use crate::{
     actor::Actor,
@@ -37,6 +38,8 @@ pub struct Descriptor {
     pub words: String,
     pub about: About,
     pub fields: Vec<Field>,
+    /// Fields and computed fields that lists can be narrowed by.
+    pub filters: Vec<&'static str>,
     pub schema: MetaSchema,
     pub register: fn(&mut Registry),
     pub prepare: Prepare,
@@ -111,6 +114,7 @@ impl Descriptor {
         let mut descriptor = Self {
             words: words(&singular(about.table)),
             name,
+            filters: filter::filters(&about, &fields),
             fields,
             schema,
             register: R::register,
@@ -188,6 +192,18 @@ impl Descriptor {
     /// May this actor see and set the field?
     pub fn is_open(&self, field: &str, actor: &Actor) -> bool {
         self.about.private.iter().all(|(name, capability)| *name != field || actor.can(*capability))
+    }
+
+    /// May this actor narrow lists by it? By what the resource names for it, if they may see that. By all else if they are shown the
+    /// records: from others, who only look for one by its name, this would draw what is in them.
+    pub fn narrows(&self, name: &str, actor: &Actor) -> bool {
+        let is_shown = || [LIST, READ].iter().any(|verb| self.reach(actor, *verb) != Reach::Nothing);
+        self.is_open(name, actor) && (self.about.filter.contains(&name) || is_shown())
+    }
+
+    /// What this actor may narrow lists by.
+    pub fn filters_for(&self, actor: &Actor) -> impl Iterator<Item = &'static str> {
+        self.filters.iter().copied().filter(|name| self.narrows(name, actor))
     }
 
     /// The SQL expression of a field, computed field or mixin column, to filter or order by.
@@ -321,6 +337,7 @@ impl Descriptor {
         look("list", about.list.to_vec(), &is_known);
         look("search", about.search.iter().map(|name| name.split('.').next().unwrap_or(name)).collect(), &is_known);
         look("filter", about.filter.to_vec(), &is_known);
+        look("filter", about.filter.to_vec(), &|name| !TAKEN.contains(&name));
         look("order", about.order.iter().map(|name| name.trim_start_matches('-')).collect(), &is_known);
         look("server_set", about.server_set.to_vec(), &is_field);
         look("hidden", about.hidden.to_vec(), &is_field);

@@ -1,9 +1,9 @@
 //! A list's filters, turned into conditions: what a parameter is compared with, and how.
 
 use super::{
-    about::Output,
+    about::{About, Output},
     descriptor::{Descriptor, bind},
-    field::Kind,
+    field::{Field, Kind},
     query::{MOST_VALUES, Parameters, Query, parameter},
     validate::is_uuid,
 };
@@ -13,26 +13,67 @@ use crate::{
     error::{Error, Result},
     kit::{
         Date, DateTime, exponent,
+        fold::fold,
         money::{self, parse_scaled},
     },
 };
 
+/// What lists, their counts, their exports and their pages in the panel are asked for beside filters: a field of such a name is none.
+pub const TAKEN: [&str; 16] = [
+    "search",
+    "ordering",
+    "page",
+    "page_size",
+    "include_deleted",
+    "fields",
+    "dates",
+    "by",
+    "totals",
+    "within",
+    "format",
+    "bom",
+    "columns",
+    "column",
+    "view",
+    "counts",
+];
+
+/// What lists can be narrowed by: what the resource names, in its order, and after that every other field of the API, but for rows and
+/// objects.
+pub(super) fn filters(about: &About, fields: &[Field]) -> Vec<&'static str> {
+    let is_other = |name: &str| {
+        let is_own = about.filter_by.iter().any(|(known, _)| *known == name) || about.filter_as.iter().any(|(known, _)| *known == name);
+        !is_own && !about.filter.contains(&name) && !TAKEN.contains(&name)
+    };
+    let others = fields.iter().filter(|field| !field.hidden && field.stored() && field.kind != Kind::Json && is_other(field.name));
+    about.filter.iter().copied().chain(others.map(|field| field.name)).collect()
+}
+
 impl Query {
     /// Adds the condition of one parameter; parameters that are no filter are none of its business.
     pub(super) fn filter(&mut self, d: &Descriptor, actor: &Actor, sent: &str, value: &str, all: &Parameters) -> Result<()> {
-        let parameter = d.about.filter_as.iter().find(|(name, _)| *name == sent).map_or(sent, |(_, filter)| *filter);
+        let parameter = meant(d, sent);
         if let Some((_, sql)) = d.about.filter_by.iter().find(|(name, _)| *name == parameter) {
             let place = self.bind(value);
             self.conditions.push(bind(&sql.replace("= ?", &format!("= {place}"))));
             return Ok(());
         }
-        let (name, test) = split(parameter);
-        let Some(name) = d.about.filter.iter().find(|known| **known == name) else { return Ok(()) };
-        if !d.is_open(name, actor) {
-            return Ok(());
-        }
+        let Some((name, test)) = asked(d, parameter).filter(|(name, _)| d.narrows(name, actor)) else { return Ok(()) };
         let (Some(sql), Some(kind)) = (d.expression(name), kind_of(d, name)) else { return Ok(()) };
         match test {
+            Test::Contains if matches!(kind, Kind::Text | Kind::Email) => {
+                no_nul(value)?;
+                let place = self.bind(fold(value.trim()));
+                self.conditions.push(format!("holds({sql}, {place})"));
+            }
+            Test::Contains => {}
+            Test::Is("=") | Test::In if kind == Kind::Texts => {
+                no_nul(value)?;
+                let items: Vec<&str> = if matches!(test, Test::In) { value.split(',').take(MOST_VALUES).collect() } else { vec![value] };
+                let places: Vec<String> = items.into_iter().map(|item| self.bind(item.trim())).collect();
+                self.conditions
+                    .push(format!("EXISTS (SELECT 1 FROM json_each({sql}) AS item WHERE item.value IN ({}))", places.join(", ")));
+            }
             Test::Is(operator) if kind == Kind::Money => {
                 let value = self.money(d, actor, name, operator, value, all)?;
                 self.conditions.push(format!("{sql} {operator} {value}"));
@@ -118,9 +159,7 @@ impl Query {
     fn operand(kind: &Kind, actor: &Actor, value: &str) -> Result<Option<(String, Value)>> {
         let plain = |value: Value| Ok(Some(("??".to_owned(), value)));
         let wrong = |words: String| Err(Error::Malformed(words));
-        if value.contains('\0') {
-            return wrong("Null characters are not allowed.".into());
-        }
+        no_nul(value)?;
         match kind {
             Kind::Bool => Ok(boolean(value).map(|flag| ("??".to_owned(), flag.into()))),
             Kind::Integer => value.trim().parse::<i64>().map_or_else(|_| wrong("Enter a number.".into()), |number| plain(number.into())),
@@ -153,22 +192,40 @@ impl Query {
     }
 }
 
-/// The field or computed field that a parameter narrows a list by.
-pub(super) fn filter_of(d: &Descriptor, sent: &str) -> Option<&'static str> {
-    let parameter = d.about.filter_as.iter().find(|(name, _)| *name == sent).map_or(sent, |(_, filter)| *filter);
-    let (name, _) = split(parameter);
-    d.about.filter.iter().copied().find(|known| *known == name)
+fn no_nul(value: &str) -> Result<()> {
+    if value.contains('\0') { Err(Error::Malformed("Null characters are not allowed.".into())) } else { Ok(()) }
 }
 
+/// The filter that a parameter means, where it has another name.
+fn meant<'p>(d: &Descriptor, sent: &'p str) -> &'p str {
+    d.about.filter_as.iter().find(|(name, _)| *name == sent).map_or(sent, |(_, filter)| *filter)
+}
+
+/// The field or computed field that a parameter narrows a list by, and how.
+fn asked(d: &Descriptor, parameter: &str) -> Option<(&'static str, Test)> {
+    let known = |name: &str| d.filters.iter().copied().find(|known| *known == name);
+    let (name, test) = split(parameter);
+    known(parameter).map(|name| (name, Test::Is("="))).or_else(|| Some((known(name)?, test)))
+}
+
+/// The field or computed field that a parameter narrows a list by.
+pub(super) fn filter_of(d: &Descriptor, sent: &str) -> Option<&'static str> {
+    asked(d, meant(d, sent)).map(|(name, _)| name)
+}
+
+#[derive(Clone, Copy)]
 pub(super) enum Test {
     Is(&'static str),
     In,
+    /// Capitals and small letters are the same.
+    Contains,
     IsNull,
 }
 
 pub(super) fn split(parameter: &str) -> (&str, Test) {
     let tests = [
         ("__in", Test::In),
+        ("__icontains", Test::Contains),
         ("__isnull", Test::IsNull),
         ("__gte", Test::Is(">=")),
         ("__lte", Test::Is("<=")),

@@ -78,6 +78,10 @@ pub fn parameter<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> 
     parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
+fn is_empty(value: &str) -> bool {
+    value.trim().is_empty()
+}
+
 /// Is a flag like `?strict=1` set?
 pub fn flag(parameters: &Parameters, name: &str) -> bool {
     parameter(parameters, name).and_then(boolean).unwrap_or(false)
@@ -97,9 +101,9 @@ impl Query {
         query.order_by(d, parameter(parameters, "ordering").unwrap_or_default());
         query.search(d, actor, parameter(parameters, "search").unwrap_or_default())?;
         for (at, (name, value)) in parameters.iter().enumerate() {
-            // Of a parameter that comes twice, the last counts.
+            // Of a parameter that comes twice, the last counts; one without a value asks for nothing, as forms send what is not filled in.
             let asks_for_all = value == "all" && d.about.usual.is_some_and(|(names, _)| names.contains(&name.as_str()));
-            if asks_for_all || parameters[at + 1..].iter().any(|(later, _)| later == name) {
+            if asks_for_all || is_empty(value) || parameters[at + 1..].iter().any(|(later, _)| later == name) {
                 continue;
             }
             let before = query.conditions.len();
@@ -111,7 +115,10 @@ impl Query {
             }
         }
         if let Some((names, sql)) = d.about.usual
-            && !parameters.iter().any(|(name, _)| names.iter().any(|known| name == known || name.strip_suffix("__in") == Some(known)))
+            && !parameters
+                .iter()
+                .filter(|(_, value)| !is_empty(value))
+                .any(|(name, _)| names.iter().any(|known| name == known || filter_of(d, name) == Some(known)))
         {
             // Each of them would lift it.
             let place = query.conditions.len();
@@ -148,7 +155,7 @@ impl Query {
     /// What is attached is listed for one record.
     fn needs_target(&mut self, what: Attachment, parameters: &Parameters) {
         for name in ["target_type", "target_id"] {
-            if parameter(parameters, name).is_none_or(|value| value.trim().is_empty()) {
+            if parameter(parameters, name).is_none_or(is_empty) {
                 self.problems.add(name, "This field is required.");
             }
         }
@@ -244,6 +251,7 @@ fn order_expression(d: &Descriptor, name: &str) -> Option<String> {
 pub fn expressions(d: &Descriptor) -> Vec<String> {
     let searched = d.about.search.iter().filter_map(|name| search::expression(d, name));
     let ordered = d.about.order.iter().filter_map(|name| order_expression(d, name.trim_start_matches('-')));
+    // Those that are not named are columns, which are read anyway.
     let filtered = d.about.filter.iter().filter_map(|name| d.expression(name));
     let own = d.about.filter_by.iter().map(|(_, sql)| bind(&sql.replace("= ?", "= NULL")));
     searched.chain(ordered).chain(filtered).chain(own).chain([d.label.clone()]).collect()

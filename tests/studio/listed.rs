@@ -175,7 +175,7 @@ fn lists_of_all_resources_follow() {
     for_each(&all, |world, d| {
         let path = format!("/api/{}/", d.about.path);
         let mut lists: Vec<String> = d.about.order.iter().map(|name| format!("{path}?ordering={name}")).collect();
-        for name in d.about.filter {
+        for name in &d.filters {
             match kind_of(d, name) {
                 Some(Kind::Bool) => lists.extend(["true", "false"].map(|flag| format!("{path}?{name}={flag}"))),
                 Some(Kind::Choice(names)) => lists.extend(names.iter().map(|choice| format!("{path}?{name}={choice}"))),

@@ -269,7 +269,7 @@ fn lists_document_their_parameters() {
             document["paths"][format!("/api/{}/", d.about.path)]["get"]["parameters"].as_array().into_iter().flatten().collect();
         let mut expected = vec!["ordering".to_owned(), "page".into(), "page_size".into()];
         expected.extend((!d.about.search.is_empty()).then(|| "search".to_owned()));
-        expected.extend(d.about.filter.iter().map(|name| (*name).to_owned()));
+        expected.extend(d.filters.iter().map(|name| (*name).to_owned()));
         expected.extend(d.about.filter_by.iter().map(|(name, _)| (*name).to_owned()));
         expected.extend(d.about.soft_delete.then(|| "include_deleted".to_owned()));
         wrong.extend(

@@ -93,6 +93,63 @@ fn filters_say_how_many_there_are() {
     assert!(page.contains("<details open><summary>Stage</summary>"), "{page}");
 }
 
+/// A page that stands open asks whether others have written; so long as they have not, it is answered at once.
+#[test]
+fn a_list_that_stands_open_is_told_of_changes() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let lead = world.another("field/leads");
+    let (browser, path) = (admin(&world), "/admin/field/leads/?stage=prospect");
+    let tag = |page: &str| between(page, "data-etag=\"", "\">").expect("a tag").replace("&quot;", "\"");
+    let ask = |tag: &str| {
+        let cookie = format!("studio_admin={}", browser.cookie("studio_admin"));
+        server.client().with("cookie", &cookie).with("if-none-match", tag).get(path)
+    };
+    let seen = tag(&browser.get(path).text);
+    assert_eq!((ask(&seen).status, ask(&seen).text.len()), (304, 0));
+    world.admin.patch(&format!("/api/field/leads/{lead}/"), json!({"business_name": "Written meanwhile"})).expect(200);
+    let now = ask(&seen).text;
+    assert!(now.contains("Written meanwhile") && tag(&now) != seen, "{now}");
+    assert_eq!(ask(&tag(&now)).status, 304);
+    // Somebody else is told nothing by what they have not seen.
+    let stranger = server.client().with("if-none-match", &tag(&now)).get(path);
+    assert_eq!(stranger.status, 303, "{}", stranger.text);
+}
+
+/// A field is a filter without anybody saying so; what a resource does not name is there for whoever looks for it.
+#[test]
+fn all_other_fields_are_more_filters() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    let lead = |name: &str, notes: &str| {
+        world.admin.create(
+            "/api/field/leads/",
+            json!({"business_name": name, "contact_phone": format!("555{:04}", world.next()), "notes": notes}),
+        );
+    };
+    lead("Harbour Hotel", "Asked for SOLAR panels");
+    lead("Corner Shop", "Wants a till");
+    let browser = admin(&world);
+    let page = browser.get("/admin/field/leads/").text;
+    let more = between(&page, "<details class=\"further\"><summary>More filters</summary>", "</form>").expect("closed");
+    for field in ["notes__icontains", "lat__gte", "lost_at__lte", "tags", "contact_email__icontains"] {
+        assert!(more.contains(&format!("name=\"{field}\"")), "{field}: {more}");
+    }
+    assert!(more.contains("<summary>Follow up type</summary>") && !more.contains("phone_norm"), "{more}");
+    assert!(
+        !more.contains("name=\"follow_up_date__gte\"") && page.contains("name=\"follow_up_date__gte\""),
+        "named ones come first: {more}"
+    );
+    let narrowed = browser.get("/admin/field/leads/?notes__icontains=solar&stage=prospect").text;
+    assert!(narrowed.contains("Harbour Hotel") && !narrowed.contains("Corner Shop"), "{narrowed}");
+    assert!(narrowed.contains("Notes contains solar") && narrowed.contains("<details class=\"further\" open>"), "{narrowed}");
+    let more = between(&narrowed, "<details class=\"further\" open>", "</form>").expect("open");
+    assert!(more.contains("name=\"notes__icontains\" value=\"solar\""), "{more}");
+    // One of few values is a click, and says how many there are.
+    let types = between(&more, "<summary>Follow up type</summary>", "</details>").expect("a facet");
+    assert!(types.contains("?notes__icontains=solar&amp;stage=prospect&amp;follow_up_type=call"), "{types}");
+}
+
 #[test]
 fn what_is_referred_to_is_found_by_words_without_the_script() {
     let server = Server::start();

@@ -10,7 +10,11 @@ use proptest::{
     test_runner::{Config, RngSeed, TestCaseError, TestRunner},
 };
 use serde_json::{Value, json};
-use studio::actor::Role;
+use studio::{
+    actor::{Capability, Role},
+    engine::filter::TAKEN,
+    resources,
+};
 
 use crate::{
     contract::encoded,
@@ -55,6 +59,34 @@ fn query(parameters: &[(String, String)]) -> String {
 
 fn ids(page: &Value) -> Vec<i64> {
     page["results"].as_array().expect("results").iter().map(|record| record["id"].as_i64().expect("an id")).collect()
+}
+
+/// What somebody is not shown narrows nothing for them: else they would guess it, a letter at a time.
+#[test]
+fn what_is_not_shown_is_no_filter() {
+    let server = Server::start();
+    let (admin, staff) = (server.member("boss", Role::Admin), server.staff("helper", &[]));
+    let count = |client: &Client, list: &str, query: &str| client.get(&format!("/api/{list}/?{query}")).expect(200)["count"].clone();
+    admin.create("/api/finance/parties/", json!({"name": "Gerenuk", "type": "vendor", "email": "gerenuk@example.org"}));
+    admin.create("/api/finance/parties/", json!({"name": "Eland", "type": "client"}));
+    let parties = "finance/parties/minimal";
+    for query in ["email=gerenuk@example.org", "email__icontains=GERENUK", "email__isnull=false", "email__in=gerenuk@example.org"] {
+        // Staff look for parties by their names, and are shown nothing else of them.
+        assert_eq!((count(&admin, parties, query), count(&staff, parties, query)), (json!(1), json!(2)), "{query}");
+    }
+    assert_eq!(count(&staff, parties, "type=vendor"), 1, "what the resource names for it");
+    // Fields of those who have the right to them.
+    admin.create("/api/accounts/staff-profiles/", json!({"name": "Kudu", "notes": "confidential"}));
+    admin.create("/api/accounts/staff-profiles/", json!({"name": "Oryx"}));
+    let hr = server.staff("hr", &[Capability::Hr]);
+    let profiles = |client: &Client, query: &str| count(client, "accounts/staff-profiles", query);
+    assert_eq!(profiles(&hr, "notes__icontains=CONFIDENTIAL"), 1);
+    assert_eq!(profiles(&staff, "notes__icontains=confidential"), profiles(&staff, ""));
+    assert_ne!(profiles(&staff, ""), 1);
+    for d in resources::all() {
+        let wrong = |name: &&&str| TAKEN.contains(*name) || d.field(name).is_some_and(|field| field.hidden);
+        assert_eq!(d.filters.iter().find(wrong), None, "{}", d.about.path);
+    }
 }
 
 fn config(cases: u32) -> Config {

@@ -200,7 +200,7 @@ fn no_reference_leads_into_another_business() {
                 wrong.push(format!("{} with {}'s own {}: {}", answer.call, field.name, here[table], answer.text));
             }
             // As a filter it is like one that does not exist.
-            if d.about.filter.contains(&field.name) {
+            if d.filters.contains(&field.name) {
                 for key in [there[table], MISSING] {
                     let answer = admin.get(&format!("{path}?{}={key}", field.name));
                     let refusal = json!({field.name: ["Select a valid choice. That choice is not one of the available choices."]});

@@ -111,8 +111,7 @@ fn exports_hold_what_the_list_holds() {
             let name = term.trim_start_matches('-');
             [format!("&ordering={name}"), format!("&ordering=-{name}")]
         }));
-        let fields =
-            d.visible().filter(|field| d.about.filter.contains(&field.name) && !matches!(field.kind, Kind::Json | Kind::Lines(..)));
+        let fields = d.visible().filter(|field| d.filters.contains(&field.name) && field.kind != Kind::Texts);
         queries.extend(fields.filter_map(|field| {
             let value = all.iter().find_map(|record| shown(field, record).filter(|text| !text.is_empty()))?;
             Some(format!("&{}={}", field.name, encoded(&value)))

@@ -5,8 +5,9 @@
   const words = document.currentScript.dataset;
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
   const read = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
-  // In milliseconds.
-  const RECOUNT = 500;
+  // In milliseconds: when a list that is being counted is looked at again, how often one that stands open is, and for how long after its
+  // reader did something: a page that nobody sits at does not keep them signed in.
+  const RECOUNT = 500, WATCH = 10000, AWAY = 600000;
 
   // "/" or Ctrl-K goes to the search.
   document.addEventListener("keydown", (event) => {
@@ -219,14 +220,18 @@
     const form = dialog.querySelector("form[data-dirty]");
     if (!form || window.confirm(words.leave)) dialog.close();
   };
-  // The list as it is now, where it was.
+  // The list as it is now, where it was, with what was ticked and open.
   const renew = async () => {
     const answer = await fetch(location.href, { credentials: "same-origin" });
     const now = answer.ok && !answer.redirected && await read(answer), here = document.querySelector("main");
     if (!now || !now.querySelector("h1")) return location.reload();
-    const scrolled = () => all("main .scroll").map((box) => [box.scrollLeft, box.scrollTop]), before = scrolled();
+    const before = all(".scroll", here).map((box) => [box.scrollLeft, box.scrollTop]);
+    const ticked = all("input[name=id]:checked", here).map((box) => box.value), open = all("details", here).map((one) => one.open);
     here.replaceChildren(...now.childNodes);
-    all("main .scroll").forEach((box, at) => { if (before[at]) box.scrollTo(...before[at]); });
+    news.replaceChildren();
+    all(".scroll", here).forEach((box, at) => { if (before[at]) box.scrollTo(...before[at]); });
+    all("input[name=id]", here).forEach((box) => { box.checked = ticked.includes(box.value); });
+    if (all("details", here).length === open.length) all("details", here).forEach((one, at) => { one.open = open[at]; });
     enhance(here);
   };
   const show = (page) => {
@@ -304,6 +309,42 @@
       await renew();
       if (url) edit(url); else dialog.close();
     });
+  }
+
+  // Others write as well: a list that stands open says so when it has changed. It is shown anew by a click: nothing moves under the hand.
+  const news = document.createElement("div");
+  news.className = "news";
+  news.setAttribute("role", "status");
+  document.body.append(news);
+  const rowsOf = (root) => all("[data-etag] [data-count], .listing td, .listing th", root).map((cell) => cell.textContent).join("\n");
+  let touched = Date.now(), watching = 0;
+  const watch = async () => {
+    clearTimeout(watching);
+    watching = setTimeout(watch, WATCH);
+    const list = document.querySelector("main [data-etag]"), at = list && list.dataset.etag;
+    if (!list || document.hidden || dialog.open || news.firstChild || Date.now() - touched > AWAY) return;
+    const headers = { "If-None-Match": at };
+    const answer = await fetch(location.href, { credentials: "same-origin", cache: "no-store", headers }).catch(() => null);
+    if (!answer || !answer.ok || answer.redirected) return;
+    const now = await read(answer), fresh = now.querySelector("[data-etag]");
+    if (!fresh || !list.isConnected || list.dataset.etag !== at) return;
+    // What is not on this page may have changed: that is no news here.
+    list.dataset.etag = fresh.dataset.etag;
+    if (all("[data-counting]", now).length || rowsOf(now) === rowsOf(document)) return;
+    const show = document.createElement("button");
+    show.type = "button";
+    show.textContent = words.show;
+    show.addEventListener("click", async () => {
+      await renew();
+      document.querySelector("main").focus();
+    });
+    news.replaceChildren(words.changed + " ", show);
+  };
+  if (document.querySelector("main [data-etag]")) {
+    ["pointerdown", "keydown", "scroll"].forEach((name) => document.addEventListener(name, () => { touched = Date.now(); }, { passive: true }));
+    document.addEventListener("visibilitychange", watch);
+    window.addEventListener("focus", watch);
+    watching = setTimeout(watch, WATCH);
   }
 
   // One click is one request.

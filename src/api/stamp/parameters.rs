@@ -7,6 +7,7 @@ use crate::engine::{
     Attachment, Output, Scope,
     descriptor::{self, Descriptor},
     field::Kind,
+    filter::kind_of,
     query::bare_name,
     table::Format,
 };
@@ -67,7 +68,7 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
             if !d.about.search.is_empty() {
                 all.push(query("search", schema("string"), &format!("Words to find in {}.", d.about.search.join(", "))));
             }
-            all.extend(d.about.filter.iter().flat_map(|name| filters(d, name)));
+            all.extend(d.filters.iter().flat_map(|name| filters(d, name)));
             let attached = matches!(d.about.scope, Scope::Attached(_));
             let is_target =
                 |parameter: &&mut MetaOperationParam| attached && matches!(parameter.name.as_str(), "target_type" | "target_id");
@@ -124,20 +125,35 @@ fn formats(offered: &[Format]) -> MetaSchema {
     }
 }
 
-/// A filter, and the tests that its kind allows.
+/// A filter, and the tests that make sense for its kind.
 fn filters(d: &Descriptor, name: &str) -> Vec<MetaOperationParam> {
     let field = d.field(name);
     let mut exact = field.map_or_else(|| computed_schema(d, name), |field| bare(&field.schema));
     exact.description = None;
     let query = |name: String, schema: MetaSchema, text: String| parameter(&name, MetaParamIn::Query, schema, &text);
     let mut all = vec![query(name.to_owned(), exact.clone(), format!("Only those whose {name} is this."))];
-    let kind = field.map(|field| &field.kind);
-    if !matches!(kind, Some(Kind::Bool)) && exact.ty != "boolean" {
+    let kind = kind_of(d, name);
+    if kind == Some(Kind::Texts) {
+        return vec![
+            query(name.to_owned(), schema("string"), format!("Only those that have this among their {name}.")),
+            query(
+                format!("{name}__in"),
+                schema("string"),
+                format!("Only those that have one of these among their {name}, separated by commas."),
+            ),
+        ];
+    }
+    // Of texts and amounts, several are asked for where the resource is looked through by them.
+    let is_one_of_few = matches!(kind, Some(Kind::Choice(_) | Kind::Reference(_) | Kind::Currency)) || d.target(name).is_some();
+    if is_one_of_few || kind != Some(Kind::Bool) && d.about.filter.contains(&name) {
         all.push(query(format!("{name}__in"), schema("string"), format!("Only those whose {name} is one of these, separated by commas.")));
     }
-    let ranged = matches!(kind, Some(Kind::Date | Kind::DateTime | Kind::Integer | Kind::Number | Kind::Money | Kind::Decimal(_)))
-        || matches!(exact.format, Some("date-time" | "decimal"));
-    if ranged {
+    if matches!(kind, Some(Kind::Text | Kind::Email)) {
+        let words = format!("Only those whose {name} has this in it, in capital or small letters.");
+        all.push(query(format!("{name}__icontains"), schema("string"), words));
+    }
+    let is_ordered = matches!(kind, Some(Kind::Date | Kind::DateTime | Kind::Integer | Kind::Number | Kind::Money | Kind::Decimal(_)));
+    if is_ordered && d.target(name).is_none() {
         all.push(query(format!("{name}__gte"), exact.clone(), format!("Only those whose {name} is this or more.")));
         all.push(query(format!("{name}__lte"), exact, format!("Only those whose {name} is this or less.")));
     }

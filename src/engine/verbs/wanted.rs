@@ -60,12 +60,12 @@ pub(super) struct Wanted {
 
 /// What can be counted of a list: the filters that have few values.
 pub fn countable(d: &Descriptor, actor: &Actor) -> Vec<&'static str> {
-    let few = |name: &&&'static str| {
+    let few = |name: &&'static str| {
         matches!(kind_of(d, name), Some(Kind::Choice(_) | Kind::Bool | Kind::Currency | Kind::Reference(_)))
-            || d.about.computed.iter().any(|computed| computed.name == **name && name.ends_with("status"))
-            || matches!(**name, "created_by" | "updated_by")
+            || d.about.computed.iter().any(|computed| computed.name == *name && name.ends_with("status"))
+            || matches!(*name, "created_by" | "updated_by")
     };
-    d.about.filter.iter().filter(|name| d.is_open(name, actor)).filter(few).copied().collect()
+    d.filters_for(actor).filter(few).collect()
 }
 
 /// Amounts that can be added up.
@@ -105,8 +105,8 @@ impl Wanted {
             None => main_date(d, actor),
             Some("") => None,
             Some(asked) => {
-                let is_date = |name: &&&str| matches!(kind_of(d, name), Some(Kind::Date | Kind::DateTime)) && d.is_open(name, actor);
-                let known = d.about.filter.iter().filter(is_date).find(|name| **name == asked).copied();
+                let is_date = |name: &&str| matches!(kind_of(d, name), Some(Kind::Date | Kind::DateTime));
+                let known = d.filters_for(actor).filter(is_date).find(|name| *name == asked);
                 if known.is_none() {
                     problems.add("dates", format!("\"{asked}\" is no date that the list can be narrowed by."));
                 }

@@ -154,6 +154,38 @@ fn a_list_is_counted_while_it_is_looked_at() {
     browser.is_calm();
 }
 
+/// Nothing moves under the hand: a list says that others have written, and is shown anew by a click, with what was ticked.
+#[test]
+#[ignore = "needs Chromium"]
+fn a_list_says_when_others_have_written() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    for _ in 0..3 {
+        world.another("field/leads");
+    }
+    let browser = signed_in(&server, "admin1");
+    browser.open("/admin/field/leads/?ordering=created_at");
+    browser.click("input[name=id]");
+    world.another("field/leads");
+    // It looks again now and then, and whenever somebody comes back to it.
+    browser.eval("window.dispatchEvent(new Event('focus'))");
+    browser.wait("document.querySelector('.news button')");
+    assert_eq!(browser.eval("document.querySelectorAll('.listing tbody tr').length"), 3);
+    assert!(browser.text().contains("This list has changed."), "{}", browser.text());
+    browser.is_calm();
+    browser.click(".news button");
+    browser.wait("document.querySelectorAll('.listing tbody tr').length === 4");
+    let shown = "[document.querySelector('h1 .count').textContent, document.querySelectorAll('input[name=id]:checked').length, document.querySelector('.news').textContent].join()";
+    assert_eq!(browser.eval(shown), "4,1,");
+    // What changes elsewhere is no news here.
+    let tag = "document.querySelector('[data-etag]').dataset.etag";
+    let before = browser.eval(tag);
+    world.another("field/zones");
+    browser.eval("window.dispatchEvent(new Event('focus'))");
+    browser.wait(&format!("{tag} !== {before}"));
+    assert_eq!(browser.eval("document.querySelector('.news').textContent"), "");
+}
+
 fn add_lead(browser: &Chromium, name: &str, phone: &str) {
     browser.open("/admin/field/leads/add/");
     browser.fill("#f-business_name", name);

@@ -86,13 +86,7 @@ const DUPLICATES: &str = "(SELECT json_group_array(json_object('id', d.id, 'uuid
      WHERE business_id = :business AND deleted_at IS NULL AND email_norm = t.email_norm AND phone_norm IS NOT t.phone_norm AND id <> t.id \
      LIMIT 10) AS d)";
 
-macro_rules! is_stale {
-    () => {
-        concat!("(", is_open!(), " AND coalesce(t.last_activity_at, t.created_at) < (SELECT date(:today, '-14 days')))")
-    };
-}
-
-pub const IS_STALE_IS: &str = concat!("CASE WHEN ", is_stale!(), " THEN 'true' ELSE 'false' END = ?");
+const IS_STALE: &str = concat!("(", is_open!(), " AND coalesce(t.last_activity_at, t.created_at) < (SELECT date(:today, '-14 days')))");
 
 pub const ALL: &[Computed] = &[
     Computed::text("status_display", STATUS_DISPLAY, "The status in words."),
@@ -105,7 +99,7 @@ pub const ALL: &[Computed] = &[
     Computed::bool("is_hot", IS_HOT, "Is open, and has a high or urgent priority or a score of 80 or more."),
     Computed::bool("has_pending_follow_up", "coalesce(t.follow_up_date >= :today, FALSE)", "Is there a follow-up today or later?"),
     Computed::bool("follow_up_overdue", is_overdue!(), "Is open, and the day of the follow-up has passed."),
-    Computed::bool("is_stale", is_stale!(), "Is open, and nobody was in touch for 14 days."),
+    Computed::bool("is_stale", IS_STALE, "Is open, and nobody was in touch for 14 days."),
     Computed::new("actions", Output::Json(|| schema::list_of("LeadActionRead")), ACTIONS, "What was done about the lead, newest first."),
     Computed::new(
         "duplicates",

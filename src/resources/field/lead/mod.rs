@@ -129,11 +129,7 @@ impl Resource for Lead {
             "created_at",
             "created_by",
         ],
-        filter_by: &[
-            ("tag", "EXISTS (SELECT 1 FROM json_each(t.tags) AS tag WHERE tag.value = ?)"),
-            // The name that older clients know `is_stale` by.
-            ("stale", computed::IS_STALE_IS),
-        ],
+        filter_as: &[("tag", "tags"), ("stale", "is_stale")],
         order: &["-created_at", "lead_score", "priority", "follow_up_date", "expected_value", "last_activity_at", "business_name"],
         server_set: &["won_at", "lost_at", "last_activity_at", "party_id"],
         hidden: &["phone_norm", "email_norm"],
