@@ -122,7 +122,7 @@ impl Panel {
         self.operations.get_or_init(|| Operations::of(&(self.document)(&self.app.config.api.title)))
     }
 
-    /// Reads the document while somebody looks at their first page: it takes longer than all of the next one.
+    /// Reads the document while somebody looks at the first page, where they sign in: it takes longer than all of the next one.
     fn prepare(&self) {
         if !self.is_prepared.swap(true, Ordering::Relaxed) {
             let (operations, document, title) = (self.operations.clone(), self.document, self.app.config.api.title.clone());

@@ -68,9 +68,7 @@ async fn go(visit: &mut Visit<'_>, request: &mut Request) -> Result<Response, Re
         return Ok(visit.see(&path));
     }
     visit.signed = visit.panel.signed(request, &visit.info).await?;
-    if visit.signed.is_some() {
-        visit.panel.prepare();
-    }
+    visit.panel.prepare();
     let content_type = request.content_type().unwrap_or_default().to_owned();
     let is_upload = content_type.starts_with("multipart/form-data");
     if is_form {

@@ -128,7 +128,7 @@ pub fn openapi_yaml(title: &str) -> String {
 pub fn described(title: &str) -> Json {
     let mut document: Json = serde_json::from_str(&document(title).spec()).unwrap_or_default();
     document["servers"] = json!([{"url": "/"}]);
-    share_answers(&mut document);
+    share(&mut document);
     envelope::describe(&mut document);
     admit_nulls(&mut document["components"]["schemas"]);
     // The least that signs somebody in: what "Try it out" starts from.
@@ -144,22 +144,32 @@ pub fn described(title: &str) -> Json {
     document
 }
 
-/// Names each answer that is the same for many operations, a refusal, once under `components`; poem-openapi repeats it in full.
-fn share_answers(document: &mut Json) {
-    let mut shared = Map::new();
+/// Names each refusal and each parameter once under `components`, where many operations have the same; poem-openapi repeats them in full.
+fn share(document: &mut Json) {
+    let (mut answers, mut parameters) = (Map::new(), Map::new());
     let operations =
         document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Json::as_object_mut).flat_map(Map::values_mut);
-    for (status, answer) in operations.filter_map(|operation| operation["responses"].as_object_mut()).flatten() {
-        if status.starts_with('2') {
-            continue;
+    for operation in operations {
+        let all = operation.get_mut("responses").and_then(Json::as_object_mut);
+        for (status, answer) in all.into_iter().flatten().filter(|(status, _)| !status.starts_with('2')) {
+            name_once(&mut answers, "responses", &format!("Answer{status}"), answer);
         }
-        let same = |name: &String| shared.get(name).is_none_or(|known| known == answer);
-        let name = (1..).map(|count| if count == 1 { format!("Answer{status}") } else { format!("Answer{status}_{count}") }).find(same);
-        let Some(name) = name else { continue };
-        let reference = json!({"$ref": format!("#/components/responses/{name}")});
-        shared.insert(name, std::mem::replace(answer, reference));
+        for parameter in operation.get_mut("parameters").and_then(Json::as_array_mut).into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap_or_default().to_owned();
+            name_once(&mut parameters, "parameters", &name, parameter);
+        }
     }
-    document["components"]["responses"] = Json::Object(shared);
+    document["components"]["responses"] = Json::Object(answers);
+    document["components"]["parameters"] = Json::Object(parameters);
+}
+
+/// Puts a reference in the place of a part of the document: to the same part, if there is one, under its name or that and a number.
+fn name_once(shared: &mut Map<String, Json>, section: &str, name: &str, part: &mut Json) {
+    let is_free = |name: &String| shared.get(name).is_none_or(|known| known == part);
+    let names = (1..).map(|count| if count == 1 { name.to_owned() } else { format!("{name}_{count}") });
+    let Some(name) = names.into_iter().find(is_free) else { return };
+    let reference = json!({"$ref": format!("#/components/{section}/{name}")});
+    shared.insert(name, std::mem::replace(part, reference));
 }
 
 /// An object of which no member is described may have any; generated clients take it for an empty one otherwise.

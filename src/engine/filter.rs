@@ -5,6 +5,7 @@ use super::{
     descriptor::{Descriptor, bind},
     field::{Field, Kind},
     query::{MOST_VALUES, Parameters, Query, parameter},
+    search,
     validate::is_uuid,
 };
 use crate::{
@@ -63,8 +64,11 @@ impl Query {
         match test {
             Test::Contains if matches!(kind, Kind::Text | Kind::Email) => {
                 no_nul(value)?;
-                let place = self.bind(fold(value.trim()));
+                let part = fold(value.trim());
+                let place = self.bind(part.as_str());
                 self.conditions.push(format!("holds({sql}, {place})"));
+                // Where it can be searched for, the index says in which rows to look.
+                self.terms.extend(search::is_indexed(d, name).then_some(part));
             }
             Test::Contains => {}
             Test::Is("=") | Test::In if kind == Kind::Texts => {

@@ -46,7 +46,7 @@ pub struct Query {
     pub backward: String,
     /// In the default order, near its beginning: a few rows of many are found by walking along it.
     pub is_ordered: bool,
-    /// What is searched for, folded.
+    /// What is searched for, folded: each stands in one of the search fields.
     pub terms: Vec<String>,
     /// What narrows the rows to be counted, and those to be listed; says nothing that `conditions` do not say.
     pub count_only: Vec<String>,

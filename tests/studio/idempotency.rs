@@ -19,7 +19,7 @@ fn every_post_for_whoever_is_signed_in_takes_a_key() {
     let document = crate::support::document();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         let Some(post) = methods.get("post").filter(|post| post["security"][0].get("jwtAuth").is_some()) else { continue };
-        let named = post["parameters"].as_array().into_iter().flatten().any(|one| one["name"] == "Idempotency-Key");
+        let named = crate::support::parameters(document, post).iter().any(|one| one["name"] == "Idempotency-Key");
         // A ticket is good once, so each is a new one; and no secret, nor a proof, is kept for a second answer.
         let ends = [
             "/events/ticket/",

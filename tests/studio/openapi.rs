@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Map, Value, json};
 use studio::{actor::Role, api, engine::Descriptor, resources};
 
-use crate::support::Server;
+use crate::support::{Server, parameters};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -242,7 +242,8 @@ fn operations_are_named_and_complete() {
         let method_has_body = matches!(operation.method.as_str(), "put" | "patch");
         must(!method_has_body || operation.value.get("requestBody").is_some(), "has no body".into());
         // Its parameters.
-        let parameters: Vec<&Value> = operation.value["parameters"].as_array().into_iter().flatten().collect();
+        must(operation.value.get("parameters").is_none_or(Value::is_array), "has no list of parameters".into());
+        let parameters = parameters(&document, &operation.value);
         let in_path: BTreeSet<&str> = parameters.iter().filter(|p| p["in"] == "path").filter_map(|p| p["name"].as_str()).collect();
         let variables: BTreeSet<&str> = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
         must(in_path == variables, format!("has the path parameters {in_path:?}"));
@@ -265,8 +266,7 @@ fn lists_document_their_parameters() {
     let document = document();
     let mut wrong = vec![];
     for d in resources::all() {
-        let listed: Vec<&Value> =
-            document["paths"][format!("/api/{}/", d.about.path)]["get"]["parameters"].as_array().into_iter().flatten().collect();
+        let listed = parameters(&document, &document["paths"][format!("/api/{}/", d.about.path)]["get"]);
         let mut expected = vec!["ordering".to_owned(), "page".into(), "page_size".into()];
         expected.extend((!d.about.search.is_empty()).then(|| "search".to_owned()));
         expected.extend(d.filters.iter().map(|name| (*name).to_owned()));

@@ -51,6 +51,15 @@ pub fn document() -> &'static Value {
     DOCUMENT.get_or_init(|| serde_json::from_str(&studio::api::openapi_json("studio")).expect("the document is JSON"))
 }
 
+/// The parameters of an operation, wherever the document has them.
+pub fn parameters<'d>(document: &'d Value, operation: &'d Value) -> Vec<&'d Value> {
+    let meant = |parameter: &'d Value| match parameter["$ref"].as_str().and_then(|name| name.strip_prefix('#')) {
+        Some(pointer) => document.pointer(pointer).expect("a parameter of the components"),
+        None => parameter,
+    };
+    operation["parameters"].as_array().into_iter().flatten().map(meant).collect()
+}
+
 /// A folder that goes when the test ends.
 pub struct Folder(pub PathBuf);
 

@@ -23,7 +23,7 @@ use studio::{
 
 use crate::{
     samples::{World, sample, writable},
-    support::{Answer, Client, Server},
+    support::{Answer, Client, Server, parameters},
 };
 
 /// What is stored in every text of the other business, and found nowhere in the answers to this one.
@@ -826,7 +826,7 @@ fn nothing_of_another_business_appears_in_any_answer() {
             }
             _ => {
                 calls.extend([path.clone(), format!("{path}?include_deleted=true&page_size=100")]);
-                for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "query") {
+                for parameter in parameters(document, operation).into_iter().filter(|one| one["in"] == "query") {
                     let name = parameter["name"].as_str().expect("a name");
                     calls.extend(values(&parameter["schema"], &there).iter().map(|value| format!("{path}?page_size=100&{name}={value}")));
                 }

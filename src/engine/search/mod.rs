@@ -8,7 +8,13 @@ mod everywhere;
 use serde_json::json;
 
 pub use self::everywhere::{Found, Hit, Wanted, everywhere};
-use super::{about::Scope, descriptor::Descriptor, field::Kind, query::Query, store::Deleted};
+use super::{
+    about::Scope,
+    descriptor::Descriptor,
+    field::{Field, Kind},
+    query::Query,
+    store::Deleted,
+};
 use crate::{
     actor::Actor,
     db::{
@@ -78,6 +84,11 @@ pub fn tables(all: &[Descriptor]) -> Vec<SearchTable> {
     };
     let tables = all.iter().map(|d| SearchTable { table: d.about.table, columns: columns(d) });
     tables.filter(|table| !table.columns.is_empty()).collect()
+}
+
+/// Does the index of the resource's own table know the text of this field?
+pub(super) fn is_indexed(d: &Descriptor, name: &str) -> bool {
+    d.about.search.contains(&name) && d.field(name).is_some_and(Field::stored)
 }
 
 /// SQL for "the term bound at `place` stands in one of the fields".

@@ -47,7 +47,7 @@ impl Resource for Zone {
         computed: &[
             Computed::integer(
                 "open_leads",
-                "(SELECT count(*) FROM leads AS l WHERE l.business_id = t.business_id AND l.zone_id = t.id \
+                "(SELECT count(*) FROM leads AS l INDEXED BY leads_zone_stage_idx WHERE l.business_id = t.business_id AND l.zone_id = t.id \
                  AND l.deleted_at IS NULL AND l.stage NOT IN ('won', 'lost'))",
                 "How many leads of the zone are neither won nor lost.",
             ),
