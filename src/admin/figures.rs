@@ -1,7 +1,10 @@
 //! What resources declare to be worth a look: figures, charts, and what waits for whoever is signed in. All of it is asked of the API.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,13 +18,23 @@ use super::{
     session::Visit,
 };
 use crate::{
-    engine::{Bars, Chart, Descriptor, Figure, field::Kind, filter::kind_of, query::Parameters, verbs},
+    engine::{
+        Bars, Chart, Descriptor, Figure,
+        field::Kind,
+        filter::kind_of,
+        query::Parameters,
+        verbs::{self, Patience},
+    },
     kit::Date,
 };
 
 /// Charts are drawn of so many rows at most: the first page of the day must not wait for more.
 const WITHIN: &str = "100000";
-/// The count of what waits is asked for anew after so long.
+/// What is shown in the place of a number that is not known yet.
+const UNKNOWN: &str = "…";
+/// So long a figure is counted while a page is made.
+const GLIMPSE: Patience = Patience(Duration::from_millis(1));
+/// What was counted is as good as now for so long.
 const FRESH: Duration = Duration::from_secs(60);
 /// How many months are drawn.
 const MONTHS: i32 = 12;
@@ -44,18 +57,61 @@ fn list_of(d: &Descriptor, parameters: &Parameters, more: &[(&str, &str)]) -> St
     format!("{}{}", url_of(d), query_of(pairs(parameters).chain(more.iter().copied())))
 }
 
+/// How the figures of a page are come by. Nobody waits for very many rows to be counted: they are shown as they were counted before,
+/// however long ago, or as not known yet; the page says so, and its script asks for them as they are now.
+pub(super) struct Glance {
+    is_now: bool,
+    is_behind: AtomicBool,
+}
+
+impl Glance {
+    /// The parameter that asks for figures as they are now.
+    pub const NOW: &'static str = "now";
+
+    pub fn of(visit: &Visit<'_>) -> Self {
+        Self { is_now: visit.asked(Self::NOW).is_some(), is_behind: AtomicBool::new(false) }
+    }
+
+    /// As they are now, a minute more or less.
+    pub fn now() -> Self {
+        Self { is_now: true, is_behind: AtomicBool::new(false) }
+    }
+
+    /// Are some not shown as they are now?
+    pub fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
+    }
+
+    fn fall_behind(&self) {
+        self.is_behind.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What was found at a glance.
+enum Found<T> {
+    Known(T),
+    /// It will be, when somebody waits for it.
+    Unknown,
+    /// It is not open to the visitor, or too much.
+    Nothing,
+}
+
 /// What the API counts of a list.
 async fn counted(
     visit: &Visit<'_>,
     d: &'static Descriptor,
     parameters: &Parameters,
     asked: &[(&str, &str)],
-) -> Result<Option<Json>, Refusal> {
+    glance: &Glance,
+) -> Result<Found<Json>, Refusal> {
     let path = format!("{}/facets/", d.about.path);
     let nothing = [("fields", ""), ("dates", ""), ("totals", ""), ("within", WITHIN)];
     let nothing = nothing.into_iter().filter(|(name, _)| !asked.iter().any(|(known, _)| known == name));
     let ask = Ask::get(&path).with_all(pairs(parameters)).with_all(nothing).with_all(asked.iter().copied());
-    Ok(lately(visit, d, ask).await?.filter(|body| body["complete"] == true))
+    Ok(match lately(visit, d, ask, glance, false).await? {
+        Found::Known(body) if body["complete"] != true => Found::Nothing,
+        found => found,
+    })
 }
 
 /// Is what is counted of these records shown as it was a little while ago?
@@ -63,28 +119,56 @@ pub(super) fn is_long(visit: &Visit<'_>, d: &'static Descriptor) -> Result<bool,
     Ok(visit.panel.app.db.read(|reader| verbs::is_long(reader, d))?)
 }
 
-/// What the API answers, if it is open to the visitor. Of very many rows it may be as it was a little while ago: whoever opens the first
-/// page after each change would wait for all of them to be counted.
-async fn lately(visit: &Visit<'_>, d: &'static Descriptor, ask: Ask<'_>) -> Result<Option<Json>, Refusal> {
+/// What the API answers, if it is open to the visitor. Lists can be asked to tell what they have counted so far.
+async fn lately(
+    visit: &Visit<'_>,
+    d: &'static Descriptor,
+    mut ask: Ask<'_>,
+    glance: &Glance,
+    is_list: bool,
+) -> Result<Found<Json>, Refusal> {
     let actor = visit.actor()?;
     let key = is_long(visit, d)?.then(|| {
         format!("{:?} {} {:?}", (actor.user_id, actor.business_id(), actor.role, actor.branch_id, actor.rights().0), ask.path, ask.query)
     });
-    if let Some(known) = key.as_ref().and_then(|key| visit.panel.counts.get(key)) {
-        return Ok(Some(Json::clone(&known)));
+    if let Some(key) = &key {
+        match visit.panel.counts.get(key) {
+            Some((known, at)) if at.elapsed() < FRESH => return Ok(Found::Known(Json::clone(&known))),
+            Some((known, _)) if !glance.is_now => {
+                glance.fall_behind();
+                return Ok(Found::Known(Json::clone(&known)));
+            }
+            None if !glance.is_now && !is_list => {
+                glance.fall_behind();
+                return Ok(Found::Unknown);
+            }
+            _ => ask.patience = (is_list && !glance.is_now).then_some(GLIMPSE),
+        }
     }
     let answer = visit.ask(ask).await?;
-    let body = (answer.status == 200).then_some(answer.body);
-    if let (Some(key), Some(body)) = (key, &body) {
-        visit.panel.counts.insert(key, Arc::new(body.clone()));
+    if answer.status != 200 {
+        return Ok(Found::Nothing);
     }
-    Ok(body)
+    if answer.body["is_counted"] == false {
+        glance.fall_behind();
+    } else if let Some(key) = key {
+        visit.panel.counts.insert(key, (Arc::new(answer.body.clone()), Instant::now()));
+    }
+    Ok(Found::Known(answer.body))
 }
 
-/// How many records an operation answers.
-async fn count(visit: &Visit<'_>, d: &'static Descriptor, path: &str, parameters: &Parameters) -> Result<Option<u64>, Refusal> {
-    let found = lately(visit, d, Ask::get(path).with_all(pairs(parameters)).with("page_size", "1")).await?;
-    Ok(found.and_then(|body| body.as_array().map(|rows| rows.len() as u64).or_else(|| body["count"].as_u64())))
+/// How many records an operation answers, and whether there may be more.
+async fn count(
+    visit: &Visit<'_>,
+    d: &'static Descriptor,
+    (path, is_list): (&str, bool),
+    parameters: &Parameters,
+    glance: &Glance,
+) -> Result<Option<(u64, bool)>, Refusal> {
+    let ask = Ask::get(path).with_all(pairs(parameters)).with("page_size", "1");
+    let Found::Known(body) = lately(visit, d, ask, glance, is_list).await? else { return Ok(None) };
+    let count = body.as_array().map(|rows| rows.len() as u64).or_else(|| body["count"].as_u64());
+    Ok(count.map(|count| (count, body["is_counted"] == false)))
 }
 
 /// Amounts of each currency, as they are shown.
@@ -97,22 +181,26 @@ fn amounts(language: &Language, totals: &Json) -> Vec<String> {
 }
 
 /// One figure; `None` where the visitor has no right to it.
-pub(super) async fn figure(visit: &Visit<'_>, d: &'static Descriptor, figure: &Figure) -> Result<Option<Json>, Refusal> {
+pub(super) async fn figure(visit: &Visit<'_>, d: &'static Descriptor, figure: &Figure, glance: &Glance) -> Result<Option<Json>, Refusal> {
     let parameters = filled(visit, figure.query)?;
     let (mut found, mut sums) = (None, vec![]);
     match (figure.at, figure.total) {
-        (Some(operation), _) => found = count(visit, d, &format!("{}/{operation}", d.about.path), &vec![]).await?,
-        (None, Some(total)) => {
-            if let Some(body) = counted(visit, d, &parameters, &[("totals", total)]).await? {
-                (found, sums) = (body["count"].as_u64(), amounts(visit.language, &body["totals"]));
-            }
+        (Some(operation), _) => {
+            found = count(visit, d, (&format!("{}/{operation}", d.about.path), false), &vec![], &Glance::now()).await?;
         }
+        (None, Some(total)) => match counted(visit, d, &parameters, &[("totals", total)], glance).await? {
+            Found::Known(body) => {
+                (found, sums) = (body["count"].as_u64().map(|count| (count, false)), amounts(visit.language, &body["totals"]));
+            }
+            Found::Unknown => sums = vec![UNKNOWN.to_owned()],
+            Found::Nothing => {}
+        },
         (None, None) => {}
     }
     if found.is_none() && figure.at.is_none() {
-        found = count(visit, d, &format!("{}/", d.about.path), &parameters).await?;
+        found = count(visit, d, (&format!("{}/", d.about.path), true), &parameters, glance).await?;
     }
-    let shown = |count| json!({"words": visit.name(figure.words), "count": count, "sums": sums, "url": list_of(d, &parameters, &[]), "of": title_of(visit, d), "waits": figure.waits});
+    let shown = |(count, is_more)| json!({"words": visit.name(figure.words), "count": count, "more": is_more, "sums": sums, "url": list_of(d, &parameters, &[]), "of": title_of(visit, d), "waits": figure.waits});
     Ok(found.map(shown))
 }
 
@@ -142,7 +230,7 @@ pub(super) async fn count_waiting(visit: &Visit<'_>) -> Result<u64, Refusal> {
     let mut all = 0;
     for d in open_to(visit.actor()?) {
         for one in d.about.figures.iter().filter(|figure| figure.waits) {
-            all += figure(visit, d, one).await?.and_then(|figure| figure["count"].as_u64()).unwrap_or(0);
+            all += figure(visit, d, one, &Glance::now()).await?.and_then(|figure| figure["count"].as_u64()).unwrap_or(0);
         }
     }
     remember(visit, all);
@@ -150,11 +238,11 @@ pub(super) async fn count_waiting(visit: &Visit<'_>) -> Result<u64, Refusal> {
 }
 
 /// A chart; `None` where there is nothing to draw, or too much.
-pub(super) async fn chart(visit: &Visit<'_>, d: &'static Descriptor, chart: &Chart) -> Result<Option<Json>, Refusal> {
+pub(super) async fn chart(visit: &Visit<'_>, d: &'static Descriptor, chart: &Chart, glance: &Glance) -> Result<Option<Json>, Refusal> {
     let drawn = match chart.bars {
-        Bars::Values(field, query) => values(visit, d, field, query).await?,
-        Bars::Ages(total, date, query) => ages(visit, d, (total, date), query).await?,
-        Bars::Months(total, series) => months(visit, d, total, series).await?,
+        Bars::Values(field, query) => values(visit, d, field, query, glance).await?,
+        Bars::Ages(total, date, query) => ages(visit, d, (total, date), query, glance).await?,
+        Bars::Months(total, series) => months(visit, d, total, series, glance).await?,
     };
     Ok(drawn.map(|mut drawn| {
         drawn["title"] = visit.name(chart.title).into();
@@ -162,29 +250,38 @@ pub(super) async fn chart(visit: &Visit<'_>, d: &'static Descriptor, chart: &Cha
     }))
 }
 
-/// Bars beside each other's names: label, address, words, and how long.
-fn bars(rows: Vec<(String, String, String, f64)>) -> Option<Json> {
+/// Bars beside each other's names: label, address, words, and how long. What is not known yet has its place already.
+fn bars(rows: Vec<(String, String, String, f64)>, is_known: bool) -> Option<Json> {
     let most = rows.iter().map(|(.., size)| *size).fold(0.0, f64::max);
-    let row = |(label, url, text, size): (String, String, String, f64)| json!({"label": label, "url": url, "text": text, "width": format!("{:.1}", if most > 0.0 { 100.0 * size / most } else { 0.0 })});
-    (most > 0.0).then(|| json!({"kind": "bars", "rows": rows.into_iter().map(row).collect::<Vec<_>>()}))
+    let row = |(label, url, text, size): (String, String, String, f64)| json!({"label": label, "url": url, "text": if is_known { &text } else { UNKNOWN }, "width": format!("{:.1}", if most > 0.0 { 100.0 * size / most } else { 0.0 })});
+    (most > 0.0 || !is_known).then(|| json!({"kind": "bars", "rows": rows.into_iter().map(row).collect::<Vec<_>>()}))
 }
 
-async fn values(visit: &Visit<'_>, d: &'static Descriptor, field: &str, query: &str) -> Result<Option<Json>, Refusal> {
+async fn values(visit: &Visit<'_>, d: &'static Descriptor, field: &str, query: &str, glance: &Glance) -> Result<Option<Json>, Refusal> {
     let parameters = filled(visit, query)?;
-    let Some(body) = counted(visit, d, &parameters, &[("fields", field)]).await? else { return Ok(None) };
+    let (body, is_known) = match counted(visit, d, &parameters, &[("fields", field)], glance).await? {
+        Found::Known(body) => (body, true),
+        Found::Unknown => (Json::Null, false),
+        Found::Nothing => return Ok(None),
+    };
     let found = body["facets"][0]["values"].as_array().cloned().unwrap_or_default();
     let count = |value: &str| found.iter().find(|one| one["value"] == value).and_then(|one| one["count"].as_u64()).unwrap_or(0);
     let row = |value: &str, label: String, count: u64| {
-        (label, list_of(d, &parameters, &[(field, value)]), count.to_string(), f64::from(u32::try_from(count).unwrap_or(u32::MAX)))
+        (
+            label,
+            list_of(d, &parameters, &[(field, value)]),
+            visit.language.grouped(&count.to_string()),
+            f64::from(u32::try_from(count).unwrap_or(u32::MAX)),
+        )
     };
     Ok(match kind_of(d, field) {
         // Those that nobody has are part of the picture.
-        Some(Kind::Choice(names)) => bars(names.iter().map(|name| row(name, visit.choice(name), count(name))).collect()),
+        Some(Kind::Choice(names)) => bars(names.iter().map(|name| row(name, visit.choice(name), count(name))).collect(), is_known),
         _ => {
             let all = found.iter().filter(|one| !one["value"].is_null());
             let text = |one: &Json| one["value"].as_str().map_or_else(|| one["value"].to_string(), str::to_owned);
             let label = |one: &Json| one["label"].as_str().map_or_else(|| visit.heading_of(&text(one)), str::to_owned);
-            bars(all.map(|one| row(&text(one), label(one), one["count"].as_u64().unwrap_or(0))).collect())
+            bars(all.map(|one| row(&text(one), label(one), one["count"].as_u64().unwrap_or(0))).collect(), is_known)
         }
     })
 }
@@ -227,9 +324,19 @@ fn drawn_currency<'s>(visit: &Visit<'_>, all: impl Iterator<Item = &'s Sums> + C
     Ok(all.flat_map(|sums| &sums.0).map(|(currency, _)| currency.clone()).next().unwrap_or(own))
 }
 
-async fn ages(visit: &Visit<'_>, d: &'static Descriptor, (total, date): (&str, &str), query: &str) -> Result<Option<Json>, Refusal> {
+async fn ages(
+    visit: &Visit<'_>,
+    d: &'static Descriptor,
+    (total, date): (&str, &str),
+    query: &str,
+    glance: &Glance,
+) -> Result<Option<Json>, Refusal> {
     let parameters = filled(visit, query)?;
-    let Some(body) = counted(visit, d, &parameters, &[("dates", date), ("by", "day"), ("totals", total)]).await? else { return Ok(None) };
+    let (body, is_known) = match counted(visit, d, &parameters, &[("dates", date), ("by", "day"), ("totals", total)], glance).await? {
+        Found::Known(body) => (body, true),
+        Found::Unknown => (Json::Null, false),
+        Found::Nothing => return Ok(None),
+    };
     let today = visit.actor()?.today();
     let ago = |days: i32| today.checked_sub(days.days()).unwrap_or(today);
     // Words, and the first and the last day.
@@ -258,22 +365,33 @@ async fn ages(visit: &Visit<'_>, d: &'static Descriptor, (total, date): (&str, &
         let ends: Vec<(&str, &str)> = ends.collect();
         (visit.t(words), list_of(d, &parameters, &ends), sums.words(visit.language), sums.of(&currency))
     });
-    Ok(bars(rows.collect()))
+    Ok(bars(rows.collect(), is_known))
 }
 
-async fn months(visit: &Visit<'_>, d: &'static Descriptor, total: &str, series: &[(&str, &str)]) -> Result<Option<Json>, Refusal> {
+async fn months(
+    visit: &Visit<'_>,
+    d: &'static Descriptor,
+    total: &str,
+    series: &[(&str, &str)],
+    glance: &Glance,
+) -> Result<Option<Json>, Refusal> {
     let Some(date) = verbs::main_date(d, visit.actor()?) else { return Ok(None) };
     let last = visit.actor()?.today().first_of_month();
     let firsts: Vec<civil::Date> = (0..MONTHS).rev().filter_map(|back| last.checked_sub(back.months()).ok()).collect();
     let (from, to) = (format!("{date}__gte"), format!("{date}__lte"));
     let since = firsts.first().copied().unwrap_or(last).to_string();
-    let mut all: Vec<(String, Parameters, Vec<Sums>)> = vec![];
+    let (mut all, mut is_known): (Vec<(String, Parameters, Vec<Sums>)>, bool) = (vec![], true);
     for (words, query) in series {
         let mut parameters = filled(visit, query)?;
         let plain = parameters.clone();
         parameters.push((from.clone(), since.clone()));
-        let Some(body) = counted(visit, d, &parameters, &[("dates", date), ("by", "month"), ("totals", total)]).await? else {
-            return Ok(None);
+        let body = match counted(visit, d, &parameters, &[("dates", date), ("by", "month"), ("totals", total)], glance).await? {
+            Found::Known(body) => body,
+            Found::Unknown => {
+                is_known = false;
+                Json::Null
+            }
+            Found::Nothing => return Ok(None),
         };
         let mut sums: Vec<Sums> = firsts.iter().map(|_| Sums::default()).collect();
         for period in body["dates"]["periods"].as_array().into_iter().flatten() {
@@ -286,9 +404,11 @@ async fn months(visit: &Visit<'_>, d: &'static Descriptor, total: &str, series: 
     }
     let currency = drawn_currency(visit, all.iter().flat_map(|(.., sums)| sums))?;
     let most = all.iter().flat_map(|(.., sums)| sums).map(|sums| sums.of(&currency)).fold(0.0, f64::max);
-    if most <= 0.0 {
+    if most <= 0.0 && is_known {
         return Ok(None);
     }
+    let scale = if most > 0.0 { (PLACE.1 - PLACE.2) / most } else { 0.0 };
+    let words_of = |sums: &Sums| if is_known { sums.words(visit.language) } else { UNKNOWN.to_owned() };
     let (width, height, below) = PLACE;
     #[expect(clippy::cast_precision_loss, reason = "a handful of columns")]
     let (count, each) = (firsts.len() as f64, all.len() as f64);
@@ -304,12 +424,10 @@ async fn months(visit: &Visit<'_>, d: &'static Descriptor, total: &str, series: 
             #[expect(clippy::cast_precision_loss, reason = "a handful of columns")]
             let shift = place as f64;
             let thick = (step * 0.8 / each).max(1.0);
-            let tall = ((height - below) * sums[at].of(&currency) / most).max(0.0);
+            let tall = (scale * sums[at].of(&currency)).max(0.0);
             rects.push(json!({"series": place + 1, "x": format!("{:.1}", left + step * 0.1 + shift * thick), "y": format!("{:.1}", height - below - tall),
                 "width": format!("{:.1}", thick * 0.9), "height": format!("{tall:.1}")}));
-            cells.push(
-                json!({"of": words, "text": sums[at].words(visit.language), "url": list_of(d, parameters, &[(&from, &day), (&to, &end)])}),
-            );
+            cells.push(json!({"of": words, "text": words_of(&sums[at]), "url": list_of(d, parameters, &[(&from, &day), (&to, &end)])}));
         }
         labels
             .push(json!({"x": format!("{:.1}", left + step / 2.0), "y": format!("{:.1}", height - 4.0), "text": visit.date("%b", *first)}));
@@ -324,7 +442,7 @@ async fn months(visit: &Visit<'_>, d: &'static Descriptor, total: &str, series: 
                 None => whole.0.push((currency.clone(), *sum)),
             }
         }
-        visit.t_with("{what} of {n} months: {sum}.", &[("what", words), ("n", &MONTHS), ("sum", &whole.words(visit.language))])
+        visit.t_with("{what} of {n} months: {sum}.", &[("what", words), ("n", &MONTHS), ("sum", &words_of(&whole))])
     };
     let desc: Vec<String> = all.iter().map(said).collect();
     Ok(Some(

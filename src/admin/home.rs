@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::{
     call::Refusal,
     cells::moment,
-    figures,
+    figures::{self, Glance},
     frame::{one_of, open_to, url_of},
     session::Visit,
 };
@@ -16,17 +16,17 @@ use crate::engine::{CREATE, Reach, descriptor, verbs};
 const RECENT: usize = 10;
 
 pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
-    let actor = visit.actor()?;
+    let (actor, glance) = (visit.actor()?, Glance::of(visit));
     let (mut waiting, mut all, mut charts, mut quick, mut is_long) = (vec![], vec![], vec![], vec![], false);
     for d in open_to(actor) {
         is_long |= !(d.about.figures.is_empty() && d.about.charts.is_empty()) && figures::is_long(visit, d)?;
         for figure in d.about.figures {
-            if let Some(shown) = figures::figure(visit, d, figure).await? {
+            if let Some(shown) = figures::figure(visit, d, figure, &glance).await? {
                 if figure.waits { &mut waiting } else { &mut all }.push(shown);
             }
         }
         for chart in d.about.charts {
-            charts.extend(figures::chart(visit, d, chart).await?);
+            charts.extend(figures::chart(visit, d, chart, &glance).await?);
         }
         if !d.about.figures.is_empty() && !d.about.read_only && d.reach(actor, CREATE) != Reach::Nothing {
             quick.push(
@@ -34,7 +34,9 @@ pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
             );
         }
     }
-    figures::remember(visit, waiting.iter().filter_map(|one| one["count"].as_u64()).sum());
+    if !glance.is_behind() {
+        figures::remember(visit, waiting.iter().filter_map(|one| one["count"].as_u64()).sum());
+    }
     waiting.retain(|one| one["count"] != 0);
     let zone = actor.zone();
     let hour = zone.to_datetime(actor.now).hour();
@@ -44,7 +46,7 @@ pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
         _ => visit.t("Good evening"),
     };
     let today = visit.date("%A, %-d %B %Y", actor.today());
-    let context = json!({"title": greeting, "crumbs": [], "today": today, "waiting": waiting, "figures": all, "charts": charts, "quick": quick, "is_long": is_long, "recent": recent(visit)?});
+    let context = json!({"title": greeting, "crumbs": [], "today": today, "waiting": waiting, "figures": all, "charts": charts, "quick": quick, "is_long": is_long, "behind": glance.is_behind().then(|| format!("/admin/?{}=1", Glance::NOW)), "recent": recent(visit)?});
     visit.page("home.html", context).await
 }
 

@@ -80,8 +80,8 @@ pub struct Panel {
     sheets: Shelf<import::Sheet>,
     /// How many things wait for whom in which business, and when they were counted.
     waiting: Cache<(i64, i64), (u64, Instant)>,
-    /// What was counted of very many rows a little while ago.
-    counts: Cache<String, Arc<Json>>,
+    /// What was counted of very many rows, and when.
+    counts: Cache<String, (Arc<Json>, Instant)>,
     /// Forms that were left to make what they refer to.
     detours: Shelf<detour::Detour>,
 }
@@ -100,7 +100,7 @@ impl Panel {
             is_prepared: AtomicBool::new(false),
             sheets: Shelf::new(64 << 20, Duration::from_secs(1800)),
             waiting: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(3600)).build(),
-            counts: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(60)).build(),
+            counts: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(86_400)).build(),
             detours: Shelf::new(16 << 20, Duration::from_secs(7200)),
         }
     }

@@ -137,6 +137,32 @@ fn what_waits_is_the_persons() {
 }
 
 /// What is declared names what there is.
+/// Nobody waits for very many rows to be counted: what is not known has its place, and comes when it is asked for.
+#[test]
+fn figures_of_long_lists_are_not_waited_for() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    world.many_leads(20_001);
+    let browser = admin(&world);
+    let home = browser.get("/admin/").text;
+    let open = card(&home, "Open leads").expect("a figure");
+    assert!(open.contains("<b class=\"num\">…</b>"), "{open}");
+    let chart = between(&home, "<h2>Leads by stage", "</section>").expect("a chart");
+    assert_eq!(chart.matches("<td class=\"num\">…</td>").count(), 5, "{chart}");
+    // Without the script, a click asks.
+    let behind = between(&home, "data-behind=\"", "\"").expect("it is behind");
+    assert!(home.contains(&format!("<a href=\"{behind}\">Count them now</a>")), "{home}");
+    let now = browser.get(&behind).text;
+    let open = card(&now, "Open leads").expect("a figure");
+    assert!(number(open) == "20,001" && open.contains("20,001.00 USD"), "{open}");
+    assert!(number(card(&now, "Follow-ups due").expect("a figure")) == "20,001" && !now.contains("…</"), "{now}");
+    assert!(between(&now, "<h2>Leads by stage", "</section>").expect("a chart").contains(">20,001<"), "{now}");
+    // From then on it is known.
+    let again = browser.get("/admin/").text;
+    assert!(!now.contains("data-behind") && !again.contains("data-behind"), "{again}");
+    assert_eq!(card(&again, "Open leads"), Some(open));
+}
+
 #[test]
 fn declarations_name_fields() {
     for d in resources::all() {

@@ -628,6 +628,15 @@ impl<'s> World<'s> {
         connection.execute(sql, [count, self.business]).expect("many zones");
     }
 
+    /// Makes so many leads, behind the server's back: each open, due, and worth 1.00 USD.
+    pub fn many_leads(&self, count: i64) {
+        let connection = Connection::open(db::file_in(&self.server.app.config.data.folder)).expect("a connection");
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+            INSERT INTO leads (uuid, created_at, updated_at, business_id, business_name, contact_phone, currency, expected_value, follow_up_date)
+            SELECT 'made-' || i, '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', ?2, 'Lead ' || i, '1', 'USD', 100, '2026-01-05' FROM n";
+        connection.execute(sql, [count, self.business]).expect("many leads");
+    }
+
     /// The id of a record that is made once.
     pub fn kept(&self, path: &'static str) -> i64 {
         let known = self.kept.borrow().iter().find(|(known, _)| *known == path).map(|(_, id)| *id);

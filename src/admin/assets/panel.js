@@ -7,7 +7,7 @@
   const read = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
   // In milliseconds: when a list that is being counted is looked at again, how often one that stands open is, and for how long after its
   // reader did something: a page that nobody sits at does not keep them signed in.
-  const RECOUNT = 500, WATCH = 10000, AWAY = 600000;
+  const RECOUNT = 500, WATCH = 15000, AWAY = 600000;
 
   // "/" or Ctrl-K goes to the search.
   document.addEventListener("keydown", (event) => {
@@ -201,6 +201,19 @@
     if (now.some((one) => one.hasAttribute("data-counting"))) return tries && setTimeout(recount, RECOUNT, tries - 1);
     if (now.length === here.length) here.forEach((one, at) => one.replaceWith(now[at]));
   };
+
+  // Figures of long lists that are not as they are now: they come in the place of those that are shown.
+  const glance = document.querySelector("[data-behind]");
+  if (glance) {
+    fetch(glance.dataset.behind, { credentials: "same-origin" }).then(async (answer) => {
+      const now = answer.ok && !answer.redirected && (await read(answer)).querySelector("#glance");
+      if (!now) return;
+      const at = glance.contains(document.activeElement) && document.activeElement.getAttribute("href");
+      glance.replaceWith(now);
+      const again = at && all("a[href]", now).find((link) => link.getAttribute("href") === at);
+      if (again) again.focus({ preventScroll: true });
+    }).catch(() => {});
+  }
 
   const enhance = (root) => {
     if (root.querySelector("[data-counting]")) setTimeout(recount, RECOUNT, 5);

@@ -154,6 +154,22 @@ fn a_list_is_counted_while_it_is_looked_at() {
     browser.is_calm();
 }
 
+#[test]
+#[ignore = "needs Chromium"]
+fn figures_of_long_lists_come_when_they_are_known() {
+    let server = Server::start();
+    let world = World::new_in(&server);
+    world.many_leads(20_001);
+    let browser = signed_in(&server, "admin1");
+    browser.open("/admin/");
+    browser.wait("document.querySelector('#glance').textContent.includes('20,001.00 USD')");
+    assert_eq!(
+        browser.eval("document.querySelector('#glance').textContent.includes('…') || document.querySelectorAll('#glance').length > 1"),
+        false
+    );
+    browser.is_calm();
+}
+
 /// Nothing moves under the hand: a list says that others have written, and is shown anew by a click, with what was ticked.
 #[test]
 #[ignore = "needs Chromium"]
