@@ -33,7 +33,17 @@ impl Role {
     pub const ALL: [Self; 8] =
         [Self::Admin, Self::Manager, Self::Staff, Self::Agent, Self::Teacher, Self::Student, Self::Customer, Self::Citizen];
 
-    pub fn name(self) -> &'static str {
+    /// What they are called, in the same order.
+    pub const NAMES: [&'static str; Self::ALL.len()] = {
+        let (mut names, mut at) = ([""; Self::ALL.len()], 0);
+        while at < names.len() {
+            names[at] = Self::ALL[at].name();
+            at += 1;
+        }
+        names
+    };
+
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::Manager => "manager",

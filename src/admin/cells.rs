@@ -57,8 +57,7 @@ pub(super) fn columns(d: &'static Descriptor, visit: &Visit<'_>) -> Result<Vec<C
             Output::Bool => Kind::Bool,
             Output::Integer => Kind::Integer,
             Output::Number => Kind::Number,
-            // One of few words, as the resource works it out.
-            Output::Text if is_choice(computed.name) => Kind::Choice(vec![]),
+            Output::Choice(names) => Kind::Choice(names.to_vec()),
             Output::Text => Kind::Text,
             Output::DateTime => Kind::DateTime,
             Output::Money => Kind::Money,

@@ -1,41 +1,24 @@
 //! What resources declare to be worth a look: figures, charts, and what waits for whoever is signed in. All of it is asked of the API.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use jiff::{ToSpan, civil};
 use serde_json::{Value as Json, json};
 
 use super::{
-    call::{Ask, Refusal, query_of},
+    call::{Refusal, query_of},
     frame::{open_to, title_of, url_of},
+    glance::{FRESH, Found, Glance, pairs},
     languages::{Language, key},
     session::Visit,
 };
 use crate::{
-    engine::{
-        Bars, Chart, Descriptor, Figure,
-        field::Kind,
-        filter::kind_of,
-        query::Parameters,
-        verbs::{self, Patience},
-    },
+    engine::{Bars, Chart, Descriptor, Figure, field::Kind, filter::kind_of, query::Parameters, verbs},
     kit::Date,
 };
 
-/// Charts are drawn of so many rows at most: the first page of the day must not wait for more.
-const WITHIN: &str = "100000";
 /// What is shown in the place of a number that is not known yet.
 const UNKNOWN: &str = "…";
-/// So long a figure is counted while a page is made.
-const GLIMPSE: Patience = Patience(Duration::from_millis(1));
-/// What was counted is as good as now for so long.
-const FRESH: Duration = Duration::from_secs(60);
 /// How many months are drawn.
 const MONTHS: i32 = 12;
 /// The place for a chart of months: width, height, and what is left below for their names.
@@ -48,127 +31,9 @@ fn filled(visit: &Visit<'_>, query: &str) -> Result<Parameters, Refusal> {
     Ok(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
 }
 
-fn pairs(parameters: &Parameters) -> impl Iterator<Item = (&str, &str)> {
-    parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-}
-
 /// The list that a query means, with more filters.
 fn list_of(d: &Descriptor, parameters: &Parameters, more: &[(&str, &str)]) -> String {
     format!("{}{}", url_of(d), query_of(pairs(parameters).chain(more.iter().copied())))
-}
-
-/// How the figures of a page are come by. Nobody waits for very many rows to be counted: they are shown as they were counted before,
-/// however long ago, or as not known yet; the page says so, and its script asks for them as they are now.
-pub(super) struct Glance {
-    is_now: bool,
-    is_behind: AtomicBool,
-}
-
-impl Glance {
-    /// The parameter that asks for figures as they are now.
-    pub const NOW: &'static str = "now";
-
-    pub fn of(visit: &Visit<'_>) -> Self {
-        Self { is_now: visit.asked(Self::NOW).is_some(), is_behind: AtomicBool::new(false) }
-    }
-
-    /// As they are now, a minute more or less.
-    pub fn now() -> Self {
-        Self { is_now: true, is_behind: AtomicBool::new(false) }
-    }
-
-    /// Are some not shown as they are now?
-    pub fn is_behind(&self) -> bool {
-        self.is_behind.load(Ordering::Relaxed)
-    }
-
-    fn fall_behind(&self) {
-        self.is_behind.store(true, Ordering::Relaxed);
-    }
-}
-
-/// What was found at a glance.
-enum Found<T> {
-    Known(T),
-    /// It will be, when somebody waits for it.
-    Unknown,
-    /// It is not open to the visitor, or too much.
-    Nothing,
-}
-
-/// What the API counts of a list.
-async fn counted(
-    visit: &Visit<'_>,
-    d: &'static Descriptor,
-    parameters: &Parameters,
-    asked: &[(&str, &str)],
-    glance: &Glance,
-) -> Result<Found<Json>, Refusal> {
-    let path = format!("{}/facets/", d.about.path);
-    let nothing = [("fields", ""), ("dates", ""), ("totals", ""), ("within", WITHIN)];
-    let nothing = nothing.into_iter().filter(|(name, _)| !asked.iter().any(|(known, _)| known == name));
-    let ask = Ask::get(&path).with_all(pairs(parameters)).with_all(nothing).with_all(asked.iter().copied());
-    Ok(match lately(visit, d, ask, glance, false).await? {
-        Found::Known(body) if body["complete"] != true => Found::Nothing,
-        found => found,
-    })
-}
-
-/// Is what is counted of these records shown as it was a little while ago?
-pub(super) fn is_long(visit: &Visit<'_>, d: &'static Descriptor) -> Result<bool, Refusal> {
-    Ok(visit.panel.app.db.read(|reader| verbs::is_long(reader, d))?)
-}
-
-/// What the API answers, if it is open to the visitor. Lists can be asked to tell what they have counted so far.
-async fn lately(
-    visit: &Visit<'_>,
-    d: &'static Descriptor,
-    mut ask: Ask<'_>,
-    glance: &Glance,
-    is_list: bool,
-) -> Result<Found<Json>, Refusal> {
-    let actor = visit.actor()?;
-    let key = is_long(visit, d)?.then(|| {
-        format!("{:?} {} {:?}", (actor.user_id, actor.business_id(), actor.role, actor.branch_id, actor.rights().0), ask.path, ask.query)
-    });
-    if let Some(key) = &key {
-        match visit.panel.counts.get(key) {
-            Some((known, at)) if at.elapsed() < FRESH => return Ok(Found::Known(Json::clone(&known))),
-            Some((known, _)) if !glance.is_now => {
-                glance.fall_behind();
-                return Ok(Found::Known(Json::clone(&known)));
-            }
-            None if !glance.is_now && !is_list => {
-                glance.fall_behind();
-                return Ok(Found::Unknown);
-            }
-            _ => ask.patience = (is_list && !glance.is_now).then_some(GLIMPSE),
-        }
-    }
-    let answer = visit.ask(ask).await?;
-    if answer.status != 200 {
-        return Ok(Found::Nothing);
-    }
-    if answer.body["is_counted"] == false {
-        glance.fall_behind();
-    } else if let Some(key) = key {
-        visit.panel.counts.insert(key, (Arc::new(answer.body.clone()), Instant::now()));
-    }
-    Ok(Found::Known(answer.body))
-}
-
-/// How many records an operation answers, and whether there may be more.
-async fn count(
-    visit: &Visit<'_>,
-    d: &'static Descriptor,
-    (path, is_list): (&str, bool),
-    parameters: &Parameters,
-    glance: &Glance,
-) -> Result<Option<(u64, bool)>, Refusal> {
-    let ask = Ask::get(path).with_all(pairs(parameters)).with("page_size", "1");
-    let Found::Known(body) = lately(visit, d, ask, glance, is_list).await? else { return Ok(None) };
-    let count = body.as_array().map(|rows| rows.len() as u64).or_else(|| body["count"].as_u64());
-    Ok(count.map(|count| (count, body["is_counted"] == false)))
 }
 
 /// Amounts of each currency, as they are shown.
@@ -181,14 +46,13 @@ fn amounts(language: &Language, totals: &Json) -> Vec<String> {
 }
 
 /// One figure; `None` where the visitor has no right to it.
-pub(super) async fn figure(visit: &Visit<'_>, d: &'static Descriptor, figure: &Figure, glance: &Glance) -> Result<Option<Json>, Refusal> {
+pub(super) async fn figure(glance: &Glance<'_>, d: &'static Descriptor, figure: &Figure) -> Result<Option<Json>, Refusal> {
+    let visit = glance.visit;
     let parameters = filled(visit, figure.query)?;
     let (mut found, mut sums) = (None, vec![]);
     match (figure.at, figure.total) {
-        (Some(operation), _) => {
-            found = count(visit, d, (&format!("{}/{operation}", d.about.path), false), &vec![], &Glance::now()).await?;
-        }
-        (None, Some(total)) => match counted(visit, d, &parameters, &[("totals", total)], glance).await? {
+        (Some(operation), _) => found = glance.count_of(d, operation).await?,
+        (None, Some(total)) => match glance.facets(d, &parameters, &[("totals", total)]).await? {
             Found::Known(body) => {
                 (found, sums) = (body["count"].as_u64().map(|count| (count, false)), amounts(visit.language, &body["totals"]));
             }
@@ -198,7 +62,7 @@ pub(super) async fn figure(visit: &Visit<'_>, d: &'static Descriptor, figure: &F
         (None, None) => {}
     }
     if found.is_none() && figure.at.is_none() {
-        found = count(visit, d, (&format!("{}/", d.about.path), true), &parameters, glance).await?;
+        found = glance.count(d, &parameters).await?;
     }
     let shown = |(count, is_more)| json!({"words": visit.name(figure.words), "count": count, "more": is_more, "sums": sums, "url": list_of(d, &parameters, &[]), "of": title_of(visit, d), "waits": figure.waits});
     Ok(found.map(shown))
@@ -227,10 +91,10 @@ pub(super) fn remember(visit: &Visit<'_>, count: u64) {
 
 /// Counts what waits for the visitor.
 pub(super) async fn count_waiting(visit: &Visit<'_>) -> Result<u64, Refusal> {
-    let mut all = 0;
+    let (mut all, glance) = (0, Glance::now(visit));
     for d in open_to(visit.actor()?) {
         for one in d.about.figures.iter().filter(|figure| figure.waits) {
-            all += figure(visit, d, one, &Glance::now()).await?.and_then(|figure| figure["count"].as_u64()).unwrap_or(0);
+            all += figure(&glance, d, one).await?.and_then(|figure| figure["count"].as_u64()).unwrap_or(0);
         }
     }
     remember(visit, all);
@@ -238,14 +102,14 @@ pub(super) async fn count_waiting(visit: &Visit<'_>) -> Result<u64, Refusal> {
 }
 
 /// A chart; `None` where there is nothing to draw, or too much.
-pub(super) async fn chart(visit: &Visit<'_>, d: &'static Descriptor, chart: &Chart, glance: &Glance) -> Result<Option<Json>, Refusal> {
+pub(super) async fn chart(glance: &Glance<'_>, d: &'static Descriptor, chart: &Chart) -> Result<Option<Json>, Refusal> {
     let drawn = match chart.bars {
-        Bars::Values(field, query) => values(visit, d, field, query, glance).await?,
-        Bars::Ages(total, date, query) => ages(visit, d, (total, date), query, glance).await?,
-        Bars::Months(total, series) => months(visit, d, total, series, glance).await?,
+        Bars::Values(field, query) => values(glance, d, field, query).await?,
+        Bars::Ages(total, date, query) => ages(glance, d, (total, date), query).await?,
+        Bars::Months(total, series) => months(glance, d, total, series).await?,
     };
     Ok(drawn.map(|mut drawn| {
-        drawn["title"] = visit.name(chart.title).into();
+        drawn["title"] = glance.visit.name(chart.title).into();
         drawn
     }))
 }
@@ -257,9 +121,10 @@ fn bars(rows: Vec<(String, String, String, f64)>, is_known: bool) -> Option<Json
     (most > 0.0 || !is_known).then(|| json!({"kind": "bars", "rows": rows.into_iter().map(row).collect::<Vec<_>>()}))
 }
 
-async fn values(visit: &Visit<'_>, d: &'static Descriptor, field: &str, query: &str, glance: &Glance) -> Result<Option<Json>, Refusal> {
+async fn values(glance: &Glance<'_>, d: &'static Descriptor, field: &str, query: &str) -> Result<Option<Json>, Refusal> {
+    let visit = glance.visit;
     let parameters = filled(visit, query)?;
-    let (body, is_known) = match counted(visit, d, &parameters, &[("fields", field)], glance).await? {
+    let (body, is_known) = match glance.facets(d, &parameters, &[("fields", field)]).await? {
         Found::Known(body) => (body, true),
         Found::Unknown => (Json::Null, false),
         Found::Nothing => return Ok(None),
@@ -324,15 +189,10 @@ fn drawn_currency<'s>(visit: &Visit<'_>, all: impl Iterator<Item = &'s Sums> + C
     Ok(all.flat_map(|sums| &sums.0).map(|(currency, _)| currency.clone()).next().unwrap_or(own))
 }
 
-async fn ages(
-    visit: &Visit<'_>,
-    d: &'static Descriptor,
-    (total, date): (&str, &str),
-    query: &str,
-    glance: &Glance,
-) -> Result<Option<Json>, Refusal> {
+async fn ages(glance: &Glance<'_>, d: &'static Descriptor, (total, date): (&str, &str), query: &str) -> Result<Option<Json>, Refusal> {
+    let visit = glance.visit;
     let parameters = filled(visit, query)?;
-    let (body, is_known) = match counted(visit, d, &parameters, &[("dates", date), ("by", "day"), ("totals", total)], glance).await? {
+    let (body, is_known) = match glance.facets(d, &parameters, &[("dates", date), ("by", "day"), ("totals", total)]).await? {
         Found::Known(body) => (body, true),
         Found::Unknown => (Json::Null, false),
         Found::Nothing => return Ok(None),
@@ -368,13 +228,8 @@ async fn ages(
     Ok(bars(rows.collect(), is_known))
 }
 
-async fn months(
-    visit: &Visit<'_>,
-    d: &'static Descriptor,
-    total: &str,
-    series: &[(&str, &str)],
-    glance: &Glance,
-) -> Result<Option<Json>, Refusal> {
+async fn months(glance: &Glance<'_>, d: &'static Descriptor, total: &str, series: &[(&str, &str)]) -> Result<Option<Json>, Refusal> {
+    let visit = glance.visit;
     let Some(date) = verbs::main_date(d, visit.actor()?) else { return Ok(None) };
     let last = visit.actor()?.today().first_of_month();
     let firsts: Vec<civil::Date> = (0..MONTHS).rev().filter_map(|back| last.checked_sub(back.months()).ok()).collect();
@@ -385,7 +240,7 @@ async fn months(
         let mut parameters = filled(visit, query)?;
         let plain = parameters.clone();
         parameters.push((from.clone(), since.clone()));
-        let body = match counted(visit, d, &parameters, &[("dates", date), ("by", "month"), ("totals", total)], glance).await? {
+        let body = match glance.facets(d, &parameters, &[("dates", date), ("by", "month"), ("totals", total)]).await? {
             Found::Known(body) => body,
             Found::Unknown => {
                 is_known = false;

@@ -146,9 +146,6 @@ async fn widget(
         Some(Kind::Integer | Kind::Number | Kind::Money | Kind::Decimal(_)) => range("number"),
         // These have few values, which are known once they are counted.
         Some(Kind::Currency) if !found.is_empty() => choice(found.into_iter().map(|value| option(value, value.to_owned())).collect()),
-        Some(Kind::Text) if d.field(name).is_none() && !found.is_empty() => {
-            choice(found.into_iter().map(|value| option(value, visit.choice(value))).collect())
-        }
         // People look for a part of what they remember.
         Some(Kind::Text | Kind::Email) => one("text", &format!("{name}{CONTAINS}"), &title),
         Some(Kind::Currency | Kind::Texts) => one("text", name, &title),

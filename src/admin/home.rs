@@ -6,8 +6,9 @@ use serde_json::{Value as Json, json};
 use super::{
     call::Refusal,
     cells::moment,
-    figures::{self, Glance},
+    figures,
     frame::{one_of, open_to, url_of},
+    glance::Glance,
     session::Visit,
 };
 use crate::engine::{CREATE, Reach, descriptor, verbs};
@@ -19,14 +20,14 @@ pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
     let (actor, glance) = (visit.actor()?, Glance::of(visit));
     let (mut waiting, mut all, mut charts, mut quick, mut is_long) = (vec![], vec![], vec![], vec![], false);
     for d in open_to(actor) {
-        is_long |= !(d.about.figures.is_empty() && d.about.charts.is_empty()) && figures::is_long(visit, d)?;
+        is_long |= !(d.about.figures.is_empty() && d.about.charts.is_empty()) && glance.is_long(d)?;
         for figure in d.about.figures {
-            if let Some(shown) = figures::figure(visit, d, figure, &glance).await? {
+            if let Some(shown) = figures::figure(&glance, d, figure).await? {
                 if figure.waits { &mut waiting } else { &mut all }.push(shown);
             }
         }
         for chart in d.about.charts {
-            charts.extend(figures::chart(visit, d, chart, &glance).await?);
+            charts.extend(figures::chart(&glance, d, chart).await?);
         }
         if !d.about.figures.is_empty() && !d.about.read_only && d.reach(actor, CREATE) != Reach::Nothing {
             quick.push(

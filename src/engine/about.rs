@@ -361,6 +361,8 @@ pub enum Output {
     Integer,
     Number,
     Text,
+    /// One of these names.
+    Choice(&'static [&'static str]),
     DateTime,
     /// Minor units of the record's currency.
     Money,
@@ -380,6 +382,9 @@ impl Computed {
     }
     pub const fn text(name: &'static str, sql: &'static str, doc: &'static str) -> Self {
         Self::new(name, Output::Text, sql, doc)
+    }
+    pub const fn choice(name: &'static str, names: &'static [&'static str], sql: &'static str, doc: &'static str) -> Self {
+        Self::new(name, Output::Choice(names), sql, doc)
     }
     pub const fn money(name: &'static str, sql: &'static str, doc: &'static str) -> Self {
         Self::new(name, Output::Money, sql, doc)

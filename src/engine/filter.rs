@@ -251,6 +251,7 @@ pub fn kind_of(d: &Descriptor, name: &str) -> Option<Kind> {
             Output::Bool => Kind::Bool,
             Output::Integer => Kind::Integer,
             Output::Number => Kind::Number,
+            Output::Choice(names) => Kind::Choice(names.to_vec()),
             Output::DateTime => Kind::DateTime,
             Output::Money => Kind::Money,
             Output::Text | Output::Json(_) => Kind::Text,

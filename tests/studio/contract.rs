@@ -234,6 +234,7 @@ fn records_are_read_by_id_and_uuid_and_listed() {
             for computed in d.about.computed {
                 let fits = match (&computed.output, &by_id[computed.name]) {
                     (_, Value::Null) | (Output::Bool, Value::Bool(_)) | (Output::Text | Output::DateTime, Value::String(_)) => true,
+                    (Output::Choice(names), Value::String(name)) => names.contains(&name.as_str()),
                     (Output::Money, Value::String(text)) => text.parse::<f64>().is_ok(),
                     (Output::Integer, shown) => shown.is_i64(),
                     (Output::Number, shown) => shown.is_number(),

@@ -3,7 +3,7 @@
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde_json::{Value, json};
 
-use super::{inline, leak, schema};
+use super::{inline, leak, one_of, schema};
 use crate::engine::{
     CREATE, Expand, Output, Scope,
     descriptor::{Descriptor, Write},
@@ -123,12 +123,13 @@ fn shape(d: &'static Descriptor, read: bool) -> MetaSchema {
             Output::Number => schema("number"),
             Output::DateTime => MetaSchema::new_with_format("string", "date-time"),
             Output::Text => schema("string"),
+            Output::Choice(names) => one_of(names),
             Output::Money => MetaSchema::new_with_format("string", "decimal"),
         };
         schema.description = Some(computed.doc);
-        schema.nullable = !matches!(computed.output, Output::Bool);
         // What is asked for under the same name, or may be said as long as it is right.
         let is_asked = !read && (is_confirmed(d, computed.name) || d.field(computed.name).is_some_and(|field| field.input));
+        schema.nullable = is_asked || !matches!(computed.output, Output::Bool | Output::Choice(_));
         shape.properties.push((computed.name, inline(if is_asked { schema } else { read_only(schema) })));
     }
     if read {

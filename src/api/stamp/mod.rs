@@ -222,6 +222,11 @@ fn schema(ty: &'static str) -> MetaSchema {
     MetaSchema::new(ty)
 }
 
+/// A text that is one of these.
+fn one_of(names: &[&'static str]) -> MetaSchema {
+    MetaSchema { enum_items: names.iter().map(|name| (*name).into()).collect(), ..schema("string") }
+}
+
 fn inline(schema: MetaSchema) -> MetaSchemaRef {
     MetaSchemaRef::Inline(Box::new(schema))
 }

@@ -2,7 +2,7 @@
 
 use poem_openapi::registry::{MetaOperationParam, MetaParamIn, MetaSchema};
 
-use super::{inline, schema};
+use super::{inline, one_of, schema};
 use crate::engine::{
     Attachment, Output, Scope,
     descriptor::{self, Descriptor},
@@ -118,11 +118,8 @@ pub(super) fn parameters(d: &Descriptor, verb: &str) -> Vec<MetaOperationParam> 
 
 /// One of some formats; the first when none is named.
 fn formats(offered: &[Format]) -> MetaSchema {
-    MetaSchema {
-        enum_items: offered.iter().map(|format| format.name().into()).collect(),
-        default: offered.first().map(|format| format.name().into()),
-        ..schema("string")
-    }
+    let names: Vec<&'static str> = offered.iter().map(|format| format.name()).collect();
+    MetaSchema { default: names.first().map(|name| (*name).into()), ..one_of(&names) }
 }
 
 /// A filter, and the tests that make sense for its kind.
@@ -170,6 +167,7 @@ fn computed_schema(d: &Descriptor, name: &str) -> MetaSchema {
         Some(Output::Integer) => schema("integer"),
         Some(Output::Number) => schema("number"),
         Some(Output::Money) => MetaSchema::new_with_format("string", "decimal"),
+        Some(Output::Choice(names)) => one_of(names),
         Some(Output::DateTime) => MetaSchema::new_with_format("string", "date-time"),
         Some(_) => schema("string"),
         None if name.ends_with("_at") => MetaSchema::new_with_format("string", "date-time"),

@@ -87,7 +87,7 @@ impl Table {
                 Output::Json(_) => continue,
                 Output::Bool => How::Bool,
                 Output::Money => How::Money,
-                Output::Integer | Output::Number | Output::Text | Output::DateTime => How::Plain,
+                Output::Integer | Output::Number | Output::Text | Output::Choice(_) | Output::DateTime => How::Plain,
             };
             let sql = if d.is_open(computed.name, actor) { format!("({})", bind(computed.sql)) } else { "NULL".to_owned() };
             table.columns.push(Column { name: computed.name.into(), heading: heading_of(computed.name), sql, how });

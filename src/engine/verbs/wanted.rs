@@ -62,7 +62,6 @@ pub(super) struct Wanted {
 pub fn countable(d: &Descriptor, actor: &Actor) -> Vec<&'static str> {
     let few = |name: &&'static str| {
         matches!(kind_of(d, name), Some(Kind::Choice(_) | Kind::Bool | Kind::Currency | Kind::Reference(_)))
-            || d.about.computed.iter().any(|computed| computed.name == *name && name.ends_with("status"))
             || matches!(*name, "created_by" | "updated_by")
     };
     d.filters_for(actor).filter(few).collect()

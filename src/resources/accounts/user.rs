@@ -4,6 +4,7 @@
 use poem_openapi::Object;
 
 use crate::{
+    actor::Role,
     engine::{About, Access, Action, Computed, Expand, LR, Output, READ, Resource, Scope, about::schema, all, own},
     kit::{DateTime, Email},
 };
@@ -68,8 +69,9 @@ impl Resource for User {
         computed: &[
             Computed::text("first_name", "t.first_name", "The first word of the name."),
             Computed::text("last_name", "t.last_name", "The name after its first word."),
-            Computed::text(
+            Computed::choice(
                 "role",
+                &Role::NAMES,
                 "(SELECT m.role FROM memberships m WHERE m.business_id = :business AND m.user_id = t.id)",
                 "What the person is in the business.",
             ),

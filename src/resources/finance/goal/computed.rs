@@ -37,7 +37,12 @@ pub const ALL: &[Computed] = &[
     Computed::money("current_amount", CURRENT, "What there is of it: payments and income that serve it."),
     Computed::new("percentage", Output::Number, PERCENTAGE, "The same in percent of the target, with one decimal; may be more than 100."),
     Computed::money("remaining", concat!("max(t.target_amount - ", current!(), ", 0)"), "What is to come."),
-    Computed::text("state", STATE, "archived, achieved, missed (past due, and not achieved) or active."),
+    Computed::choice(
+        "state",
+        &["active", "achieved", "missed", "archived"],
+        STATE,
+        "archived, achieved, missed (past due, and not achieved) or active.",
+    ),
     Computed::integer(
         "days_left",
         "max(CAST(julianday(t.due_date) - julianday(:today) AS INTEGER), 0)",

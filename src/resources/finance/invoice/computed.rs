@@ -14,8 +14,18 @@ const PAYMENTS: &str = "(SELECT json_group_array(json_object('id', a.id, 'paymen
      LEFT JOIN payments AS p ON p.id = a.payment_id LEFT JOIN invoices AS c ON c.id = a.credit_note_id)";
 
 pub const ALL: &[Computed] = &[
-    Computed::text("status", STATUS, "draft, void, paid, partial, unpaid; overdue: issued, not paid in full, and past the due date."),
-    Computed::text("payment_status", "t.payment_status", "draft, void, paid, partial or unpaid, whatever the date."),
+    Computed::choice(
+        "status",
+        &["draft", "unpaid", "partial", "overdue", "paid", "void"],
+        STATUS,
+        "draft, void, paid, partial, unpaid; overdue: issued, not paid in full, and past the due date.",
+    ),
+    Computed::choice(
+        "payment_status",
+        &["draft", "unpaid", "partial", "paid", "void"],
+        "t.payment_status",
+        "draft, void, paid, partial or unpaid, whatever the date.",
+    ),
     Computed::bool("is_overdue", IS_OVERDUE, "Issued, not paid in full, and past the due date."),
     Computed::integer(
         "overdue_days",

@@ -128,7 +128,12 @@ impl Resource for Quotation {
         input: &["status"],
         confirmed: &[("total_amount", "total_amount")],
         computed: &[
-            Computed::text("status", STATUS, "draft, sent, accepted, rejected; expired: nobody has said anything until `valid_until`."),
+            Computed::choice(
+                "status",
+                &["draft", "sent", "accepted", "rejected", "expired"],
+                STATUS,
+                "draft, sent, accepted, rejected; expired: nobody has said anything until `valid_until`.",
+            ),
             Computed::text("party_name", "(SELECT p.name FROM parties AS p WHERE p.id = t.party_id)", "What the party is called."),
             Computed::integer(
                 "invoice_id",

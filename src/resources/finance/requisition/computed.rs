@@ -14,7 +14,12 @@ const PAYMENT_STATUS: &str =
     "CASE WHEN t.paid_amount = 0 THEN 'unpaid' WHEN t.paid_amount < t.approved_amount THEN 'part_paid' ELSE 'paid' END";
 
 pub const ALL: &[Computed] = &[
-    Computed::text("payment_status", PAYMENT_STATUS, "unpaid, part_paid or paid: how much of what was approved is paid."),
+    Computed::choice(
+        "payment_status",
+        &["unpaid", "part_paid", "paid"],
+        PAYMENT_STATUS,
+        "unpaid, part_paid or paid: how much of what was approved is paid.",
+    ),
     Computed::money("paid", "t.paid_amount", "What is paid of it."),
     Computed::money(
         "remaining",
