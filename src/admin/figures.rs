@@ -49,23 +49,29 @@ fn amounts(language: &Language, totals: &Json) -> Vec<String> {
 pub(super) async fn figure(glance: &Glance<'_>, d: &'static Descriptor, figure: &Figure) -> Result<Option<Json>, Refusal> {
     let visit = glance.visit;
     let parameters = filled(visit, figure.query)?;
-    let (mut found, mut sums) = (None, vec![]);
-    match (figure.at, figure.total) {
-        (Some(operation), _) => found = glance.count_of(d, operation).await?,
-        (None, Some(total)) => match glance.facets(d, &parameters, &[("totals", total)]).await? {
-            Found::Known(body) => {
-                (found, sums) = (body["count"].as_u64().map(|count| (count, false)), amounts(visit.language, &body["totals"]));
-            }
-            Found::Unknown => sums = vec![UNKNOWN.to_owned()],
-            Found::Nothing => {}
-        },
-        (None, None) => {}
+    let (mut found, mut sums) = (Found::Nothing, vec![]);
+    if let Some(total) = figure.total {
+        let facets = glance.facets(d, &parameters, &[("totals", total)]).await?;
+        sums = match &facets {
+            Found::Known(body) => amounts(visit.language, &body["totals"]),
+            Found::Unknown => vec![UNKNOWN.to_owned()],
+            Found::Nothing => vec![],
+        };
+        found = facets.and_then(|body| body["count"].as_u64());
     }
-    if found.is_none() && figure.at.is_none() {
-        found = glance.count(d, &parameters).await?;
+    if matches!(found, Found::Nothing) {
+        found = match figure.at {
+            Some(operation) => glance.count(d, operation, &vec![]).await?,
+            None => glance.count(d, "", &parameters).await?,
+        };
     }
-    let shown = |(count, is_more)| json!({"words": visit.name(figure.words), "count": count, "more": is_more, "sums": sums, "url": list_of(d, &parameters, &[]), "of": title_of(visit, d), "waits": figure.waits});
-    Ok(found.map(shown))
+    let count = match found {
+        Found::Known(count) => Some(count),
+        Found::Unknown => None,
+        Found::Nothing => return Ok(None),
+    };
+    Ok(Some(json!({"words": visit.name(figure.words), "count": count, "sums": sums, "url": list_of(d, &parameters, &[]),
+        "of": title_of(visit, d), "waits": figure.waits})))
 }
 
 /// What waits for the visitor, as it was when it was last counted, and whether that is long ago.

@@ -118,6 +118,8 @@ async fn widget(
     Ok(Some(match kind_of(d, name) {
         Some(Kind::Bool) => choice(vec![option("true", visit.t("Yes")), option("false", visit.t("No"))]),
         Some(Kind::Choice(names)) => choice(names.iter().map(|name| option(name, visit.choice(name))).collect()),
+        // What cannot be chosen is not asked for, but can be taken back.
+        Some(Kind::Reference(table)) if value(name).is_empty() && is_closed(&pickers.of(visit, table).await?) => return Ok(None),
         Some(Kind::Reference(_)) => {
             let Some(field) = d.field(name) else { return Ok(None) };
             let record = json!({name: value(name)});
@@ -132,6 +134,9 @@ async fn widget(
         Some(Kind::Integer) if d.target(name).is_some() => {
             let Some(table) = d.target(name) else { return Ok(None) };
             let (picker, id) = (pickers.of(visit, table).await?, value(name));
+            if id.is_empty() && is_closed(&picker) {
+                return Ok(None);
+            }
             let mut widget = one(if picker["lookup"].is_string() { "reference" } else { "choice" }, name, &title);
             let label = match id.parse() {
                 Ok(id) => super::cells::open_labels(visit, table, &[id])?.remove(&id),
@@ -151,6 +156,11 @@ async fn widget(
         Some(Kind::Currency | Kind::Texts) => one("text", name, &title),
         Some(Kind::Json | Kind::Lines(..)) | None => return Ok(None),
     }))
+}
+
+/// Is there nothing to choose from?
+fn is_closed(picker: &Json) -> bool {
+    picker["options"].is_null() && picker["lookup"].is_null()
 }
 
 /// Tells of each value how many records have it. Few values are told one by one, each with the addresses of the list narrowed to it.

@@ -14,16 +14,10 @@ use super::{
     call::{Ask, Refusal},
     session::Visit,
 };
-use crate::engine::{
-    Descriptor,
-    query::Parameters,
-    verbs::{self, Patience},
-};
+use crate::engine::{Descriptor, query::Parameters, verbs};
 
-/// Charts are drawn of so many rows at most.
-const WITHIN: &str = "100000";
-/// So long a figure is counted while a page is made.
-const GLIMPSE: Patience = Patience(Duration::from_millis(1));
+/// Figures and charts are made of so many rows at most: as many as the API looks at.
+const WITHIN: &str = "250000";
 /// What was counted is as good as now for so long.
 pub(super) const FRESH: Duration = Duration::from_secs(60);
 
@@ -42,6 +36,17 @@ pub(super) enum Found<T> {
     Unknown,
     /// It is not open to the visitor, or too much.
     Nothing,
+}
+
+impl<T> Found<T> {
+    /// What is made of it; nothing, where that cannot be.
+    pub fn and_then<U>(self, made: impl FnOnce(T) -> Option<U>) -> Found<U> {
+        match self {
+            Self::Known(found) => made(found).map_or(Found::Nothing, Found::Known),
+            Self::Unknown => Found::Unknown,
+            Self::Nothing => Found::Nothing,
+        }
+    }
 }
 
 impl<'v> Glance<'v> {
@@ -74,31 +79,19 @@ impl<'v> Glance<'v> {
         let nothing = [("fields", ""), ("dates", ""), ("totals", ""), ("within", WITHIN)];
         let nothing = nothing.into_iter().filter(|(name, _)| !asked.iter().any(|(known, _)| known == name));
         let ask = Ask::get(&path).with_all(pairs(parameters)).with_all(nothing).with_all(asked.iter().copied());
-        Ok(match self.answer(d, ask, None).await? {
-            Found::Known(body) if body["complete"] != true => Found::Nothing,
-            found => found,
-        })
+        Ok(self.answer(d, ask).await?.and_then(|body| (body["complete"] == true).then_some(body)))
     }
 
-    /// How many records a list has, and whether there may be more.
-    pub async fn count(&self, d: &'static Descriptor, parameters: &Parameters) -> Result<Option<(u64, bool)>, Refusal> {
-        let path = format!("{}/", d.about.path);
-        self.count_at(d, Ask::get(&path).with_all(pairs(parameters)), Some(GLIMPSE)).await
+    /// How many records an operation of their resource answers; that without a name is their list.
+    pub async fn count(&self, d: &'static Descriptor, operation: &str, parameters: &Parameters) -> Result<Found<u64>, Refusal> {
+        let path = format!("{}/{operation}", d.about.path);
+        let ask = Ask::get(&path).with_all(pairs(parameters)).with("page_size", "1");
+        let count = |body: Json| body.as_array().map(|rows| rows.len() as u64).or_else(|| body["count"].as_u64());
+        Ok(self.answer(d, ask).await?.and_then(count))
     }
 
-    /// How many records an operation of their resource answers.
-    pub async fn count_of(&self, d: &'static Descriptor, operation: &str) -> Result<Option<(u64, bool)>, Refusal> {
-        Glance::now(self.visit).count_at(d, Ask::get(&format!("{}/{operation}", d.about.path)), None).await
-    }
-
-    async fn count_at(&self, d: &'static Descriptor, ask: Ask<'_>, patience: Option<Patience>) -> Result<Option<(u64, bool)>, Refusal> {
-        let Found::Known(body) = self.answer(d, ask.with("page_size", "1"), patience).await? else { return Ok(None) };
-        let count = body.as_array().map(|rows| rows.len() as u64).or_else(|| body["count"].as_u64());
-        Ok(count.map(|count| (count, body["is_counted"] == false)))
-    }
-
-    /// What the API answers. What can tell how far it has counted is asked to, with this much patience.
-    async fn answer(&self, d: &'static Descriptor, mut ask: Ask<'_>, patience: Option<Patience>) -> Result<Found<Json>, Refusal> {
+    /// What the API answers.
+    async fn answer(&self, d: &'static Descriptor, ask: Ask<'_>) -> Result<Found<Json>, Refusal> {
         let (visit, actor) = (self.visit, self.visit.actor()?);
         let key = self.is_long(d)?.then(|| {
             format!(
@@ -109,27 +102,19 @@ impl<'v> Glance<'v> {
             )
         });
         if let Some(key) = &key {
-            match visit.panel.counts.get(key) {
-                Some((known, at)) if self.is_now && at.elapsed() >= FRESH => drop(known),
-                Some((known, at)) => {
-                    self.is_behind.fetch_or(at.elapsed() >= FRESH, Ordering::Relaxed);
-                    return Ok(Found::Known(Json::clone(&known)));
-                }
-                None if !self.is_now && patience.is_none() => {
-                    self.is_behind.store(true, Ordering::Relaxed);
-                    return Ok(Found::Unknown);
-                }
-                None => ask.patience = patience.filter(|_| !self.is_now),
+            let known = visit.panel.counts.get(key);
+            let is_old = known.as_ref().is_none_or(|(_, at)| at.elapsed() >= FRESH);
+            if !(is_old && self.is_now) {
+                self.is_behind.fetch_or(is_old, Ordering::Relaxed);
+                return Ok(known.map_or(Found::Unknown, |(body, _)| Found::Known(Json::clone(&body))));
             }
         }
         let answer = visit.ask(ask).await?;
         if answer.status != 200 {
             return Ok(Found::Nothing);
         }
-        match key {
-            _ if answer.body["is_counted"] == false => self.is_behind.store(true, Ordering::Relaxed),
-            Some(key) => visit.panel.counts.insert(key, (Arc::new(answer.body.clone()), Instant::now())),
-            None => {}
+        if let Some(key) = key {
+            visit.panel.counts.insert(key, (Arc::new(answer.body.clone()), Instant::now()));
         }
         Ok(Found::Known(answer.body))
     }

@@ -17,12 +17,13 @@ use crate::engine::{CREATE, Reach, descriptor, verbs};
 const RECENT: usize = 10;
 
 pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
-    let (actor, glance) = (visit.actor()?, Glance::of(visit));
+    // What waits for somebody is found by their name: it is few, and known at once.
+    let (actor, glance, own) = (visit.actor()?, Glance::of(visit), Glance::now(visit));
     let (mut waiting, mut all, mut charts, mut quick, mut is_long) = (vec![], vec![], vec![], vec![], false);
     for d in open_to(actor) {
         is_long |= !(d.about.figures.is_empty() && d.about.charts.is_empty()) && glance.is_long(d)?;
         for figure in d.about.figures {
-            if let Some(shown) = figures::figure(&glance, d, figure).await? {
+            if let Some(shown) = figures::figure(if figure.waits { &own } else { &glance }, d, figure).await? {
                 if figure.waits { &mut waiting } else { &mut all }.push(shown);
             }
         }
@@ -35,9 +36,7 @@ pub(super) async fn page(visit: &Visit<'_>) -> Result<Response, Refusal> {
             );
         }
     }
-    if !glance.is_behind() {
-        figures::remember(visit, waiting.iter().filter_map(|one| one["count"].as_u64()).sum());
-    }
+    figures::remember(visit, waiting.iter().filter_map(|one| one["count"].as_u64()).sum());
     waiting.retain(|one| one["count"] != 0);
     let zone = actor.zone();
     let hour = zone.to_datetime(actor.now).hour();

@@ -212,7 +212,7 @@ pub(super) async fn page(visit: &Visit<'_>, d: &'static Descriptor, deleted: boo
     context["counts"] = (counted["complete"] == false).then(|| filters::with(&visit.query, counts::ASKED, Some("1"))).into();
     context["usual"] = filters::with(&visit.query, "column", Some("")).into();
     context["imports"] = (!deleted && super::import::is_offered(visit, d)).into();
-    let cookie = taste.chosen(visit, d, &all);
+    let cookie = if_none_match.is_none().then(|| taste.chosen(visit, d, &all)).flatten();
     let response = visit.page("list.html", context).await?;
     Ok(match cookie {
         Some(line) => with_cookie(response, &line),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     about::{About, Change, Expand, IdOf, Options, Output, Resource, Scope},
-    access::{LIST, READ, Reach, Verbs},
+    access::{LIST, Reach, Verbs},
     field::{Field, Kind},
     filter::{self, TAKEN},
 };
@@ -194,11 +194,10 @@ impl Descriptor {
         self.about.private.iter().all(|(name, capability)| *name != field || actor.can(*capability))
     }
 
-    /// May this actor narrow lists by it? By what the resource names for it, if they may see that. By all else if they are shown the
-    /// records: from others, who only look for one by its name, this would draw what is in them.
+    /// May this actor narrow lists by it? By what the resource names for it, if they may see that. By all else if lists of it are open to
+    /// them: from others, who only look for one by its name, this would draw what is in its records.
     pub fn narrows(&self, name: &str, actor: &Actor) -> bool {
-        let is_shown = || [LIST, READ].iter().any(|verb| self.reach(actor, *verb) != Reach::Nothing);
-        self.is_open(name, actor) && (self.about.filter.contains(&name) || is_shown())
+        self.is_open(name, actor) && (self.about.filter.contains(&name) || self.reach(actor, LIST) != Reach::Nothing)
     }
 
     /// What this actor may narrow lists by.
@@ -337,7 +336,6 @@ impl Descriptor {
         look("list", about.list.to_vec(), &is_known);
         look("search", about.search.iter().map(|name| name.split('.').next().unwrap_or(name)).collect(), &is_known);
         look("filter", about.filter.to_vec(), &is_known);
-        look("filter", about.filter.to_vec(), &|name| !TAKEN.contains(&name));
         look("order", about.order.iter().map(|name| name.trim_start_matches('-')).collect(), &is_known);
         look("server_set", about.server_set.to_vec(), &is_field);
         look("hidden", about.hidden.to_vec(), &is_field);
@@ -357,6 +355,8 @@ impl Descriptor {
         look("work", about.work.iter().map(|work| work.of).collect(), &|name| self.target(name) == Some("users"));
         look("groups", about.groups.iter().flat_map(|(_, names)| names.iter().copied()).collect(), &is_known);
         look("totals_by", about.totals_by.to_vec(), &|name| self.field(name).is_some_and(|field| matches!(field.kind, Kind::Choice(_))));
+        let taken = about.filter.iter().filter(|name| TAKEN.contains(name));
+        wrong.extend(taken.map(|name| format!("{}: `filter` names {name}, by which lists are asked for something else", self.name)));
         let money = self.fields.iter().any(|field| field.kind == Kind::Money);
         if money && !self.fields.iter().any(|field| field.kind == Kind::Currency) {
             wrong.push(format!("{}: has money but no currency", self.name));

@@ -4,7 +4,7 @@ use super::{
     about::{About, Output},
     descriptor::{Descriptor, bind},
     field::{Field, Kind},
-    query::{MOST_VALUES, Parameters, Query, parameter},
+    query::{LONGEST_SEARCH, MOST_VALUES, Query},
     search,
     validate::is_uuid,
 };
@@ -52,7 +52,7 @@ pub(super) fn filters(about: &About, fields: &[Field]) -> Vec<&'static str> {
 
 impl Query {
     /// Adds the condition of one parameter; parameters that are no filter are none of its business.
-    pub(super) fn filter(&mut self, d: &Descriptor, actor: &Actor, sent: &str, value: &str, all: &Parameters) -> Result<()> {
+    pub(super) fn filter(&mut self, d: &Descriptor, actor: &Actor, sent: &str, value: &str) -> Result<()> {
         let parameter = meant(d, sent);
         if let Some((_, sql)) = d.about.filter_by.iter().find(|(name, _)| *name == parameter) {
             let place = self.bind(value);
@@ -64,6 +64,9 @@ impl Query {
         match test {
             Test::Contains if matches!(kind, Kind::Text | Kind::Email) => {
                 no_nul(value)?;
+                if value.trim().chars().count() > LONGEST_SEARCH {
+                    return Err(Error::Malformed(format!("Ensure this field has no more than {LONGEST_SEARCH} characters.")));
+                }
                 let part = fold(value.trim());
                 let place = self.bind(part.as_str());
                 self.conditions.push(format!("holds({sql}, {place})"));
@@ -78,12 +81,13 @@ impl Query {
                 self.conditions
                     .push(format!("EXISTS (SELECT 1 FROM json_each({sql}) AS item WHERE item.value IN ({}))", places.join(", ")));
             }
+            Test::Is(_) if kind == Kind::Texts => {}
             Test::Is(operator) if kind == Kind::Money => {
-                let value = self.money(d, actor, name, operator, value, all)?;
+                let value = self.money(d, actor, name, operator, value)?;
                 self.conditions.push(format!("{sql} {operator} {value}"));
             }
             Test::In if kind == Kind::Money => {
-                let values = value.split(',').take(MOST_VALUES).filter_map(|part| self.money(d, actor, name, "=", part, all).ok());
+                let values = value.split(',').take(MOST_VALUES).filter_map(|part| self.money(d, actor, name, "=", part).ok());
                 let values: Vec<String> = values.collect();
                 self.conditions.push(if values.is_empty() { "FALSE".into() } else { format!("{sql} IN ({})", values.join(", ")) });
             }
@@ -134,9 +138,9 @@ impl Query {
         }
     }
 
-    /// The amount that the rows' own is compared with, as SQL: in minor units of the currency of each row. A list of one currency has one.
+    /// The amount that the rows' own is compared with, as SQL: in minor units of the currency of each row.
     /// An amount with more decimals than a currency has is none of its amounts, and lies between two.
-    fn money(&mut self, d: &Descriptor, actor: &Actor, name: &str, operator: &str, value: &str, all: &Parameters) -> Result<String> {
+    fn money(&mut self, d: &Descriptor, actor: &Actor, name: &str, operator: &str, value: &str) -> Result<String> {
         let minor = |exponent: u8| -> Result<Value> {
             let (below, above) = money::around(value.trim(), exponent).ok_or_else(|| Error::Malformed("Enter a number.".into()))?;
             Ok(match operator {
@@ -150,10 +154,6 @@ impl Query {
             let own = actor.business.as_ref().map_or("USD", |business| &business.currency);
             return Ok(self.bind(minor(exponent(own))?));
         };
-        let only = d.about.filter.contains(&currency.name).then(|| parameter(all, currency.name)).flatten();
-        if let Some(only) = only {
-            return Ok(self.bind(minor(exponent(only))?));
-        }
         let places = money::EXPONENTS.iter().map(|exponent| minor(*exponent)).collect::<Result<Vec<_>>>()?;
         let places: Vec<String> = places.into_iter().map(|place| self.bind(place)).collect();
         Ok(format!("by_decimals(t.{}, {})", currency.column, places.join(", ")))

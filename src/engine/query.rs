@@ -107,19 +107,18 @@ impl Query {
                 continue;
             }
             let before = query.conditions.len();
-            if let Err(error) = query.filter(d, actor, name, value, parameters) {
+            if let Err(error) = query.filter(d, actor, name, value) {
                 query.problems.add(name, error.detail());
             }
             if let Some(of) = filter_of(d, name).filter(|_| query.conditions.len() > before) {
                 query.filtered.push((of, before..query.conditions.len()));
             }
         }
-        if let Some((names, sql)) = d.about.usual
-            && !parameters
-                .iter()
-                .filter(|(_, value)| !is_empty(value))
-                .any(|(name, _)| names.iter().any(|known| name == known || filter_of(d, name) == Some(known)))
-        {
+        let is_lifted = |names: &[&str]| {
+            let is_all = |(name, value): &(String, String)| value == "all" && names.contains(&name.as_str());
+            parameters.iter().any(is_all) || query.filtered.iter().any(|(of, _)| names.contains(of))
+        };
+        if let Some((names, sql)) = d.about.usual.filter(|(names, _)| !is_lifted(names)) {
             // Each of them would lift it.
             let place = query.conditions.len();
             query.filtered.extend(names.iter().filter_map(|name| Some((filter_of(d, name)?, place..place + 1))));
@@ -168,9 +167,9 @@ impl Query {
     /// Reads filters that are kept for later, each of which must mean something to a list of `d` for this actor.
     pub fn parse_kept(d: &Descriptor, actor: &Actor, parameters: &Parameters) -> Self {
         let mut query = Self::default();
-        for (name, value) in parameters {
+        for (name, value) in parameters.iter().filter(|(_, value)| !is_empty(value)) {
             let before = query.conditions.len();
-            let read = if name == "search" { query.search(d, actor, value) } else { query.filter(d, actor, name, value, parameters) };
+            let read = if name == "search" { query.search(d, actor, value) } else { query.filter(d, actor, name, value) };
             match read {
                 Err(error) => query.problems.add(name, error.detail()),
                 Ok(()) if query.conditions.len() == before => {

@@ -61,6 +61,37 @@ fn ids(page: &Value) -> Vec<i64> {
     page["results"].as_array().expect("results").iter().map(|record| record["id"].as_i64().expect("an id")).collect()
 }
 
+/// What asks for nothing changes nothing: neither how amounts are read, nor what a list usually leaves out.
+#[test]
+fn what_asks_for_nothing_changes_nothing() {
+    let server = Server::start();
+    let admin = server.member("boss", Role::Admin);
+    let ids = |path: &str| ids(&admin.get(path).expect(200));
+    admin.patch("/api/business/settings/", json!({"currency": "UGX"})).expect(200);
+    let party = admin.create("/api/finance/parties/", json!({"name": "Gerenuk"}))["id"].clone();
+    for amount in ["1500", "800"] {
+        admin.create("/api/finance/invoices/", json!({"party": party, "amount": amount}));
+    }
+    let invoices = "/api/finance/invoices/?total__gte=1000";
+    assert_eq!(ids(invoices).len(), 1);
+    for empty in ["&currency=", "&currency=UGX&currency=", "&currency__in=", "&party=&status=&number__icontains=%20"] {
+        assert_eq!(ids(&format!("{invoices}{empty}")), ids(invoices), "{empty}");
+    }
+    // The same amount, whatever its currency is counted of.
+    let facets = admin.get(&format!("{}&currency=UGX", invoices.replace("/?", "/facets/?"))).expect(200);
+    let currency = facets["facets"].as_array().expect("facets").iter().find(|facet| facet["field"] == "currency").expect("the currency");
+    assert_eq!(currency["values"], json!([{"value": "UGX", "label": null, "count": 1}]));
+    // The chart of accounts is for those who ask for it.
+    let accounts = "/api/finance/accounts/?page_size=100";
+    let usual = ids(accounts);
+    assert!(ids(&format!("{accounts}&type=all")).len() > usual.len());
+    for nothing in ["&type=", "&type__icontains=bank", "&is_money__icontains=x", "&code__in=", "&is_money=maybe"] {
+        assert_eq!(ids(&format!("{accounts}{nothing}")), usual, "{nothing}");
+    }
+    let long = "x".repeat(101);
+    admin.get(&format!("{invoices}&number__icontains={long}")).expect(400);
+}
+
 /// What somebody is not shown narrows nothing for them: else they would guess it, a letter at a time.
 #[test]
 fn what_is_not_shown_is_no_filter() {

@@ -329,7 +329,8 @@
   news.className = "news";
   news.setAttribute("role", "status");
   document.body.append(news);
-  const rowsOf = (root) => all("[data-etag] [data-count], .listing td, .listing th", root).map((cell) => cell.textContent).join("\n");
+  const rowsOf = (root) => all(".listing tbody :is(td, th)", root).map((cell) => cell.textContent).join("\n");
+  const countOf = (root) => all("[data-etag] [data-count]", root).map((one) => one.textContent).join();
   let touched = Date.now(), watching = 0;
   const watch = async () => {
     clearTimeout(watching);
@@ -338,25 +339,34 @@
     if (!list || document.hidden || dialog.open || news.firstChild || Date.now() - touched > AWAY) return;
     const headers = { "If-None-Match": at };
     const answer = await fetch(location.href, { credentials: "same-origin", cache: "no-store", headers }).catch(() => null);
-    if (!answer || !answer.ok || answer.redirected) return;
+    // A page that is not there any more leads to the last one.
+    if (!answer || !answer.ok || new URL(answer.url).pathname !== location.pathname) return;
     const now = await read(answer), fresh = now.querySelector("[data-etag]");
     if (!fresh || !list.isConnected || list.dataset.etag !== at) return;
-    // What is not on this page may have changed: that is no news here.
-    list.dataset.etag = fresh.dataset.etag;
-    if (all("[data-counting]", now).length || rowsOf(now) === rowsOf(document)) return;
+    if (rowsOf(now) === rowsOf(document)) {
+      // While it is counted, it is not known whether there is any news.
+      if (now.querySelector("[data-counting]")) return;
+      // What is not on this page may have changed: that is no news here.
+      list.dataset.etag = fresh.dataset.etag;
+      if (countOf(now) === countOf(document)) return;
+    }
     const show = document.createElement("button");
     show.type = "button";
     show.textContent = words.show;
     show.addEventListener("click", async () => {
-      await renew();
+      await renew().catch(() => window.alert(words.failed));
       document.querySelector("main").focus();
     });
     news.replaceChildren(words.changed + " ", show);
   };
   if (document.querySelector("main [data-etag]")) {
     ["pointerdown", "keydown", "scroll"].forEach((name) => document.addEventListener(name, () => { touched = Date.now(); }, { passive: true }));
-    document.addEventListener("visibilitychange", watch);
-    window.addEventListener("focus", watch);
+    const back = () => {
+      touched = Date.now();
+      watch();
+    };
+    document.addEventListener("visibilitychange", back);
+    window.addEventListener("focus", back);
     watching = setTimeout(watch, WATCH);
   }
 

@@ -58,8 +58,8 @@ pub(super) fn go_on(
 fn others(db: &Db, actor: &Arc<Actor>, d: &'static Descriptor, request: &ListRequest, reach: Reach) -> Vec<Arc<List>> {
     let orders = d.about.order.iter().map(|name| name.trim_start_matches('-'));
     let orders = orders.flat_map(|name| [("ordering", name.to_owned()), ("ordering", format!("-{name}"))]);
-    let flags = d.filters_for(actor).filter(|name| kind_of(d, name) == Some(Kind::Bool));
-    let flags = flags.flat_map(|name| [(name, "true".to_owned()), (name, "false".to_owned())]);
+    let flags = d.about.filter.iter().filter(|name| kind_of(d, name) == Some(Kind::Bool) && d.narrows(name, actor));
+    let flags = flags.flat_map(|name| [(*name, "true".to_owned()), (*name, "false".to_owned())]);
     let list = |(name, value): (&str, String)| {
         let mut parameters = request.parameters.clone();
         parameters.push((name.to_owned(), value));

@@ -98,7 +98,11 @@ impl Wanted {
             }
             found
         };
-        let fields = several("fields", countable(d, actor), "is no filter with values that could be counted.");
+        let mut fields = several("fields", countable(d, actor), "is no filter with values that could be counted.");
+        if parameter(parameters, "fields").is_none() {
+            // What refers to many records has many values: where lists are not narrowed by it usually, they are counted when asked for.
+            fields.retain(|name| d.about.filter.contains(name) || !matches!(kind_of(d, name), Some(Kind::Reference(_))));
+        }
         let totals = several("totals", addable(d, actor), "is no amount that could be added up.");
         let date = match parameter(parameters, "dates").map(str::trim) {
             None => main_date(d, actor),
