@@ -58,6 +58,7 @@ impl<T: OpenApi> OpenApi for House<T> {
         let mut seen = BTreeMap::new();
         for path in apis.iter_mut().flat_map(|api| &mut api.paths) {
             for operation in &mut path.operations {
+                resources::add_parameters(&path.path, operation);
                 finish(&path.path, operation, &mut seen);
             }
             path.path = format!("/api{}/", path.path.trim_end_matches('/'));

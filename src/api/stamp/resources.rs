@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use poem::{endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
     OpenApi,
-    registry::{MetaApi, MetaSchemaRef, Registry},
+    registry::{MetaApi, MetaOperation, MetaSchemaRef, Registry},
 };
 
 use super::{
@@ -101,10 +101,9 @@ fn stamp(mut api: MetaApi, d: &'static Descriptor) -> MetaApi {
         path.path = place(d, &path.path);
         for operation in &mut path.operations {
             let verb = operation.operation_id.unwrap_or_default();
-            operation.operation_id = Some(leak(format!("{}_{verb}", d.about.path.replace(['/', '-'], "_"))));
+            operation.operation_id = Some(leak(format!("{}{verb}", prefix(d))));
             operation.summary = operation.summary.map(|summary| leak(in_words(summary, d)));
             operation.description = operation.description.map(|text| leak(in_words(text, d)));
-            operation.params.extend(parameters(d, verb));
             let bodies = operation.request.iter_mut().flat_map(|request| &mut request.content);
             let answers = operation.responses.responses.iter_mut().flat_map(|response| &mut response.content);
             for media in bodies.chain(answers) {
@@ -116,6 +115,24 @@ fn stamp(mut api: MetaApi, d: &'static Descriptor) -> MetaApi {
     }
     api.paths.retain(|path| !path.operations.is_empty());
     api
+}
+
+/// What the operationIds of a resource begin with.
+fn prefix(d: &Descriptor) -> String {
+    d.about.path.replace(['/', '-'], "_") + "_"
+}
+
+/// Adds what an operation of a resource reads from the request itself. Only the document asks for it: these are thousands, and a server
+/// that starts has no use for them.
+pub(super) fn add_parameters(path: &str, operation: &mut MetaOperation) {
+    let below = |d: &'static Descriptor| {
+        let rest = path.strip_prefix('/')?.strip_prefix(d.about.path)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some((d, if rest.is_empty() { "/" } else { rest }))
+    };
+    // Where a resource leaves an operation to its room, that says itself what it reads.
+    let Some((d, rest)) = resources::all().iter().chain(resources::attached()).find_map(below) else { return };
+    let verb = operation.operation_id.and_then(|id| id.strip_prefix(&prefix(d)));
+    operation.params.extend(verb.filter(|_| offers(d, rest, &operation.method)).map(|verb| parameters(d, verb)).unwrap_or_default());
 }
 
 /// "a record" becomes "a lead", "records" "leads".
