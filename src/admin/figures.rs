@@ -130,11 +130,7 @@ fn bars(rows: Vec<(String, String, String, f64)>, is_known: bool) -> Option<Json
 async fn values(glance: &Glance<'_>, d: &'static Descriptor, field: &str, query: &str) -> Result<Option<Json>, Refusal> {
     let visit = glance.visit;
     let parameters = filled(visit, query)?;
-    let (body, is_known) = match glance.facets(d, &parameters, &[("fields", field)]).await? {
-        Found::Known(body) => (body, true),
-        Found::Unknown => (Json::Null, false),
-        Found::Nothing => return Ok(None),
-    };
+    let Some((body, is_known)) = glance.facets(d, &parameters, &[("fields", field)]).await?.drawn() else { return Ok(None) };
     let found = body["facets"][0]["values"].as_array().cloned().unwrap_or_default();
     let count = |value: &str| found.iter().find(|one| one["value"] == value).and_then(|one| one["count"].as_u64()).unwrap_or(0);
     let row = |value: &str, label: String, count: u64| {
@@ -198,10 +194,8 @@ fn drawn_currency<'s>(visit: &Visit<'_>, all: impl Iterator<Item = &'s Sums> + C
 async fn ages(glance: &Glance<'_>, d: &'static Descriptor, (total, date): (&str, &str), query: &str) -> Result<Option<Json>, Refusal> {
     let visit = glance.visit;
     let parameters = filled(visit, query)?;
-    let (body, is_known) = match glance.facets(d, &parameters, &[("dates", date), ("by", "day"), ("totals", total)]).await? {
-        Found::Known(body) => (body, true),
-        Found::Unknown => (Json::Null, false),
-        Found::Nothing => return Ok(None),
+    let Some((body, is_known)) = glance.facets(d, &parameters, &[("dates", date), ("by", "day"), ("totals", total)]).await?.drawn() else {
+        return Ok(None);
     };
     let today = visit.actor()?.today();
     let ago = |days: i32| today.checked_sub(days.days()).unwrap_or(today);
@@ -246,14 +240,9 @@ async fn months(glance: &Glance<'_>, d: &'static Descriptor, total: &str, series
         let mut parameters = filled(visit, query)?;
         let plain = parameters.clone();
         parameters.push((from.clone(), since.clone()));
-        let body = match glance.facets(d, &parameters, &[("dates", date), ("by", "month"), ("totals", total)]).await? {
-            Found::Known(body) => body,
-            Found::Unknown => {
-                is_known = false;
-                Json::Null
-            }
-            Found::Nothing => return Ok(None),
-        };
+        let asked = [("dates", date), ("by", "month"), ("totals", total)];
+        let Some((body, is_one_known)) = glance.facets(d, &parameters, &asked).await?.drawn() else { return Ok(None) };
+        is_known &= is_one_known;
         let mut sums: Vec<Sums> = firsts.iter().map(|_| Sums::default()).collect();
         for period in body["dates"]["periods"].as_array().into_iter().flatten() {
             let first = period["from"].as_str().and_then(Date::parse);
@@ -268,9 +257,9 @@ async fn months(glance: &Glance<'_>, d: &'static Descriptor, total: &str, series
     if most <= 0.0 && is_known {
         return Ok(None);
     }
-    let scale = if most > 0.0 { (PLACE.1 - PLACE.2) / most } else { 0.0 };
     let words_of = |sums: &Sums| if is_known { sums.words(visit.language) } else { UNKNOWN.to_owned() };
     let (width, height, below) = PLACE;
+    let scale = if most > 0.0 { (height - below) / most } else { 0.0 };
     #[expect(clippy::cast_precision_loss, reason = "a handful of columns")]
     let (count, each) = (firsts.len() as f64, all.len() as f64);
     let step = width / count;

@@ -49,6 +49,17 @@ impl<T> Found<T> {
     }
 }
 
+impl Found<Json> {
+    /// What there is to draw, and whether it is known yet.
+    pub fn drawn(self) -> Option<(Json, bool)> {
+        match self {
+            Self::Known(body) => Some((body, true)),
+            Self::Unknown => Some((Json::Null, false)),
+            Self::Nothing => None,
+        }
+    }
+}
+
 impl<'v> Glance<'v> {
     /// The parameter that asks for figures as they are now.
     pub const NOW: &'static str = "now";

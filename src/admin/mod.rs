@@ -7,7 +7,8 @@
 //! `list`, `filters`, `counts`, `bulk`, `record`, `form`, `delete`, `timeline` and `operations` are the pages of a resource; `widgets` asks
 //! for fields, `groups` puts together what belongs together, `input` reads what was given, `cells` shows them. `import` brings files in,
 //! `shelf` keeps what is half done. `administration` has the pages for those who run the business; `confirm` asks for the password again
-//! where the API does. `home` shows `figures`, which `glance` comes by; it, `search`, `profile`, `passkeys`, `sign_in` and `start` are pages of their own.
+//! where the API does. `home` shows `figures`, which `glance` comes by; it, `search`, `profile`, `passkeys`, `sign_in` and `start` are
+//! pages of their own.
 //!
 //! All of the panel's own words go through `languages`. A language is added by a catalogue, `languages/<code>.json`, one text a line, made
 //! from a copy of the one that is there, and a line in `languages::FILES`; a test says which texts a catalogue lacks, and which are no longer

@@ -45,6 +45,7 @@ impl Resource for Zone {
         filter: &["region", "manager"],
         order: &["name", "created_at"],
         computed: &[
+            // The index is named: the planner would take that of lists, which does not hold the stage, and read every lead for it.
             Computed::integer(
                 "open_leads",
                 "(SELECT count(*) FROM leads AS l INDEXED BY leads_zone_stage_idx WHERE l.business_id = t.business_id AND l.zone_id = t.id \
